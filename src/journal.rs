@@ -1,0 +1,315 @@
+//! The one truth of a call: an ordered list of facts. Storage, `why`, call records, metrics and webhooks all read the
+//! same entries; the call knows none of them. Values only: who writes them where is the store's business.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CallId, LegId, SpeakId, UtteranceId};
+use crate::redact::Redacted;
+use crate::speech::Language;
+
+/// Time since the call's INVITE arrived, ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CallTime(pub u64);
+
+impl fmt::Display for CallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>3}.{:03}", self.0 / 1000, self.0 % 1000)
+    }
+}
+
+/// A fact of a call and when it became one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Whose fact it is.
+    pub call: CallId,
+    /// When.
+    pub at: CallTime,
+    /// What.
+    pub entry: Entry,
+}
+
+/// Who a leg belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The customer.
+    Caller,
+    /// A human who takes the call.
+    Agent,
+    /// A human who listens in.
+    Supervisor,
+}
+
+/// Whose doing it was, and why, that a call ended. Every call ends with exactly one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum EndCause {
+    /// The caller sent BYE.
+    CallerHungUp,
+    /// The caller gave up before the answer (CANCEL, RFC 3261 9).
+    CallerCancelled,
+    /// The agent sent BYE after the bridge.
+    AgentHungUp,
+    /// The bot said goodbye and hung up.
+    BotGoodbye,
+    /// Refused before the answer with this SIP status.
+    Refused {
+        /// SIP status code, 300 to 699.
+        status: u16,
+    },
+    /// No packet and no answer from the caller's side any more.
+    CallerLost,
+    /// The gateway was asked to stop and the call outlived the drain.
+    Drained,
+    /// A fault of our own; the text says which.
+    Failed {
+        /// For people; holds nothing personal.
+        what: String,
+    },
+    /// The process died in mid-call; written at the next start.
+    Crashed,
+}
+
+/// Why a transfer to one target did not come to a bridge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum TransferFailure {
+    /// 486 or 600.
+    Busy,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// Another final answer of 300 and above.
+    Refused {
+        /// SIP status code.
+        status: u16,
+    },
+    /// The agent pressed 2.
+    Declined,
+    /// The agent answered but never accepted.
+    NeverAccepted,
+    /// The agent hung up during the briefing.
+    AgentHungUp,
+    /// The target could not be dialled at all.
+    Unreachable,
+}
+
+/// What the policy decided to do with a turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// Say a prompt and listen again.
+    Answer {
+        /// Prompt id in the dialplan.
+        prompt: String,
+    },
+    /// Say a prompt and hang up.
+    Goodbye {
+        /// Prompt id in the dialplan.
+        prompt: String,
+    },
+    /// Hand the caller to a human.
+    Escalate {
+        /// Queue in the dialplan.
+        queue: String,
+    },
+    /// Nothing to say: go on listening.
+    Listen,
+}
+
+/// The policy's one output of a turn, with its why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What to do.
+    pub act: Act,
+    /// The rule that fired, e.g. `asked_for_human`, `intent:bill`, `no_match:2`.
+    pub rule: String,
+    /// Best intent, where one was scored.
+    pub intent: Option<String>,
+    /// Calibrated confidence of that intent, 0 to 1.
+    pub confidence: Option<f32>,
+    /// Language of the reply.
+    pub language: Language,
+    /// Further evidence in words, e.g. the runner-up intent; nothing personal.
+    pub evidence: String,
+}
+
+/// How one leg's stream went (RFC 3550 6.4, ITU-T G.107).
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct Quality {
+    /// Packets that arrived.
+    pub received: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// Packets too late to be played.
+    pub late: u64,
+    /// Interarrival jitter, ms.
+    pub jitter_ms: f32,
+    /// Round trip by RTCP, ms, where a report came back.
+    pub round_trip_ms: Option<f32>,
+    /// Mean opinion score by the E-model, 1 to 4.5.
+    pub mos: f32,
+    /// Packets that we sent.
+    pub sent: u64,
+}
+
+/// A fact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Entry {
+    /// An INVITE arrived for this call.
+    Offered {
+        /// The caller's number or SIP user.
+        from: Redacted<String>,
+        /// The dialled number.
+        to: String,
+        /// SIP Call-ID, to find it in a trace.
+        sip_call_id: String,
+        /// The dialplan that took it.
+        dialplan: String,
+    },
+    /// We answered.
+    Answered,
+    /// Recording began; path relative to the recordings folder.
+    RecordingStarted {
+        /// File.
+        path: String,
+    },
+    /// Recording stopped for a while, or went on.
+    RecordingPaused {
+        /// True while paused.
+        paused: bool,
+    },
+    /// The caller finished an utterance and the recogniser wrote it down.
+    CallerTurn {
+        /// Which utterance.
+        utterance: UtteranceId,
+        /// What was heard.
+        text: Redacted<String>,
+        /// Language as judged over all evidence.
+        language: Language,
+        /// Recogniser's confidence, 0 to 1.
+        confidence: f32,
+        /// When the caller's speech began.
+        began: CallTime,
+        /// When the caller's speech ended.
+        ended: CallTime,
+    },
+    /// A key of the phone was pressed (RFC 4733).
+    Digit {
+        /// By whom.
+        leg: LegId,
+        /// 0-9 * # A-D.
+        digit: char,
+    },
+    /// The caller said nothing for as long as the dialplan waits.
+    NoInput {
+        /// In a row.
+        count: u8,
+    },
+    /// What the policy decided, and why.
+    Decided(Decision),
+    /// The bot began to speak.
+    BotTurn {
+        /// Which act of speaking.
+        speak: SpeakId,
+        /// Prompt id in the dialplan.
+        prompt: String,
+        /// Text.
+        text: Redacted<String>,
+        /// Language.
+        language: Language,
+    },
+    /// The first packet of the bot's answer left.
+    AnswerBegan {
+        /// Which act of speaking.
+        speak: SpeakId,
+        /// From the end of the caller's speech to this packet, ms.
+        response_ms: Option<u64>,
+    },
+    /// The bot stopped speaking: at the end, or cut short.
+    BotTurnEnded {
+        /// Which act of speaking.
+        speak: SpeakId,
+        /// How much the caller was sent, ms.
+        heard_ms: u64,
+        /// False where it was cut short.
+        complete: bool,
+    },
+    /// The caller spoke over the bot and the bot stopped.
+    BargeIn {
+        /// Which act of speaking was stopped.
+        speak: SpeakId,
+    },
+    /// An agent was dialled.
+    TransferDialling {
+        /// The agent's leg.
+        leg: LegId,
+        /// Target as configured.
+        target: String,
+    },
+    /// The agent's phone rings.
+    TransferRinging {
+        /// The agent's leg.
+        leg: LegId,
+    },
+    /// The agent answered and hears the briefing.
+    Briefing {
+        /// The agent's leg.
+        leg: LegId,
+        /// What the agent is told.
+        text: Redacted<String>,
+    },
+    /// The agent accepted.
+    TransferAccepted {
+        /// The agent's leg.
+        leg: LegId,
+    },
+    /// This target came to nothing.
+    TransferFailed {
+        /// The agent's leg.
+        leg: LegId,
+        /// Why.
+        failure: TransferFailure,
+    },
+    /// Caller and agent hear each other.
+    Bridged {
+        /// The agent's leg.
+        leg: LegId,
+    },
+    /// All targets failed; the bot has the floor again.
+    TransferGivenUp,
+    /// A queue was full and something was dropped (first time in this call).
+    Dropped {
+        /// The queue's name.
+        queue: String,
+    },
+    /// Speech recognition is not to be had; the call goes on without it.
+    RecogniserLost,
+    /// A leg is gone, with the figures of its stream.
+    LegEnded {
+        /// Which.
+        leg: LegId,
+        /// Whose.
+        role: Role,
+        /// Figures; absent where no stream ever ran.
+        quality: Option<Quality>,
+    },
+    /// The end. Nothing follows.
+    Ended(EndCause),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_read_back_as_written() {
+        let entry = Entry::Ended(EndCause::Refused { status: 486 });
+        let text = serde_json::to_string(&entry).unwrap();
+        assert_eq!(text, r#"{"fact":"ended","cause":"refused","status":486}"#);
+        assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
+    }
+}

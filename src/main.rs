@@ -1,0 +1,2 @@
+//! The `tingwa` program: arguments to an exit code.
+fn main() {}

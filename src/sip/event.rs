@@ -1,0 +1,133 @@
+//! What a call and the SIP endpoint say to each other about one dialog. A call never sees a transaction, a header or a
+//! retransmission; the endpoint never sees audio. SDP passes as bytes (RFC 3264 is the media part's business).
+
+use std::sync::Arc;
+
+use crate::ids::DialogId;
+use crate::redact::Redacted;
+
+/// A session description in a message body (`application/sdp`).
+pub type SdpBody = Arc<[u8]>;
+
+/// An INVITE that asks for a new call. The endpoint has already sent 100 Trying and has checked it (RFC 3261 8.2).
+#[derive(Clone, Debug)]
+pub struct IncomingInvite {
+    /// The early dialog that its answers create.
+    pub dialog: DialogId,
+    /// User part of From, or of P-Asserted-Identity where the trunk is trusted.
+    pub from: Redacted<String>,
+    /// Display name of the caller, decoded for people.
+    pub display_name: Option<Redacted<String>>,
+    /// User part of the Request-URI: the dialled number.
+    pub to: String,
+    /// Call-ID header.
+    pub call_id: String,
+    /// The offer; `None` when the caller wants ours (RFC 3264 5, offer in 200).
+    pub offer: Option<SdpBody>,
+    /// Name of the trunk that it came by, where one matched.
+    pub trunk: Option<String>,
+    /// Address that it came from.
+    pub source: std::net::SocketAddr,
+}
+
+/// What happened in a dialog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DialogEvent {
+    /// Outgoing: 180, or 183 with or without early media.
+    Ringing {
+        /// Session description of a 183, early media.
+        sdp: Option<SdpBody>,
+    },
+    /// Outgoing: 2xx; the endpoint has sent the ACK.
+    Answered {
+        /// The answer to our offer.
+        sdp: Option<SdpBody>,
+    },
+    /// Outgoing: final answer of 300 and above, or no answer at all (408), or not to be reached (503).
+    Refused {
+        /// SIP status code.
+        status: u16,
+    },
+    /// Incoming: our 2xx was acknowledged.
+    Acknowledged {
+        /// Answer in the ACK, where our 200 held the offer.
+        sdp: Option<SdpBody>,
+    },
+    /// Re-INVITE or UPDATE with an offer; answer it with [`DialogOrder::AnswerOffer`].
+    Offered {
+        /// The new offer.
+        sdp: SdpBody,
+    },
+    /// A key sent as INFO (application/dtmf-relay).
+    Digit(char),
+    /// Incoming, before the answer: CANCEL. The endpoint has sent 487.
+    Cancelled,
+    /// The other side sent BYE, or stopped answering. The dialog is gone.
+    Ended {
+        /// True where it was no BYE but a time-out (no ACK for 64*T1, no answer to a request of ours).
+        lost: bool,
+    },
+}
+
+/// What a call asks of its dialog. Orders that come too late (the dialog is gone) are dropped by the endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DialogOrder {
+    /// Incoming: 180 Ringing.
+    Ring,
+    /// Incoming: 183 Session Progress with early media.
+    Progress {
+        /// Our answer.
+        sdp: SdpBody,
+    },
+    /// Incoming: 200 OK.
+    Answer {
+        /// Our answer, or our offer where the INVITE had none.
+        sdp: SdpBody,
+    },
+    /// Incoming: a final refusal.
+    Refuse {
+        /// SIP status code, 300 to 699.
+        status: u16,
+    },
+    /// Outgoing: INVITE. The caller of this order has chosen the [`DialogId`].
+    Invite {
+        /// Whom to dial.
+        target: OutgoingTarget,
+        /// Our offer.
+        offer: SdpBody,
+        /// Extra headers as name and value, e.g. User-to-User.
+        headers: Vec<(String, String)>,
+    },
+    /// Accept a re-INVITE's or UPDATE's offer with 200 and this answer.
+    AnswerOffer {
+        /// Our answer.
+        sdp: SdpBody,
+    },
+    /// Refuse that offer, usually 488; the session goes on as it was.
+    RefuseOffer {
+        /// SIP status code.
+        status: u16,
+    },
+    /// End it, whatever its state: CANCEL, BYE, or 487/603 to an INVITE not yet answered.
+    HangUp,
+}
+
+/// Whom to dial and as whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingTarget {
+    /// Request-URI, e.g. `sip:6001@127.0.0.1:5070`.
+    pub uri: String,
+    /// Name of the trunk whose address, account and limits apply.
+    pub trunk: String,
+    /// Display name that the agent's phone shows.
+    pub display_name: Option<Redacted<String>>,
+}
+
+/// An order and the dialog that it is for.
+#[derive(Clone, Debug)]
+pub struct AddressedOrder {
+    /// Which dialog.
+    pub dialog: DialogId,
+    /// What to do.
+    pub order: DialogOrder,
+}
