@@ -1,0 +1,156 @@
+"""Make training shards: templates -> espeak-ng -> telephone line -> features, tokens and phoneme times.
+
+    python gen.py --out DIR --shards 16 --per-shard 1500 --jobs 2
+
+Each shard depends only on its number, so a broken run goes on where it stopped. train.py may start on the first ones.
+"""
+import argparse
+import multiprocessing
+import os
+import pathlib
+import random
+import re
+import time
+
+import numpy as np
+
+import line
+import speak
+import texts
+
+FRAME = 0.04          # one output frame of the model: four feature frames of 10 ms
+LEAD = (0.0, 1.5)     # silence before and after the speech, seconds
+TAIL = (0.36, 1.2)    # the gateway pads 0.5 s; a last chunk of up to 0.15 s may never be decoded
+
+
+class Maker:
+    """Draws utterances; one per process."""
+
+    def __init__(self):
+        self.espeak = speak.Espeak()
+        self.languages = {n: texts.Language(n) for n in texts.LANGUAGES}
+        self.recent = []      # last clean waves, to make babble of
+
+    def say(self, name, sentence, rng, variants):
+        plain = variants is not speak.TEST_VARIANTS and rng.random() < 0.2
+        variant = "" if plain else rng.choice(variants)
+        base = rng.choice(speak.BASES[name])
+        rate = 175 if rng.random() < 0.25 else rng.randrange(120, 216)
+        pitch, span = (50, 50) if rng.random() < 0.3 else (rng.randrange(25, 80), rng.randrange(30, 75))
+        wave, phones = self.espeak.say(name, base, variant, sentence, rate, pitch, span)
+        return line.to_8k(wave), phones
+
+    def babble(self, n, rng):
+        out = np.zeros(n, np.float32)
+        for _ in range(3):
+            voice = rng.choice(self.recent)
+            at = rng.randrange(max(1, len(voice)))
+            loop = np.tile(np.roll(voice, at), n // len(voice) + 1)[:n]
+            out += loop / (loop.std() + 1e-6)
+        return out / (out.std() + 1e-6)
+
+    def sentence(self, language, rng):
+        """Mostly a template; some with words around it, some a salad of slot values. Never one held out for the test."""
+        while True:
+            kind, plain = rng.random(), language.draw(rng, held_out=False)
+            out = language.salad(rng) if kind < 0.08 else language.vary(plain, rng) if kind < 0.2 else plain
+            if not language.held_out("{}", out):
+                return out
+            if out == plain:
+                return plain
+
+    def speech(self, rng):
+        """-> clean 8 kHz wave, phones, token strings; one sentence, or two with a pause."""
+        name = rng.choice(texts.LANGUAGES)
+        wave, phones, toks = np.zeros(0, np.float32), [], []
+        for part in range(2 if rng.random() < 0.12 else 1):
+            if part:
+                wave = np.concatenate([wave, np.zeros(int(rng.uniform(0.1, 0.7) * 8000), np.float32)])
+                name = name if rng.random() < 0.7 else rng.choice(texts.LANGUAGES)
+            sentence = self.sentence(self.languages[name], rng)
+            said, marks = self.say(name, sentence, rng, speak.TRAIN_VARIANTS)
+            phones += [(t + len(wave) / 8000, p) for t, p in marks] + [((len(wave) + len(said)) / 8000, "sil")]
+            wave = np.concatenate([wave, said])
+            toks += texts.tokens(sentence)
+        return wave, phones, toks
+
+    def tone(self, rng):
+        """What is no speech: nothing, ringing, a keypad tone."""
+        n = int(rng.uniform(0.4, 2.0) * 8000)
+        t = np.arange(n) / 8000
+        if rng.random() < 0.5:
+            return np.zeros(n, np.float32), [], []
+        low, high = rng.choice([(440, 480), (425, 425), (697, 1209), (770, 1336), (852, 1477), (941, 1336), (1000, 1000)])
+        return (np.sin(2 * np.pi * low * t) + np.sin(2 * np.pi * high * t)).astype(np.float32) * 0.1, [], []
+
+    def utterance(self, rng, np_rng):
+        """-> features (T, KEPT), frame phones, token strings."""
+        wave, phones, toks = self.tone(rng) if rng.random() < 0.025 else self.speech(rng)
+        lead = rng.uniform(*LEAD) if rng.random() < 0.8 else rng.uniform(0, 0.1)
+        tail = rng.uniform(*TAIL)
+        kind = rng.random()
+        snr = None if kind < 0.15 else rng.uniform(10, 32)
+        babble = (lambda n: self.babble(n, rng)) if kind > 0.92 and self.recent else None
+        if babble:
+            snr = rng.uniform(15, 30)
+        floor_db = rng.uniform(-75, -50) if rng.random() < 0.4 else None
+        if toks:
+            self.recent = (self.recent + [wave])[-12:]
+        heard = line.call(wave, lead, tail, rng, np_rng, snr, floor_db, babble=babble)
+        if rng.random() < 0.12:
+            heard = line.lose_packets(heard, rng)
+        feats = line.features(line.to_16k(heard, rng))[:, :line.KEPT]
+        feats = np.maximum(feats[:len(feats) // 4 * 4], line.FLOOR)
+        return feats, frame_phones(phones, lead, len(feats) // 4), toks
+
+
+def frame_phones(phones, lead, frames):
+    """The phoneme sounding at the middle of each output frame."""
+    out, at = ["sil"] * frames, 0
+    marks = [(lead + t, phone_class(p)) for t, p in phones] + [(1e9, "sil")]
+    for (start, name), (end, _) in zip(marks, marks[1:]):
+        first, last = int(np.ceil(start / FRAME - 0.5)), int(np.ceil(end / FRAME - 0.5))
+        for at in range(max(0, first), min(frames, last)):
+            out[at] = name
+    return out
+
+
+def phone_class(name):
+    name = re.sub(r"^(\w+):_.*$", "sil", name)
+    return name if name else "sil"
+
+
+def make_shard(job):
+    path, number, count, seed = job
+    if path.exists():
+        return
+    began, maker, vocabulary = time.time(), Maker(), texts.vocabulary()
+    rng, np_rng = random.Random(seed * 1000 + number), np.random.default_rng(seed * 1000 + number)
+    feats, phones, toks = [], [], []
+    for _ in range(count):
+        f, p, t = maker.utterance(rng, np_rng)
+        feats.append(f.astype(np.float16)), phones.append(p), toks.append([vocabulary[x] for x in t])
+    names = sorted({p for ps in phones for p in ps})
+    index = {n: i for i, n in enumerate(names)}
+    partial = path.with_suffix(".part.npz")
+    np.savez(partial, feats=np.concatenate(feats), frames=[len(f) for f in feats], names=names,
+             phones=np.concatenate([[index[x] for x in p] for p in phones]).astype(np.int16),
+             tokens=np.concatenate([np.array(t, np.int16) for t in toks]), token_counts=[len(t) for t in toks])
+    os.replace(partial, path)
+    hours = sum(len(f) for f in feats) / 360000
+    print(f"{path.name}: {count} utterances, {hours:.2f} h, {time.time() - began:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--out", type=pathlib.Path, required=True)
+    ask.add_argument("--shards", type=int, default=16)
+    ask.add_argument("--per-shard", type=int, default=1500)
+    ask.add_argument("--jobs", type=int, default=2)
+    ask.add_argument("--seed", type=int, default=7)
+    args = ask.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    jobs = [(args.out / f"shard{i:03}.npz", i, args.per_shard, args.seed) for i in range(args.shards)]
+    with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
+        for _ in pool.imap(make_shard, jobs):
+            pass
