@@ -68,7 +68,7 @@ mod tests {
     /// G.711 tables 2a/2b as arithmetic (mu-law, 14 bit scaled to 16).
     fn mu_expand(code: u8) -> i16 {
         let code = !code;
-        let magnitude = ((i32::from(code & 0x0f) << 3) + 132 << ((code >> 4) & 7)) - 132;
+        let magnitude = (((i32::from(code & 0x0f) << 3) + 132) << ((code >> 4) & 7)) - 132;
         (if code & 0x80 != 0 { -magnitude } else { magnitude }) as i16
     }
 

@@ -1,14 +1,14 @@
 //! Tones of the telephone network: ringback, busy, call waiting; and the sine oscillator that `dtmf` shares.
 //!
 //! Frequencies and cadences after ITU-T E.180 Supplement 2 (Various tones used in national networks). Levels in dBm0, where
-//! 0 dBm0 is 3.14 dB under a sine of full amplitude (G.711).
+//! 0 dBm0 is 3.17 dB under a sine of full amplitude (G.711 mu-law; 3.14 for A-law).
 
 use super::frame::{Frame, SAMPLE_RATE_HZ};
 use super::mix::to_sample;
 
 /// Amplitude of a sine of `dbm0`, in samples.
 pub fn amplitude(dbm0: f64) -> f64 {
-    32_767.0 * 10f64.powf((dbm0 - 3.14) / 20.0)
+    32_767.0 * 10f64.powf((dbm0 - 3.17) / 20.0)
 }
 
 /// A sine by rotating a vector: two multiplications and two additions a sample, no call to `sin`.
@@ -144,8 +144,8 @@ mod tests {
         for frame in &frames(Tone::BUSY, 20)[1..] {
             meter.push(&frame.0);
         }
-        // Two sines of -16 dBm0 are -13 dBm0 together; a sine of 0 dBm0 is -3.14 - 3.01 dBFS.
-        assert!((meter.dbfs() - (-13.0 - 6.15)).abs() < 0.1, "{}", meter.dbfs());
+        // Two sines of -16 dBm0 are -13 dBm0 together; a sine of 0 dBm0 is -3.17 - 3.01 dBFS.
+        assert!((meter.dbfs() - (-13.0 - 6.18)).abs() < 0.1, "{}", meter.dbfs());
         assert!(frames(Tone::RINGBACK, 200).iter().all(|frame| peak(&frame.0) < 12_000));
     }
 
