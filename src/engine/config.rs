@@ -1,0 +1,50 @@
+//! What can be set about hearing and speaking: `[engine]`.
+
+use std::path::PathBuf;
+
+use crate::settings::Section;
+
+/// Models, voices and how much of the machine they may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Model manifest.
+    pub manifest: PathBuf,
+    /// Id of the recogniser.
+    pub recogniser: String,
+    /// Id of the voice activity model.
+    pub vad: String,
+    /// Id of the synthesiser.
+    pub synthesiser: String,
+    /// Recogniser threads; each loads the model once.
+    pub recogniser_threads: usize,
+    /// Synthesiser threads, and so the most synthesiser processes at once.
+    pub synthesiser_threads: usize,
+    /// Folder in which spoken prompts are kept over restarts.
+    pub prompt_cache: PathBuf,
+}
+
+impl EngineConfig {
+    /// Reads `[engine]`.
+    pub fn read(mut section: Section<'_>) -> Self {
+        let mut text = |key: &str, otherwise: &str| section.string(key).unwrap_or_else(|| otherwise.to_owned());
+        let (manifest, recogniser) =
+            (text("manifest", super::manifest::DEFAULT_PATH), text("recogniser", "tiny-trilingual"));
+        let (vad, synthesiser) = (text("vad", "silero-vad"), text("synthesiser", "espeak-ng"));
+        let prompt_cache = text("prompt_cache", "var/prompts");
+        let mut threads = |key: &str, otherwise: usize| {
+            section.integer(key, 1..=64).and_then(|n| usize::try_from(n).ok()).unwrap_or(otherwise)
+        };
+        let (recogniser_threads, synthesiser_threads) =
+            (threads("recogniser_threads", 1), threads("synthesiser_threads", 2));
+        section.finish();
+        Self {
+            manifest: manifest.into(),
+            recogniser,
+            vad,
+            synthesiser,
+            recogniser_threads,
+            synthesiser_threads,
+            prompt_cache: prompt_cache.into(),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What the gateway asks of a speech recogniser. Streaming engines guess while the caller speaks; an engine that only
+//! knows whole utterances keeps the audio and answers at [`RecogniserStream::finish`].
+//!
+//! Not here: voice activity and endpointing (the turn decides when an utterance is over) and threads (see
+//! [`super::worker`]). Handles stay on the thread that made them, so nothing here is `Send`.
+
+use crate::audio::frame::WideFrame;
+use crate::speech::Language;
+
+pub mod sherpa;
+pub mod text;
+
+/// What the engine makes of one utterance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// Text: Chinese characters joined, English words in lower case with single spaces. Empty for no speech.
+    pub text: String,
+    /// The engine's view of the language, or the text's where the engine has none.
+    pub language: Option<Language>,
+    /// 0 to 1; 1 where the engine has no figure of its own.
+    pub confidence: f32,
+}
+
+/// A loaded model.
+pub trait Recogniser {
+    /// One caller's audio within it.
+    type Stream: RecogniserStream;
+
+    /// A stream of its own for one caller.
+    fn open(&self) -> Result<Self::Stream, RecogniserError>;
+
+    /// Works through what the streams have taken in, many callers in one batch where the engine can.
+    fn decode(&self, streams: &mut [&mut Self::Stream]);
+}
+
+/// One caller's audio being recognised.
+pub trait RecogniserStream {
+    /// Takes 20 ms in. Cheap: the work is done in [`Recogniser::decode`].
+    fn accept(&mut self, frame: &WideFrame);
+
+    /// The guess after the last decode.
+    fn hypothesis(&self) -> &str;
+
+    /// Ends the utterance: decodes what is left, answers, and is ready for the next one.
+    fn finish(&mut self) -> Heard;
+
+    /// Forgets the utterance so far.
+    fn reset(&mut self);
+}
+
+/// Why a recogniser cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RecogniserError {
+    /// The manifest, or a file in it, is not as it should be.
+    #[error(transparent)]
+    Model(#[from] super::manifest::ManifestError),
+    /// The manifest names an engine that this program has not got.
+    #[error("model {model}: engine '{engine}' is no recogniser of this program; expected one of {known}")]
+    UnknownEngine {
+        /// Model id.
+        model: String,
+        /// Engine as written.
+        engine: String,
+        /// What there is.
+        known: &'static str,
+    },
+    /// The native library refused the model.
+    #[error("model {0}: the engine refused its files; run `tingwa models verify`")]
+    Refused(String),
+    /// Voice activity cannot be had.
+    #[error(transparent)]
+    Vad(#[from] super::vad::VadError),
+    /// A thread could not be started.
+    #[error("cannot start a recogniser thread: {0}")]
+    Thread(String),
+    /// All workers are gone or full.
+    #[error("no recogniser worker takes another call ({streams} streams open, at most {limit} a worker)")]
+    Full {
+        /// Streams open now.
+        streams: usize,
+        /// Most streams of one worker.
+        limit: usize,
+    },
+}

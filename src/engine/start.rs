@@ -1,0 +1,89 @@
+//! From the configuration to running engines: which adapter serves which manifest entry.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::config::EngineConfig;
+use super::manifest::{Kind, Manifest, ManifestError, Model};
+use super::recogniser::RecogniserError;
+use super::recogniser::sherpa::SherpaRecogniser;
+use super::synthesiser::cache::{Cache, CacheConfig};
+use super::synthesiser::espeak::{Espeak, EspeakConfig};
+use super::synthesiser::pool::SpeakConfig;
+use super::synthesiser::recorded::Recordings;
+use super::synthesiser::{SynthesiserError, SynthesiserPool};
+use super::vad::gate::GateConfig;
+use super::vad::silero::SileroVad;
+use super::worker::{EngineFactory, PoolConfig, RecogniserPool};
+
+/// The configured voices cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum VoicesError {
+    /// The manifest, or a file in it, is not as it should be.
+    #[error(transparent)]
+    Model(#[from] ManifestError),
+    /// The synthesiser does not start or speak.
+    #[error(transparent)]
+    Synthesiser(#[from] SynthesiserError),
+    /// The manifest names an engine that this program has not got.
+    #[error("model {model}: engine '{engine}' is no {kind} of this program")]
+    UnknownEngine {
+        /// Model id.
+        model: String,
+        /// Engine as written.
+        engine: String,
+        /// What was asked for.
+        kind: Kind,
+    },
+}
+
+/// Makes sherpa-onnx and Silero on each worker's thread.
+struct SherpaAndSilero {
+    recogniser: Model,
+    vad: Model,
+}
+
+impl EngineFactory for SherpaAndSilero {
+    type Recogniser = SherpaRecogniser;
+    type Vad = SileroVad;
+    fn make(&self) -> Result<(SherpaRecogniser, SileroVad), RecogniserError> {
+        Ok((SherpaRecogniser::load(&self.recogniser)?, SileroVad::load(&self.vad, Some(GateConfig::default()))?))
+    }
+}
+
+/// Starts the recogniser workers; returns when each has loaded its models.
+pub fn start_hearing(config: &EngineConfig, manifest: &Manifest) -> Result<RecogniserPool, RecogniserError> {
+    let recogniser = manifest.model(&config.recogniser)?.clone();
+    let vad = manifest.model(&config.vad)?.clone();
+    let pool = PoolConfig { workers: config.recogniser_threads, ..PoolConfig::default() };
+    RecogniserPool::start(pool, SherpaAndSilero { recogniser, vad })
+}
+
+/// Starts the synthesiser threads. `folders` are the hotlines' names and their folders of recorded prompts.
+pub fn start_speaking(
+    config: &EngineConfig,
+    manifest: &Manifest,
+    folders: impl Iterator<Item = (String, PathBuf)>,
+) -> Result<SynthesiserPool, VoicesError> {
+    let model = manifest.model(&config.synthesiser)?;
+    if model.engine != "espeak-ng" {
+        let (id, engine) = (model.id.clone(), model.engine.clone());
+        return Err(VoicesError::UnknownEngine { model: id, engine, kind: Kind::Synthesiser });
+    }
+    let mut recordings = Recordings::default();
+    for (line, folder) in folders {
+        let (_, problems) = recordings.load(&line, &folder);
+        for problem in problems {
+            tracing::warn!(line, "{problem}");
+        }
+    }
+    let engine = Arc::new(Espeak::find(EspeakConfig::of(model))?);
+    let cache = Cache::new(CacheConfig { folder: Some(config.prompt_cache.clone()), ..CacheConfig::default() });
+    let threads = SpeakConfig { workers: config.synthesiser_threads, ..SpeakConfig::default() };
+    Ok(SynthesiserPool::start(threads, engine, recordings, Arc::new(cache))?)
+}
+
+/// What waiting callers hear where a line brings no music, 8 kHz.
+pub fn waiting_music() -> Arc<[i16]> {
+    crate::audio::music::waiting_music().into()
+}

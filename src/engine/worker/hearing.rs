@@ -1,0 +1,190 @@
+//! One call within a worker: its frames in order, voice activity, the decision when the recogniser is fed, and the
+//! events that follow.
+
+use std::collections::VecDeque;
+
+use crossbeam_channel::TryRecvError;
+
+use super::{Control, EngineEvent, EventKind, Feeding, Intake};
+use crate::audio::frame::{FRAME_MS, WideFrame};
+use crate::engine::recogniser::{Recogniser, RecogniserStream};
+use crate::engine::vad::{Vad, VadError};
+use crate::ids::UtteranceId;
+use crate::speech::{Hypothesis, Transcript, VoiceActivity};
+
+/// Voice activity from which the recogniser is fed. Low on purpose: the turn decides with its own, higher, threshold.
+const FEED_FROM: f32 = 0.3;
+
+/// One call.
+pub(super) struct Hearing<R: Recogniser, V: Vad> {
+    intake: Intake,
+    stream: R::Stream,
+    voice: V::Stream,
+    feeding: Feeding,
+    pre_roll: VecDeque<WideFrame>,
+    feed_left_ms: u32,
+    utterance: UtteranceId,
+    said: String,
+    next: u64,
+    due: Option<Control>,
+    pending: Option<(u64, Control)>,
+    activity: Vec<VoiceActivity>,
+    /// True once the call has let go of its feed.
+    pub(super) gone: bool,
+    /// True where frames were fed since the last decode.
+    pub(super) fed: bool,
+}
+
+impl<R: Recogniser, V: Vad> Hearing<R, V> {
+    pub(super) fn new(intake: Intake, stream: R::Stream, voice: V::Stream, feeding: Feeding) -> Self {
+        Self {
+            intake,
+            stream,
+            voice,
+            feeding,
+            pre_roll: VecDeque::with_capacity(32),
+            feed_left_ms: 0,
+            utterance: UtteranceId::default(),
+            said: String::new(),
+            next: 0,
+            due: None,
+            pending: None,
+            activity: Vec::with_capacity(4),
+            gone: false,
+            fed: false,
+        }
+    }
+
+    /// The recogniser's stream, for a batch.
+    pub(super) fn stream(&mut self) -> &mut R::Stream {
+        &mut self.stream
+    }
+
+    /// Takes in what the call has pushed, up to the next control.
+    pub(super) fn absorb(&mut self, vad: &mut V) -> Result<(), VadError> {
+        if self.due.is_some() {
+            return Ok(());
+        }
+        if self.pending.is_none() {
+            self.pending = self.intake.controls.try_recv().ok();
+        }
+        loop {
+            if let Some((after, control)) = self.pending
+                && self.next >= after
+            {
+                self.pending = None;
+                self.due = Some(control);
+                return Ok(());
+            }
+            match self.intake.frames.try_recv() {
+                Ok((number, frame)) => {
+                    // Frames that were dropped also stand before a control that comes after them.
+                    if let Some((after, control)) = self.pending
+                        && number >= after
+                    {
+                        self.pending = None;
+                        self.apply(control);
+                    }
+                    self.hear(number, &frame, vad)?;
+                }
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => {
+                    self.gone = true;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, number: u64, frame: &WideFrame, vad: &mut V) -> Result<(), VadError> {
+        let missing = number.saturating_sub(self.next);
+        self.next = number + 1;
+        if missing > 0 {
+            self.tell(EventKind::Overloaded { frames: u32::try_from(missing).unwrap_or(u32::MAX) });
+        }
+        self.activity.clear();
+        vad.detect(&mut self.voice, frame, &mut self.activity)?;
+        for voice in std::mem::take(&mut self.activity) {
+            if voice.probability >= FEED_FROM
+                && let Feeding::Speech { tail_ms, .. } = self.feeding
+            {
+                self.feed_left_ms = tail_ms.max(FRAME_MS);
+            }
+            self.tell(EventKind::Voice(voice));
+        }
+        self.feed(frame);
+        Ok(())
+    }
+
+    fn feed(&mut self, frame: &WideFrame) {
+        if let Feeding::Speech { pre_roll_ms, .. } = self.feeding {
+            if self.feed_left_ms == 0 {
+                if self.pre_roll.len() >= (pre_roll_ms / FRAME_MS) as usize {
+                    self.pre_roll.pop_front();
+                }
+                self.pre_roll.push_back(frame.clone());
+                return;
+            }
+            self.feed_left_ms = self.feed_left_ms.saturating_sub(FRAME_MS);
+            for before in self.pre_roll.drain(..) {
+                self.stream.accept(&before);
+            }
+        }
+        self.stream.accept(frame);
+        self.fed = true;
+    }
+
+    /// Tells the guess where the last decode changed it, then does what the call asked for at this point. True where
+    /// something was done and more may be waiting behind it.
+    pub(super) fn answer(&mut self) -> bool {
+        self.fed = false;
+        if self.stream.hypothesis() != self.said {
+            self.said.clear();
+            self.said.push_str(self.stream.hypothesis());
+            let hypothesis = Hypothesis { utterance: self.utterance, text: self.said.clone().into() };
+            self.tell(EventKind::Hypothesis(hypothesis));
+        }
+        let Some(control) = self.due.take() else { return false };
+        self.apply(control);
+        true
+    }
+
+    fn apply(&mut self, control: Control) {
+        self.said.clear();
+        match control {
+            Control::Finish(utterance) => {
+                let heard = self.stream.finish();
+                self.utterance = utterance.next();
+                self.tell(EventKind::Transcript(Transcript {
+                    utterance,
+                    text: heard.text.into(),
+                    language: heard.language,
+                    confidence: heard.confidence,
+                }));
+            }
+            Control::Restart(utterance) => {
+                self.stream.reset();
+                self.utterance = utterance;
+            }
+        }
+    }
+
+    /// The last event of this call.
+    pub(super) fn lose(mut self) {
+        self.intake.lose();
+    }
+
+    fn tell(&mut self, kind: EventKind) {
+        (self.intake.sink)(EngineEvent { call: self.intake.call, kind });
+    }
+}
+
+impl Intake {
+    /// Closes the feed and tells the call.
+    pub(super) fn lose(&mut self) {
+        self.shared.closed.store(true, std::sync::atomic::Ordering::Release);
+        let event = EngineEvent { call: self.call, kind: EventKind::Lost };
+        // A sink that panics loses its own event and no one else's.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.sink)(event)));
+    }
+}

@@ -1,0 +1,224 @@
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use super::*;
+use crate::engine::recogniser::{Heard, RecogniserStream};
+use crate::engine::vad::VadError;
+
+/// Frames of a test carry one number: 0 is silence, 666 makes the recogniser panic.
+const PANIC: i16 = 666;
+
+struct Counting {
+    gate: Arc<std::sync::Mutex<()>>,
+}
+
+struct CountingStream {
+    frames: Vec<i16>,
+    text: String,
+}
+
+impl Recogniser for Counting {
+    type Stream = CountingStream;
+
+    fn open(&self) -> Result<CountingStream, RecogniserError> {
+        Ok(CountingStream { frames: Vec::new(), text: String::new() })
+    }
+
+    fn decode(&self, streams: &mut [&mut CountingStream]) {
+        drop(self.gate.lock().unwrap());
+        for stream in streams {
+            assert!(!stream.frames.contains(&PANIC), "asked to panic");
+            stream.text = format!("{:?}", stream.frames);
+        }
+    }
+}
+
+impl RecogniserStream for CountingStream {
+    fn accept(&mut self, frame: &WideFrame) {
+        self.frames.push(frame.0[0]);
+    }
+    fn hypothesis(&self) -> &str {
+        &self.text
+    }
+    fn finish(&mut self) -> Heard {
+        let text = format!("{:?}", self.frames);
+        self.reset();
+        Heard { text, language: None, confidence: 0.5 }
+    }
+    fn reset(&mut self) {
+        self.frames.clear();
+        self.text.clear();
+    }
+}
+
+struct LoudIsVoice;
+
+impl Vad for LoudIsVoice {
+    type Stream = ();
+    fn open(&self) {}
+    fn detect(&mut self, (): &mut (), frame: &WideFrame, out: &mut Vec<VoiceActivity>) -> Result<(), VadError> {
+        let probability = if frame.0[0] == 0 { 0.0 } else { 1.0 };
+        out.push(VoiceActivity { probability, duration_ms: 20 });
+        Ok(())
+    }
+}
+
+#[derive(Clone, Default)]
+struct Factory {
+    made: Arc<AtomicUsize>,
+    gate: Arc<std::sync::Mutex<()>>,
+}
+
+impl EngineFactory for Factory {
+    type Recogniser = Counting;
+    type Vad = LoudIsVoice;
+    fn make(&self) -> Result<(Counting, LoudIsVoice), RecogniserError> {
+        self.made.fetch_add(1, Ordering::SeqCst);
+        Ok((Counting { gate: self.gate.clone() }, LoudIsVoice))
+    }
+}
+
+fn config(feeding: Feeding) -> PoolConfig {
+    PoolConfig { tick: Duration::from_millis(1), feeding, ..PoolConfig::default() }
+}
+
+fn frame(value: i16) -> WideFrame {
+    let mut frame = WideFrame::SILENCE;
+    frame.0[0] = value;
+    frame
+}
+
+fn open(pool: &RecogniserPool, call: u128) -> (AudioFeed, Receiver<EventKind>) {
+    let (sender, receiver) = bounded(1000);
+    let call = CallId(ulid::Ulid(call));
+    let sink = move |event: EngineEvent| {
+        assert_eq!(event.call, call);
+        sender.send(event.kind).unwrap();
+    };
+    (pool.open(call, Box::new(sink)).unwrap(), receiver)
+}
+
+/// Everything up to the first event that `is_last` takes.
+fn until(events: &Receiver<EventKind>, is_last: impl Fn(&EventKind) -> bool) -> Vec<EventKind> {
+    let mut all = Vec::new();
+    loop {
+        all.push(events.recv_timeout(Duration::from_secs(10)).expect("an event in time"));
+        if is_last(&all[all.len() - 1]) {
+            return all;
+        }
+    }
+}
+
+fn transcript(events: &Receiver<EventKind>) -> (u32, String) {
+    let all = until(events, |kind| matches!(kind, EventKind::Transcript(_)));
+    match all.last() {
+        Some(EventKind::Transcript(t)) => (t.utterance.0, t.text.reveal().clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_transcript_holds_the_frames_before_its_finish_and_no_others() {
+    let pool = RecogniserPool::start(config(Feeding::Always), Factory::default()).unwrap();
+    let (mut feed, events) = open(&pool, 1);
+    for value in [1, 2, 3] {
+        assert_eq!(feed.push(&frame(value)), Pushed::Queued);
+    }
+    assert!(feed.finish(UtteranceId(0)));
+    feed.push(&frame(4));
+    assert!(feed.finish(UtteranceId(1)));
+    assert!(feed.finish(UtteranceId(2)));
+    feed.push(&frame(5));
+    assert!(feed.restart(UtteranceId(7)));
+    feed.push(&frame(6));
+    assert!(feed.finish(UtteranceId(7)));
+    let heard: Vec<_> = (0..4).map(|_| transcript(&events)).collect();
+    let want = [(0, "[1, 2, 3]"), (1, "[4]"), (2, "[]"), (7, "[6]")];
+    assert_eq!(heard, want.map(|(id, text)| (id, text.to_owned())));
+}
+
+#[test]
+fn the_recogniser_hears_speech_with_what_came_just_before() {
+    let feeding = Feeding::Speech { pre_roll_ms: 40, tail_ms: 60 };
+    let pool = RecogniserPool::start(config(feeding), Factory::default()).unwrap();
+    let (mut feed, events) = open(&pool, 1);
+    for value in [0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 9] {
+        feed.push(&frame(value));
+    }
+    feed.finish(UtteranceId(0));
+    let all = until(&events, |kind| matches!(kind, EventKind::Transcript(_)));
+    let voices = all.iter().filter(|kind| matches!(kind, EventKind::Voice(_))).count();
+    assert_eq!(voices, 15, "voice activity is told for every frame");
+    let Some(EventKind::Transcript(heard)) = all.last() else { panic!() };
+    assert_eq!(heard.text.reveal(), "[0, 0, 8, 0, 0, 0, 0, 9]");
+    assert_eq!(heard.confidence, 0.5);
+}
+
+#[test]
+fn a_late_worker_costs_the_oldest_frames_and_says_so() {
+    let factory = Factory::default();
+    let pool = RecogniserPool::start(config(Feeding::Always), factory.clone()).unwrap();
+    let (mut feed, events) = open(&pool, 1);
+    let held = factory.gate.lock().unwrap();
+    feed.push(&frame(1));
+    // The worker has taken the first frame in, and now waits in decode.
+    until(&events, |kind| matches!(kind, EventKind::Voice(_)));
+    let pushed: Vec<Pushed> = (0..150).map(|_| feed.push(&frame(2))).collect();
+    assert!(pushed[..50].iter().all(|p| *p == Pushed::Queued));
+    assert!(pushed[50..99].iter().all(|p| *p == Pushed::DroppedOldest));
+    assert!(pushed[99..].iter().all(|p| *p == Pushed::Stalled), "a second without a frame taken");
+    assert_eq!(feed.dropped(), 100);
+    drop(held);
+    let all = until(&events, |kind| matches!(kind, EventKind::Overloaded { .. }));
+    assert_eq!(all.last(), Some(&EventKind::Overloaded { frames: 100 }));
+    feed.finish(UtteranceId(0));
+    assert_eq!(transcript(&events).1.matches('2').count(), 50);
+    assert_eq!(pool.counts().frames_dropped.load(Ordering::SeqCst), 100);
+}
+
+#[test]
+fn a_panic_loses_its_calls_and_the_worker_takes_new_ones() {
+    let factory = Factory::default();
+    let pool = RecogniserPool::start(config(Feeding::Always), factory.clone()).unwrap();
+    let (mut victim, heard) = open(&pool, 1);
+    let (mut bystander, also) = open(&pool, 2);
+    victim.push(&frame(PANIC));
+    until(&heard, |kind| *kind == EventKind::Lost);
+    until(&also, |kind| *kind == EventKind::Lost);
+    assert_eq!(victim.push(&frame(1)), Pushed::Closed);
+    assert!(!bystander.finish(UtteranceId(0)));
+    let (mut next, events) = open(&pool, 3);
+    next.push(&frame(5));
+    next.finish(UtteranceId(0));
+    assert_eq!(transcript(&events).1, "[5]");
+    assert_eq!(factory.made.load(Ordering::SeqCst), 2);
+    assert_eq!(pool.counts().worker_panics.load(Ordering::SeqCst), 1);
+    assert_eq!((pool.streams(), pool.is_alive()), (1, true));
+}
+
+#[test]
+fn calls_spread_over_workers_up_to_the_limit() {
+    let config = PoolConfig { workers: 2, streams_per_worker: 1, ..config(Feeding::Always) };
+    let factory = Factory::default();
+    let pool = RecogniserPool::start(config, factory.clone()).unwrap();
+    let (mut first, events) = open(&pool, 1);
+    let (_second, _) = open(&pool, 2);
+    let refused = pool.open(CallId(ulid::Ulid(3)), Box::new(|_| {}));
+    assert!(matches!(refused.err(), Some(RecogniserError::Full { streams: 2, limit: 1 })));
+    assert_eq!(factory.made.load(Ordering::SeqCst), 2);
+    first.push(&frame(1));
+    pool.shut_down();
+    until(&events, |kind| *kind == EventKind::Lost);
+    assert_eq!(first.push(&frame(1)), Pushed::Closed);
+}
+
+#[test]
+fn a_dropped_feed_frees_its_stream() {
+    let pool = RecogniserPool::start(config(Feeding::Always), Factory::default()).unwrap();
+    let (mut feed, events) = open(&pool, 1);
+    feed.push(&frame(1));
+    drop(feed);
+    // The worker lets go of the sink, and with it of the channel's sender.
+    while events.recv_timeout(Duration::from_secs(10)).is_ok() {}
+    assert_eq!(events.recv_timeout(Duration::ZERO), Err(crossbeam_channel::RecvTimeoutError::Disconnected));
+}
