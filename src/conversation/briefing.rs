@@ -1,0 +1,58 @@
+//! What is said, with its fields filled in: prompts with slot values, and the briefing that an agent hears before the
+//! bridge (why, what the caller wanted, in which language), in the agent's language.
+
+use std::collections::BTreeMap;
+
+use crate::conversation::slot;
+use crate::dialplan::Plan;
+use crate::dialplan::check::BRIEFING;
+use crate::speech::Language;
+
+/// Longest quotation of the caller in a briefing, in characters.
+const QUOTED: usize = 40;
+
+/// What is known of a call when a human is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The rule that asked for a human.
+    pub rule: &'a str,
+    /// Intents understood so far, the latest last.
+    pub wanted: &'a [usize],
+    /// The caller's language.
+    pub caller: Language,
+    /// The caller's last words.
+    pub said: &'a str,
+}
+
+/// A prompt's text with `{name}` replaced; digits are written as they are said.
+pub fn render(text: &str, values: &BTreeMap<String, String>, language: Language) -> String {
+    values.iter().fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{{name}}}"), &slot::spoken(value, language))
+    })
+}
+
+/// The briefing's words.
+pub fn text(plan: &Plan, facts: Facts<'_>, language: Language) -> String {
+    let label = |id: &str| plan.labels.get(id, language).unwrap_or(id).to_owned();
+    let reason = match facts.rule.split(':').next().unwrap_or(facts.rule) {
+        "asked_for_human" => label("asked_for_human"),
+        "urgent" => label("urgent"),
+        "no_input" => label("no_input"),
+        "key" => label("key"),
+        "intent" => label(facts.rule.split(':').nth(1).unwrap_or("nothing")),
+        _ => label("unresolved"),
+    };
+    let mut names: Vec<String> = Vec::new();
+    for name in facts.wanted.iter().rev().filter_map(|intent| plan.intents.get(*intent)) {
+        let name = label(&name.name);
+        if names.len() < 2 && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let joiner = if language == Language::English { ", " } else { "、" };
+    let wanted = if names.is_empty() { label("nothing") } else { names.join(joiner) };
+    let said: String = facts.said.chars().take(QUOTED).collect();
+    let template = plan.prompts.get(BRIEFING, language).unwrap_or("{reason}. {wanted}.");
+    let fields = [("reason", reason), ("wanted", wanted), ("language", label(facts.caller.code())), ("said", said)];
+    fields.into_iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), &value))
+}

@@ -1,0 +1,670 @@
+//! One call's conversation: its phase, the language of its replies, what went wrong in a row. Asks the policy what a turn
+//! means, decides what follows, and writes it down before it is said.
+//!
+//! ```text
+//! Waiting -Started-> Listening <-> Filling (a slot is asked for)
+//!                       |  ^ TransferFailed
+//!                       v  |
+//!                  Transferring -Bridged-> Done        Listening -> Closing -SpokenToEnd-> Done
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::conversation::briefing::{self, Facts};
+use crate::conversation::escalation::Wish;
+use crate::conversation::intent::Guess;
+use crate::conversation::language::{self, Before, Judged};
+use crate::conversation::normalise::Views;
+use crate::conversation::policy::{Meaning, Understanding};
+use crate::conversation::{Briefing, Input, Output, Say, Why, slot};
+use crate::dialplan::Plan;
+use crate::dialplan::schema::{Slot, SlotKind, Target};
+use crate::journal::{Act, Decision, Entry, TransferFailure};
+use crate::speech::{Language, Transcript};
+
+/// The key that always leads to a human.
+const HUMAN_KEY: char = '0';
+/// Keys of a number are complete when none follows for this long.
+const KEYS_PAUSE: Duration = Duration::from_secs(4);
+/// Transfers tried in one call, in vain or because the line is closed, before the bot says goodbye.
+const MOST_TRANSFERS: u8 = 3;
+/// Times that one slot is asked for.
+const MOST_ASKED: u8 = 3;
+/// An intent asked again within this many turns was not answered well.
+const RECENT: u8 = 3;
+/// Confidence from which an intent interrupts the filling of a slot.
+const INTERRUPTS: f32 = 0.6;
+
+/// The conversation of one call.
+#[derive(Debug)]
+pub struct Conversation {
+    plan: Arc<Plan>,
+    mind: Arc<Understanding>,
+    phase: Phase,
+    voice: Before,
+    tally: Tally,
+    memory: Memory,
+    open: bool,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Waiting,
+    Listening,
+    Filling(Filling),
+    Transferring { queue: String },
+    Closing,
+    Done,
+}
+
+/// Slots of one intent being asked for.
+#[derive(Clone, Debug)]
+struct Filling {
+    intent: usize,
+    slot: usize,
+    values: BTreeMap<String, String>,
+    /// The value was read back and waits for yes or no.
+    confirming: bool,
+    keys: String,
+    keys_due: Option<Instant>,
+    misses: u8,
+}
+
+/// What went wrong in a row, and transfers tried.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    silences: u8,
+    unresolved: u8,
+    transfers: u8,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Memory {
+    /// The last prompt and its values, to say again.
+    last: Option<(String, BTreeMap<String, String>)>,
+    /// The last intent with an answer, and how many turns ago.
+    answered: Option<(usize, u8)>,
+    /// Intents understood, small talk left out.
+    wanted: Vec<usize>,
+    /// The caller's last words.
+    said: String,
+}
+
+/// Why a decision was made.
+#[derive(Clone, Debug, Default)]
+struct Reason {
+    rule: String,
+    guess: Option<Guess>,
+    evidence: String,
+}
+
+impl Conversation {
+    /// A conversation that has not begun.
+    pub fn new(plan: Arc<Plan>, mind: Arc<Understanding>) -> Self {
+        let current = plan.default_language();
+        let chinese = plan.languages.iter().copied().find(|l| *l != Language::English).unwrap_or(current);
+        Self {
+            plan,
+            mind,
+            phase: Phase::Waiting,
+            voice: Before { current, chinese },
+            tally: Tally::default(),
+            memory: Memory::default(),
+            open: true,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes one input. Outputs wait for [`Self::poll`].
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Started { at } => self.started(at),
+            Input::Turn(transcript) => self.turn(transcript),
+            Input::Digit(digit) => self.digit(now, digit),
+            Input::NoInput => self.no_input(),
+            Input::SpokenToEnd => self.spoken(),
+            Input::TransferFailed { failure } => {
+                self.transfer_over(&format!("transfer_failed:{}", failure_name(&failure)))
+            }
+            Input::TransferUnavailable => self.transfer_over("transfer_unavailable"),
+            Input::Bridged => self.phase = Phase::Done,
+            Input::RecogniserLost => self.recogniser_lost(),
+            Input::Timeout => self.timeout(now),
+        }
+    }
+
+    /// The next output.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to come back with [`Input::Timeout`].
+    pub fn deadline(&self) -> Option<(Instant, Why)> {
+        match &self.phase {
+            Phase::Filling(filling) => filling.keys_due.map(|at| (at, Why::KeysPaused)),
+            Phase::Waiting | Phase::Listening | Phase::Transferring { .. } | Phase::Closing | Phase::Done => None,
+        }
+    }
+
+    /// Language of the last reply.
+    pub fn language(&self) -> Language {
+        self.voice.current
+    }
+
+    /// Language of a turn, judged over all evidence; for its journal entry. Changes nothing.
+    pub fn language_of(&self, transcript: &Transcript) -> Language {
+        let views = self.mind.views(transcript.text.reveal());
+        self.judge_language(transcript, &views).language
+    }
+
+    /// True while the caller may speak over what is said.
+    pub fn allows_barge_in(&self) -> bool {
+        matches!(self.phase, Phase::Listening | Phase::Filling(_)) && self.plan.dialogue.barge_in
+    }
+
+    fn judge_language(&self, transcript: &Transcript, views: &Views) -> Judged {
+        let judged =
+            language::judge(transcript.text.reveal(), views, transcript.language, self.voice, &self.mind.readings);
+        match self.plan.languages.contains(&judged.language) {
+            true => judged,
+            false => Judged { language: self.voice.current, evidence: "not spoken here" },
+        }
+    }
+
+    fn started(&mut self, at: SystemTime) {
+        match self.phase {
+            Phase::Waiting => {}
+            Phase::Listening | Phase::Filling(_) | Phase::Transferring { .. } | Phase::Closing | Phase::Done => return,
+        }
+        self.open = self.plan.hours.as_ref().is_none_or(|hours| hours.is_open(at));
+        self.phase = Phase::Listening;
+        let greeting = self.plan.dialogue.greeting.clone();
+        let evidence = if self.open { "open" } else { "closed" };
+        self.answer(&greeting, BTreeMap::new(), Reason { evidence: evidence.to_owned(), ..why("started") });
+        if let Some(prompt) = self.plan.dialogue.greeting_others.clone() {
+            for language in self.plan.languages.clone().into_iter().skip(1) {
+                self.say(&prompt, &BTreeMap::new(), language, true);
+            }
+        }
+    }
+
+    fn turn(&mut self, transcript: &Transcript) {
+        let rule = match self.phase {
+            Phase::Waiting | Phase::Done => return,
+            Phase::Transferring { .. } => Some("transferring"),
+            Phase::Closing => Some("closing"),
+            Phase::Listening | Phase::Filling(_) => None,
+        };
+        if let Some(rule) = rule {
+            return self.decide(Act::Listen, why(rule));
+        }
+        self.tally.silences = 0;
+        let views = self.mind.views(transcript.text.reveal());
+        let judged = self.judge_language(transcript, &views);
+        self.set_language(judged.language);
+        self.memory.said = transcript.text.reveal().trim().to_owned();
+        if let Some((_, age)) = &mut self.memory.answered {
+            *age = age.saturating_add(1);
+        }
+        match std::mem::replace(&mut self.phase, Phase::Listening) {
+            Phase::Filling(filling) => self.filling_turn(filling, &views, judged),
+            Phase::Waiting | Phase::Listening | Phase::Transferring { .. } | Phase::Closing | Phase::Done => {
+                self.free_turn(&views, judged);
+            }
+        }
+    }
+
+    fn set_language(&mut self, language: Language) {
+        self.voice.current = language;
+        if language != Language::English {
+            self.voice.chinese = language;
+        }
+    }
+
+    fn free_turn(&mut self, views: &Views, judged: Judged) {
+        let verdict = self.mind.judge(views, &self.plan);
+        let because =
+            |rule: String| Reason { rule, guess: verdict.guess, evidence: format!("language by {}", judged.evidence) };
+        match verdict.meaning {
+            Meaning::Wish(wish) => self.wish(wish, because(wish_rule(wish).to_owned())),
+            Meaning::Language(language) => self.change_language(language, because("asked_for_language".to_owned())),
+            Meaning::Question(number) => self.question(number, because),
+            Meaning::Intent(number) => self.intent(number, because),
+            Meaning::NotUnderstood => self.not_understood(because("no_match".to_owned())),
+        }
+    }
+
+    fn question(&mut self, number: usize, because: impl FnOnce(String) -> Reason) {
+        let Some(prompt) = self.plan.knowledge.get(number).map(|question| question.prompt_id.clone()) else { return };
+        self.tally.unresolved = 0;
+        let why = because(prompt.clone());
+        self.answer(&prompt, BTreeMap::new(), why);
+    }
+
+    fn wish(&mut self, wish: Wish, why: Reason) {
+        match wish {
+            Wish::Human | Wish::Urgent => self.escalate(None, why),
+        }
+    }
+
+    fn change_language(&mut self, language: Language, why: Reason) {
+        self.set_language(language);
+        self.tally.unresolved = 0;
+        let prompt = self.plan.dialogue.language_changed.clone();
+        self.answer(&prompt, BTreeMap::new(), why);
+    }
+
+    fn intent(&mut self, number: usize, because: impl FnOnce(String) -> Reason) {
+        let plan = Arc::clone(&self.plan);
+        let Some(intent) = plan.intents.get(number) else { return };
+        let mut rule = format!("intent:{}", intent.name);
+        if !intent.chat {
+            let again = self.memory.answered.is_some_and(|(last, age)| last == number && age <= RECENT);
+            self.memory.answered = Some((number, 0));
+            self.memory.wanted.push(number);
+            self.memory.wanted.drain(..self.memory.wanted.len().saturating_sub(8));
+            if again {
+                self.tally.unresolved = self.tally.unresolved.saturating_add(1);
+                if self.tally.unresolved >= plan.escalation.unresolved {
+                    return self.escalate(None, because(format!("repeated:{}", intent.name)));
+                }
+                rule.push_str(":again");
+            } else {
+                self.tally.unresolved = 0;
+            }
+        } else if intent.then != Target::Unresolved && intent.then != Target::Repeat {
+            self.tally.unresolved = 0;
+        }
+        if intent.slots.is_empty() {
+            return self.follow(&intent.then, BTreeMap::new(), because(rule));
+        }
+        let filling = Filling {
+            intent: number,
+            slot: 0,
+            values: BTreeMap::new(),
+            confirming: false,
+            keys: String::new(),
+            keys_due: None,
+            misses: 0,
+        };
+        self.ask(filling, because(rule));
+    }
+
+    fn follow(&mut self, target: &Target, values: BTreeMap<String, String>, why: Reason) {
+        match target {
+            Target::Say(prompt) => self.answer(prompt, values, why),
+            Target::End(prompt) => self.goodbye(prompt, &values, why),
+            Target::Queue(queue) => self.escalate(Some(queue), why),
+            Target::Language(language) => self.change_language(*language, why),
+            Target::Repeat => {
+                let greeting = (self.plan.dialogue.greeting.clone(), BTreeMap::new());
+                let (prompt, values) = self.memory.last.clone().unwrap_or(greeting);
+                self.answer(&prompt, values, why);
+            }
+            Target::Unresolved => self.not_understood(why),
+        }
+    }
+
+    /// One more unresolved turn: the next prompt of the ladder, or its end.
+    fn not_understood(&mut self, mut why: Reason) {
+        self.tally.unresolved = self.tally.unresolved.saturating_add(1);
+        why.rule = format!("{}:{}", why.rule, self.tally.unresolved);
+        let plan = Arc::clone(&self.plan);
+        let ladder = &plan.dialogue.no_match;
+        let step = usize::from(self.tally.unresolved);
+        match ladder.prompts.get(step.saturating_sub(1)) {
+            Some(prompt) if self.tally.unresolved < plan.escalation.unresolved => {
+                self.answer(prompt, BTreeMap::new(), why)
+            }
+            Some(_) | None => match &ladder.then {
+                Target::End(prompt) => self.goodbye(prompt, &BTreeMap::new(), why),
+                Target::Queue(queue) => self.escalate(Some(queue), why),
+                Target::Say(_) | Target::Language(_) | Target::Repeat | Target::Unresolved => self.escalate(None, why),
+            },
+        }
+    }
+
+    // -- slots
+
+    fn slot_of(&self, filling: &Filling) -> Option<Slot> {
+        self.plan.intents.get(filling.intent)?.slots.get(filling.slot).cloned()
+    }
+
+    /// Asks for the current slot, or goes where the intent leads when all are filled.
+    fn ask(&mut self, mut filling: Filling, why: Reason) {
+        (filling.keys, filling.keys_due, filling.confirming) = (String::new(), None, false);
+        match self.slot_of(&filling) {
+            Some(slot) => {
+                let values = filling.values.clone();
+                self.phase = Phase::Filling(filling);
+                self.answer(&slot.ask, values, why);
+            }
+            None => {
+                let then =
+                    self.plan.intents.get(filling.intent).map_or(Target::Unresolved, |intent| intent.then.clone());
+                self.phase = Phase::Listening;
+                self.tally.unresolved = 0;
+                self.follow(&then, filling.values, why);
+            }
+        }
+    }
+
+    fn filling_turn(&mut self, filling: Filling, views: &Views, judged: Judged) {
+        let evidence = format!("language by {}", judged.evidence);
+        let because = |rule: String| Reason { rule, guess: None, evidence: evidence.clone() };
+        match self.mind.wish(views, &self.plan) {
+            Some(Meaning::Wish(wish)) => return self.wish(wish, because(wish_rule(wish).to_owned())),
+            Some(Meaning::Language(language)) => {
+                self.set_language(language);
+                return self.ask(filling, because("asked_for_language".to_owned()));
+            }
+            Some(Meaning::Intent(_) | Meaning::Question(_) | Meaning::NotUnderstood) | None => {}
+        }
+        let Some(slot) = self.slot_of(&filling) else { return self.free_turn(views, judged) };
+        if filling.confirming {
+            let number = slot::fill(slot.kind, views, &self.mind.readings);
+            match (slot::yes_no(views), number) {
+                (_, Some(value)) if slot.kind != SlotKind::YesNo => {
+                    return self.filled(filling, &slot, value, &evidence);
+                }
+                (Some(true), _) => {
+                    let next = Filling { slot: filling.slot + 1, misses: 0, ..filling };
+                    return self.ask(next, because(format!("slot:{}:confirmed", slot.name)));
+                }
+                (Some(false), _) => return self.missed(filling, because(format!("slot:{}:denied", slot.name))),
+                (None, _) => {}
+            }
+        } else if let Some(value) = slot::fill(slot.kind, views, &self.mind.readings) {
+            return self.filled(filling, &slot, value, &evidence);
+        }
+        let verdict = self.mind.judge(views, &self.plan);
+        let sure = verdict.guess.is_some_and(|guess| guess.best.1 >= INTERRUPTS);
+        match verdict.meaning {
+            Meaning::Intent(number) if sure && number != filling.intent => {
+                let repeat = self.plan.intents.get(number).is_some_and(|intent| intent.then == Target::Repeat);
+                if repeat { self.ask(filling, because("repeat".to_owned())) } else { self.free_turn(views, judged) }
+            }
+            Meaning::Question(_) => self.free_turn(views, judged),
+            Meaning::Intent(_) | Meaning::Wish(_) | Meaning::Language(_) | Meaning::NotUnderstood => {
+                self.missed(filling, Reason { guess: verdict.guess, ..because(format!("slot:{}:missed", slot.name)) });
+            }
+        }
+    }
+
+    fn filled(&mut self, mut filling: Filling, slot: &Slot, value: String, evidence: &str) {
+        filling.values.insert(slot.name.clone(), value);
+        let why = Reason { rule: format!("slot:{}", slot.name), guess: None, evidence: evidence.to_owned() };
+        match &slot.confirm {
+            Some(prompt) => {
+                (filling.confirming, filling.keys, filling.keys_due) = (true, String::new(), None);
+                let values = filling.values.clone();
+                self.phase = Phase::Filling(filling);
+                self.answer(prompt, values, why);
+            }
+            None => {
+                let next = Filling { slot: filling.slot + 1, misses: 0, ..filling };
+                self.ask(next, why);
+            }
+        }
+    }
+
+    fn missed(&mut self, filling: Filling, why: Reason) {
+        let misses = filling.misses.saturating_add(1);
+        if misses >= MOST_ASKED {
+            return self.escalate(None, why);
+        }
+        self.ask(Filling { misses, ..filling }, why);
+    }
+
+    // -- keys and silence
+
+    fn digit(&mut self, now: Instant, digit: char) {
+        match &mut self.phase {
+            Phase::Waiting | Phase::Closing | Phase::Done | Phase::Transferring { .. } => {}
+            Phase::Listening => self.menu(digit),
+            Phase::Filling(filling) => {
+                let filling = filling.clone();
+                self.tally.silences = 0;
+                self.filling_digit(now, filling, digit);
+            }
+        }
+    }
+
+    fn menu(&mut self, digit: char) {
+        self.tally.silences = 0;
+        let rule = format!("key:{digit}");
+        if digit == HUMAN_KEY {
+            return self.escalate(None, why(&rule));
+        }
+        match self.plan.dialogue.menu.get(&digit).cloned() {
+            Some(target) => {
+                self.tally.unresolved = 0;
+                self.follow(&target, BTreeMap::new(), why(&rule));
+            }
+            None => self.not_understood(why("key:unknown")),
+        }
+    }
+
+    fn filling_digit(&mut self, now: Instant, mut filling: Filling, digit: char) {
+        let Some(slot) = self.slot_of(&filling) else { return };
+        if digit == HUMAN_KEY && filling.keys.is_empty() {
+            return self.escalate(None, why("key:0"));
+        }
+        match digit {
+            '1' | '2' if filling.confirming || slot.kind == SlotKind::YesNo => {
+                let yes = digit == '1';
+                let rule = format!("key:{digit}");
+                if slot.kind == SlotKind::YesNo && !filling.confirming {
+                    let value = if yes { "yes" } else { "no" };
+                    return self.filled(filling, &slot, value.to_owned(), &rule);
+                }
+                if yes {
+                    return self.ask(Filling { slot: filling.slot + 1, misses: 0, ..filling }, why(&rule));
+                }
+                self.missed(filling, why(&rule));
+            }
+            '0'..='9' => {
+                (filling.confirming, filling.keys_due) = (false, now.checked_add(KEYS_PAUSE));
+                filling.keys.push(digit);
+                if filling.keys.len() >= slot::most_digits(slot.kind) {
+                    return self.keys_done(filling, &slot);
+                }
+                self.phase = Phase::Filling(filling);
+            }
+            '#' => self.keys_done(filling, &slot),
+            _ => {
+                (filling.keys, filling.keys_due) = (String::new(), None);
+                self.phase = Phase::Filling(filling);
+            }
+        }
+    }
+
+    fn keys_done(&mut self, filling: Filling, slot: &Slot) {
+        match slot::check(slot.kind, &filling.keys) {
+            Some(value) => self.filled(filling, slot, value, "keys"),
+            None => self.missed(filling, why(&format!("slot:{}:missed", slot.name))),
+        }
+    }
+
+    fn timeout(&mut self, now: Instant) {
+        let Phase::Filling(filling) = &self.phase else { return };
+        if crate::deadline::is_due(filling.keys_due, now) {
+            let filling = filling.clone();
+            if let Some(slot) = self.slot_of(&filling) {
+                self.keys_done(filling, &slot);
+            }
+        }
+    }
+
+    fn no_input(&mut self) {
+        match &self.phase {
+            Phase::Waiting | Phase::Transferring { .. } | Phase::Done => return,
+            Phase::Closing => return self.hang_up(),
+            Phase::Filling(filling) if filling.keys_due.is_some() => return,
+            Phase::Listening | Phase::Filling(_) => {}
+        }
+        self.tally.silences = self.tally.silences.saturating_add(1);
+        let count = self.tally.silences;
+        self.outputs.push_back(Output::Note(Entry::NoInput { count }));
+        let plan = Arc::clone(&self.plan);
+        let ladder = &plan.dialogue.no_input;
+        let why = why(&format!("no_input:{count}"));
+        match (ladder.prompts.get(usize::from(count) - 1), &ladder.then) {
+            (Some(prompt), _) => self.answer_in_place(prompt, why),
+            (None, Target::End(prompt)) => self.goodbye(prompt, &BTreeMap::new(), why),
+            (None, Target::Queue(queue)) => self.escalate(Some(queue), why),
+            (None, Target::Say(_) | Target::Language(_) | Target::Repeat | Target::Unresolved) => {
+                self.escalate(None, why)
+            }
+        }
+    }
+
+    /// Answers without leaving the filling of a slot, and asks for the slot again.
+    fn answer_in_place(&mut self, prompt: &str, why: Reason) {
+        let last = self.memory.last.clone();
+        self.answer(prompt, BTreeMap::new(), why);
+        if let (Phase::Filling(_), Some((prompt, values))) = (&self.phase, last.clone()) {
+            let language = self.voice.current;
+            self.say(&prompt, &values, language, true);
+        }
+        self.memory.last = last;
+    }
+
+    // -- ends and transfers
+
+    fn spoken(&mut self) {
+        match self.phase {
+            Phase::Closing => self.hang_up(),
+            Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Transferring { .. } | Phase::Done => {}
+        }
+    }
+
+    fn hang_up(&mut self) {
+        self.phase = Phase::Done;
+        self.outputs.push_back(Output::HangUp);
+    }
+
+    fn escalate(&mut self, queue: Option<&str>, mut why: Reason) {
+        let plan = Arc::clone(&self.plan);
+        let queue = queue.unwrap_or(&plan.escalation.queue).to_owned();
+        self.phase = Phase::Listening;
+        (self.tally.unresolved, self.tally.silences) = (0, 0);
+        if self.tally.transfers >= MOST_TRANSFERS {
+            why.rule.push_str(":gave_up");
+            return self.goodbye(&plan.escalation.gave_up, &BTreeMap::new(), why);
+        }
+        self.tally.transfers += 1;
+        if !self.open {
+            why.rule.push_str(":closed");
+            return self.answer(&plan.escalation.closed, BTreeMap::new(), why);
+        }
+        let language = plan.queues.get(&queue).map_or(plan.default_language(), |queue| queue.briefing_language);
+        let facts =
+            Facts { rule: &why.rule, wanted: &self.memory.wanted, caller: self.voice.current, said: &self.memory.said };
+        let briefing = Briefing { text: briefing::text(&plan, facts, language), language };
+        let reason = why.rule.clone();
+        self.decide(Act::Escalate { queue: queue.clone() }, why);
+        self.phase = Phase::Transferring { queue: queue.clone() };
+        let caller = self.voice.current;
+        self.say(&plan.escalation.transferring, &BTreeMap::new(), caller, false);
+        self.outputs.push_back(Output::Escalate { queue, reason, briefing });
+    }
+
+    fn transfer_over(&mut self, rule: &str) {
+        let plan = Arc::clone(&self.plan);
+        let prompt = match &self.phase {
+            Phase::Transferring { queue } => plan.queues.get(queue).map_or("", |queue| queue.no_agent.as_str()),
+            Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Closing | Phase::Done => return,
+        };
+        self.phase = Phase::Listening;
+        self.answer(prompt, BTreeMap::new(), why(rule));
+    }
+
+    fn recogniser_lost(&mut self) {
+        match self.phase {
+            Phase::Waiting | Phase::Transferring { .. } | Phase::Closing | Phase::Done => {}
+            Phase::Listening | Phase::Filling(_) => {
+                let prompt = self.plan.dialogue.keys_only.clone();
+                self.answer(&prompt, BTreeMap::new(), why("recogniser_lost"));
+            }
+        }
+    }
+
+    fn goodbye(&mut self, prompt: &str, values: &BTreeMap<String, String>, why: Reason) {
+        self.decide(Act::Goodbye { prompt: prompt.to_owned() }, why);
+        self.phase = Phase::Closing;
+        let language = self.voice.current;
+        self.say(prompt, values, language, false);
+    }
+
+    fn answer(&mut self, prompt: &str, values: BTreeMap<String, String>, why: Reason) {
+        self.decide(Act::Answer { prompt: prompt.to_owned() }, why);
+        let language = self.voice.current;
+        self.say(prompt, &values, language, false);
+        self.memory.last = Some((prompt.to_owned(), values));
+    }
+
+    fn decide(&mut self, act: Act, why: Reason) {
+        let name = |number: usize| self.plan.intents.get(number).map(|intent| intent.name.clone());
+        let mut evidence = why.evidence;
+        if let Some(guess) = &why.guess {
+            let threshold = self.mind.classifier().threshold();
+            evidence.push_str(&format!("; score {:.2}, threshold {threshold:.2}", guess.score));
+            if let Some((second, confidence)) = guess.second {
+                evidence.push_str(&format!("; runner-up {} {confidence:.2}", name(second).unwrap_or_default()));
+            }
+        }
+        let decision = Decision {
+            act,
+            rule: why.rule,
+            intent: why.guess.and_then(|guess| name(guess.best.0)),
+            confidence: why.guess.map(|guess| guess.best.1),
+            language: self.voice.current,
+            evidence: evidence.trim_start_matches("; ").to_owned(),
+        };
+        self.outputs.push_back(Output::Note(Entry::Decided(decision)));
+    }
+
+    fn say(&mut self, prompt: &str, values: &BTreeMap<String, String>, language: Language, append: bool) {
+        let knowledge = self.plan.knowledge.iter().find(|question| question.prompt_id == prompt);
+        let text = knowledge.and_then(|question| question.answers.get(&language).map(String::as_str));
+        let text = text.or_else(|| self.plan.prompts.get(prompt, language)).unwrap_or(LAST_WORDS);
+        let say = Say {
+            prompt: prompt.to_owned(),
+            text: briefing::render(text, values, language),
+            language,
+            barge_in: self.allows_barge_in(),
+            append,
+        };
+        self.outputs.push_back(Output::Say(say));
+    }
+}
+
+/// Said where a checked plan lacks a prompt after all: never silence.
+const LAST_WORDS: &str = "唔好意思，請稍等。";
+
+fn why(rule: &str) -> Reason {
+    Reason { rule: rule.to_owned(), ..Reason::default() }
+}
+
+fn wish_rule(wish: Wish) -> &'static str {
+    match wish {
+        Wish::Human => "asked_for_human",
+        Wish::Urgent => "urgent",
+    }
+}
+
+fn failure_name(failure: &TransferFailure) -> &'static str {
+    match failure {
+        TransferFailure::Busy => "busy",
+        TransferFailure::NoAnswer => "no_answer",
+        TransferFailure::Refused { .. } => "refused",
+        TransferFailure::Declined => "declined",
+        TransferFailure::NeverAccepted => "never_accepted",
+        TransferFailure::AgentHungUp => "agent_hung_up",
+        TransferFailure::Unreachable => "unreachable",
+    }
+}

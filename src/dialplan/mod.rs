@@ -1,0 +1,27 @@
+//! A dialplan: what one hotline says, understands and does, read from `dialplans/<line>/`. Values and checks only: files
+//! arrive as name and text ([`PlanFiles`]); whoever reads folders is above the line.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `plan.toml` | numbers, languages, intents and where they lead, ladders, menu, queues, hours |
+//! | `prompts/{yue,cmn,eng}.toml` | `[say]` what the bot says; `[labels]` names of intents and reasons, for briefings |
+//! | `phrases/{yue,cmn,eng}.toml` | what callers say, by intent |
+//! | `knowledge/{yue,cmn,eng}.toml` | questions and answers |
+//! | `scenarios/*.txt` | conversations that must go as written |
+//!
+//! ```text
+//! PlanFiles --read::plan--> Plan + Problems --route::Routes--> the plan of a dialled number
+//! ```
+//! Is not: the dialogue itself (`conversation`), nor the transfer (`call`).
+#![deny(clippy::disallowed_methods)]
+
+pub mod calendar;
+pub mod check;
+pub mod pattern;
+pub mod read;
+pub mod route;
+pub mod schema;
+
+pub use read::{PlanFiles, read_plan};
+pub use route::Routes;
+pub use schema::Plan;

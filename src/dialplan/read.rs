@@ -1,0 +1,481 @@
+//! Files of one hotline to a [`Plan`]. Every problem of every file is reported; a plan comes back only where there is none.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::dialplan::calendar::{DaySpan, WeeklyHours};
+use crate::dialplan::check;
+use crate::dialplan::pattern::Pattern;
+use crate::dialplan::schema::{
+    Accept, Dialogue, Escalation, Intent, Ladder, Plan, Question, Queue, RingTarget, Slot, SlotKind, Target, Texts,
+};
+use crate::settings::{Problems, Section, Source};
+use crate::speech::Language;
+
+/// The files of one hotline: path within the folder (`plan.toml`, `prompts/yue.toml`) to text.
+#[derive(Clone, Debug, Default)]
+pub struct PlanFiles {
+    /// Name of the line: its folder's name.
+    pub name: String,
+    /// Where the folder lies, for messages, e.g. `dialplans/demo`.
+    pub folder: String,
+    /// Path to text.
+    pub files: BTreeMap<String, String>,
+}
+
+/// Reads and checks one hotline. `warnings` are not in the way of the plan.
+pub fn read_plan(files: &PlanFiles, problems: &Problems, warnings: &Problems) -> Option<Plan> {
+    let found = Problems::default();
+    let plan = read_files(files, &found);
+    if let Some(plan) = &plan {
+        check::plan(files, plan, &found, warnings);
+    }
+    let clean = found.is_empty();
+    for problem in found.into_vec() {
+        problems.push(problem);
+    }
+    plan.filter(|_| clean)
+}
+
+fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan> {
+    let Some(text) = files.files.get("plan.toml") else {
+        problems.push_file(&files.folder, "plan.toml is missing; every hotline has one");
+        return None;
+    };
+    let source = Source::new(format!("{}/plan.toml", files.folder), text.as_str());
+    let table = source.parse(problems);
+    let mut root = Section::root(&source, &table, problems);
+    let languages = languages(&mut root);
+    let (prompts, labels) = texts(files, &languages, problems);
+    let (phrases, knowledge) = (phrases(files, &languages, problems), knowledge(files, &languages, problems));
+    let reader = Reader { queues: root.section("queue").keys(), languages: languages.clone() };
+    let plan = Plan {
+        name: files.name.clone(),
+        title: root.string("title").unwrap_or_else(|| files.name.clone()),
+        numbers: numbers(&mut root),
+        dialogue: reader.dialogue(root.section("dialogue")),
+        intents: reader.intents(&mut root, phrases, files, problems),
+        knowledge,
+        escalation: reader.escalation(root.section("escalation")),
+        queues: reader.queues(&mut root),
+        hours: hours(root.section("hours")),
+        recording: root.boolean("recording").unwrap_or(true),
+        prompts,
+        labels,
+        languages,
+    };
+    root.finish();
+    Some(plan)
+}
+
+fn languages(root: &mut Section<'_>) -> Vec<Language> {
+    let names = root.strings("languages");
+    let names = root.required("languages", "a list such as [\"yue\", \"cmn\", \"eng\"]", names).unwrap_or_default();
+    let mut all = Vec::new();
+    for name in names {
+        match name.parse::<Language>() {
+            Ok(language) if all.contains(&language) => {
+                root.problem("languages", format_args!("'{name}' is there twice"))
+            }
+            Ok(language) => all.push(language),
+            Err(error) => root.problem("languages", error),
+        }
+    }
+    if all.is_empty() {
+        root.problem("languages", "expected at least one language");
+        all.push(Language::Cantonese);
+    }
+    all
+}
+
+fn numbers(root: &mut Section<'_>) -> Vec<Pattern> {
+    let texts = root.strings("numbers");
+    let texts = root.required("numbers", "a list of dialled numbers such as [\"1823\", \"_2XXX\"]", texts);
+    let mut all = Vec::new();
+    for text in texts.unwrap_or_default() {
+        match text.parse() {
+            Ok(pattern) => all.push(pattern),
+            Err(error) => root.problem("numbers", format_args!("\"{text}\" {error}")),
+        }
+    }
+    all
+}
+
+fn hours(mut section: Section<'_>) -> Option<WeeklyHours> {
+    if !section.is_present() {
+        return None;
+    }
+    let mut spans = Vec::new();
+    let open = section.strings("open");
+    for text in section.required("open", "a list such as [\"mon-fri 09:00-18:00\"]", open).unwrap_or_default() {
+        match text.parse::<DaySpan>() {
+            Ok(span) => spans.push(span),
+            Err(error) => section.problem("open", error),
+        }
+    }
+    let offset = section.parsed::<Offset>("utc_offset", "an offset such as \"+08:00\"");
+    section.finish();
+    Some(WeeklyHours { spans, utc_offset_minutes: offset.map_or(480, |o| o.0) })
+}
+
+struct Reader {
+    queues: Vec<String>,
+    languages: Vec<Language>,
+}
+
+impl Reader {
+    fn dialogue(&self, mut section: Section<'_>) -> Dialogue {
+        let mut no_input = section.section("no_input");
+        let after = no_input.parsed::<Span>("after", "a time such as \"6s\"").map_or(Duration::from_secs(6), |s| s.0);
+        let mut menu_section = section.section("menu");
+        let mut menu = BTreeMap::new();
+        for key in menu_section.keys() {
+            let target = self.target(&mut menu_section, &key);
+            match (key.chars().next(), key.chars().count(), target) {
+                (Some('0'), 1, _) => menu_section.problem(&key, "key 0 always leads to a human and is not configured"),
+                (Some(digit @ ('1'..='9' | '*' | '#')), 1, Some(target)) => {
+                    menu.insert(digit, target);
+                }
+                (_, _, None) => {}
+                _ => menu_section.problem(&key, "expected a key: 1 to 9, * or #"),
+            }
+        }
+        menu_section.finish();
+        let dialogue = Dialogue {
+            greeting: needed(&mut section, "greeting"),
+            greeting_others: section.string("greeting_others"),
+            language_changed: needed(&mut section, "language_changed"),
+            keys_only: needed(&mut section, "keys_only"),
+            barge_in: section.boolean("barge_in").unwrap_or(true),
+            no_input: self.ladder(no_input),
+            no_match: self.ladder(section.section("no_match")),
+            no_input_after: after,
+            menu,
+        };
+        section.finish();
+        dialogue
+    }
+
+    fn ladder(&self, mut section: Section<'_>) -> Ladder {
+        let prompts = section.strings("say");
+        let prompts = section.required("say", "a list of prompt names, one a try", prompts).unwrap_or_default();
+        let then = self.target_or_human(&mut section, "then");
+        if section.is_present() && (prompts.is_empty() || prompts.len() > 9) {
+            section.problem("say", "expected one to nine prompt names");
+        }
+        section.finish();
+        Ladder { prompts, then }
+    }
+
+    fn target_or_human(&self, section: &mut Section<'_>, key: &str) -> Target {
+        let target = self.target(section, key);
+        section.required(key, "where it leads, e.g. \"go:general\"", target).unwrap_or(Target::Unresolved)
+    }
+
+    fn target(&self, section: &mut Section<'_>, key: &str) -> Option<Target> {
+        let text = section.string(key)?;
+        let target = match text.split_once(':') {
+            Some(("say", prompt)) => Target::Say(prompt.to_owned()),
+            Some(("end", prompt)) => Target::End(prompt.to_owned()),
+            Some(("go", queue)) => {
+                if !self.queues.iter().any(|name| name == queue) {
+                    let near = crate::settings::nearest(queue, self.queues.iter().map(String::as_str));
+                    let hint = near.map_or(String::new(), |name| format!("; nearest: '{name}'"));
+                    section.problem(key, format_args!("no queue '{queue}' in this plan{hint}"));
+                }
+                Target::Queue(queue.to_owned())
+            }
+            Some(("lang", code)) => match code.parse::<Language>() {
+                Ok(language) if self.languages.contains(&language) => Target::Language(language),
+                Ok(_) => {
+                    section.problem(key, format_args!("'{code}' is not among the plan's languages"));
+                    return None;
+                }
+                Err(error) => {
+                    section.problem(key, error);
+                    return None;
+                }
+            },
+            None if text == "repeat" => Target::Repeat,
+            None if text == "unresolved" => Target::Unresolved,
+            Some(_) | None => {
+                let what = "expected say:PROMPT, go:QUEUE, end:PROMPT, lang:CODE, repeat or unresolved";
+                section.problem(key, format_args!("{what}, found \"{text}\""));
+                return None;
+            }
+        };
+        Some(target)
+    }
+
+    fn intents(
+        &self,
+        root: &mut Section<'_>,
+        mut phrases: BTreeMap<String, BTreeMap<Language, Vec<String>>>,
+        files: &PlanFiles,
+        problems: &Problems,
+    ) -> Vec<Intent> {
+        let mut all = Vec::new();
+        for (name, mut section) in root.named_sections("intent") {
+            let then = self.target_or_human(&mut section, "then");
+            let slots = section.sections("slots").into_iter().filter_map(slot).collect();
+            let chat = section.boolean("chat").unwrap_or(false);
+            section.finish();
+            let phrases = phrases.remove(&name).unwrap_or_default();
+            all.push(Intent { name, then, chat, slots, phrases });
+        }
+        for (name, by_language) in phrases {
+            for language in by_language.keys() {
+                let names = all.iter().map(|intent: &Intent| intent.name.as_str());
+                let hint =
+                    crate::settings::nearest(&name, names).map_or(String::new(), |n| format!("; nearest: '{n}'"));
+                let file = format!("{}/phrases/{language}.toml", files.folder);
+                problems.push_file(file, format!("'{name}' is no intent of plan.toml{hint}"));
+            }
+        }
+        all
+    }
+
+    fn escalation(&self, mut section: Section<'_>) -> Escalation {
+        let queue = needed(&mut section, "queue");
+        if !queue.is_empty() && !self.queues.contains(&queue) {
+            section.problem("queue", format_args!("no queue '{queue}' in this plan"));
+        }
+        let escalation = Escalation {
+            queue,
+            transferring: needed(&mut section, "transferring"),
+            closed: needed(&mut section, "closed"),
+            gave_up: needed(&mut section, "gave_up"),
+            unresolved: section.integer("unresolved", 1..=9).and_then(|n| u8::try_from(n).ok()).unwrap_or(2),
+            human_words: section.strings("human_words").unwrap_or_default(),
+            urgent_words: section.strings("urgent_words").unwrap_or_default(),
+        };
+        section.finish();
+        escalation
+    }
+
+    fn queues(&self, root: &mut Section<'_>) -> BTreeMap<String, Queue> {
+        let sections = root.named_sections("queue");
+        if sections.is_empty() {
+            root.problem("queue", "a plan needs at least one [queue.NAME]: every failure ends at a human");
+        }
+        sections.into_iter().map(|(name, section)| (name, queue(section))).collect()
+    }
+}
+
+fn queue(mut section: Section<'_>) -> Queue {
+    let texts = section.strings("ring");
+    let mut ring = Vec::new();
+    for text in section.required("ring", "a list such as [\"sip:6001@pbx\"]", texts).unwrap_or_default() {
+        match text.strip_prefix("sip:").and_then(|rest| rest.split_once('@')) {
+            Some((user, trunk)) if !user.is_empty() && !trunk.is_empty() => {
+                ring.push(RingTarget { user: user.to_owned(), trunk: trunk.to_owned() });
+            }
+            Some(_) | None => section.problem("ring", format_args!("expected sip:USER@TRUNK, found \"{text}\"")),
+        }
+    }
+    if section.is_present() && ring.is_empty() {
+        section.problem("ring", "nobody to ring");
+    }
+    let ring_timeout = section.parsed::<Span>("ring_timeout", "a time such as \"25s\"").map_or(25, |s| s.0.as_secs());
+    let mut accept = section.section("accept");
+    let timeout = accept.parsed::<Span>("timeout", "a time such as \"20s\"").map_or(20, |s| s.0.as_secs());
+    let (yes, no) = (key(&mut accept, "yes", '1'), key(&mut accept, "no", '2'));
+    if yes == no {
+        accept.problem("no", "yes and no are the same key");
+    }
+    accept.finish();
+    let language = section.parsed::<Language>("briefing_language", "yue, cmn or eng");
+    let queue = Queue {
+        ring,
+        ring_timeout: Duration::from_secs(ring_timeout.clamp(1, 300)),
+        accept: Accept { yes, no, timeout: Duration::from_secs(timeout.clamp(1, 300)) },
+        music: section.string("music"),
+        no_agent: needed(&mut section, "no_agent"),
+        briefing_language: language.unwrap_or(Language::Cantonese),
+    };
+    section.finish();
+    queue
+}
+
+fn key(section: &mut Section<'_>, name: &str, default: char) -> char {
+    let Some(text) = section.string(name) else { return default };
+    match (text.chars().next(), text.chars().count()) {
+        (Some(key @ ('0'..='9' | '*' | '#')), 1) => key,
+        _ => {
+            section.problem(name, "expected one key of the phone in quotes, e.g. \"1\"");
+            default
+        }
+    }
+}
+
+fn slot(mut section: Section<'_>) -> Option<Slot> {
+    let name = section.string("name");
+    let name = section.required("name", "a name that prompts write as {name}", name);
+    let kind = section.parsed::<Kind>("kind", "phone, yes_no, digits or digits:MIN-MAX");
+    let kind = section.required("kind", "phone, yes_no, digits or digits:MIN-MAX", kind);
+    let (ask, confirm) = (needed(&mut section, "ask"), section.string("confirm"));
+    section.finish();
+    Some(Slot { name: name?, kind: kind?.0, ask, confirm })
+}
+
+fn needed(section: &mut Section<'_>, key: &str) -> String {
+    let value = section.string(key);
+    section.required(key, "a name of prompts/*.toml or of this plan", value).unwrap_or_default()
+}
+
+struct Kind(SlotKind);
+
+impl FromStr for Kind {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let kind = match text.split_once(':') {
+            None if text == "phone" => SlotKind::Phone,
+            None if text == "yes_no" => SlotKind::YesNo,
+            None if text == "digits" => SlotKind::Digits { min: 1, max: 20 },
+            Some(("digits", range)) => {
+                let (min, max) = range.split_once('-').unwrap_or((range, range));
+                let (min, max) = (min.parse::<u8>(), max.parse::<u8>());
+                match (min, max) {
+                    (Ok(min), Ok(max)) if 1 <= min && min <= max && max <= 32 => SlotKind::Digits { min, max },
+                    _ => return Err("1 to 32 digits"),
+                }
+            }
+            Some(_) | None => return Err("unknown kind"),
+        };
+        Ok(Self(kind))
+    }
+}
+
+struct Span(Duration);
+
+impl FromStr for Span {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or("no unit: ms, s or m")?);
+        let number: u64 = number.parse().map_err(|_| "no number")?;
+        let span = match unit.trim() {
+            "ms" => Duration::from_millis(number),
+            "s" => Duration::from_secs(number),
+            "m" => Duration::from_secs(number.saturating_mul(60)),
+            _ => return Err("units are ms, s and m"),
+        };
+        if span.is_zero() || span > Duration::from_secs(3600) { Err("1ms to 60m") } else { Ok(Self(span)) }
+    }
+}
+
+struct Offset(i32);
+
+impl FromStr for Offset {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (sign, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
+            (Some(rest), _) => (1, rest),
+            (None, Some(rest)) => (-1, rest),
+            (None, None) => return Err("no sign"),
+        };
+        let (hours, minutes) = rest.split_once(':').ok_or("no colon")?;
+        let (hours, minutes): (i32, i32) =
+            (hours.parse().map_err(|_| "no number")?, minutes.parse().map_err(|_| "no number")?);
+        if (0..=14).contains(&hours) && (0..60).contains(&minutes) {
+            Ok(Self(sign * (hours * 60 + minutes)))
+        } else {
+            Err("-14:00 to +14:00")
+        }
+    }
+}
+
+fn parse_each(
+    files: &PlanFiles,
+    folder: &str,
+    languages: &[Language],
+    problems: &Problems,
+    mut read: impl FnMut(Language, Section<'_>),
+) {
+    for language in languages {
+        let path = format!("{folder}/{language}.toml");
+        let name = format!("{}/{path}", files.folder);
+        let Some(text) = files.files.get(&path) else {
+            problems.push_file(name, format!("is missing; the plan speaks '{language}'"));
+            continue;
+        };
+        let source = Source::new(name, text.as_str());
+        let table = source.parse(problems);
+        read(*language, Section::root(&source, &table, problems));
+    }
+}
+
+fn texts(files: &PlanFiles, languages: &[Language], problems: &Problems) -> (Texts, Texts) {
+    let (mut prompts, mut labels) = (Texts::default(), Texts::default());
+    parse_each(files, "prompts", languages, problems, |language, mut root| {
+        for (key, texts) in [("say", &mut prompts), ("labels", &mut labels)] {
+            let mut section = root.section(key);
+            for id in section.keys() {
+                let Some(text) = section.string(&id) else { continue };
+                if text.trim().is_empty() || text.chars().count() > MAX_PROMPT {
+                    section.problem(&id, format_args!("expected 1 to {MAX_PROMPT} characters"));
+                }
+                texts.0.entry(id).or_default().insert(language, text);
+            }
+            section.finish();
+        }
+        root.finish();
+    });
+    (prompts, labels)
+}
+
+/// Longest prompt, in characters: about a minute of speech.
+const MAX_PROMPT: usize = 400;
+/// Longest phrase of a caller, in characters.
+const MAX_PHRASE: usize = 200;
+/// Most phrases of one intent in one language.
+const MAX_PHRASES: usize = 2000;
+
+fn phrases(
+    files: &PlanFiles,
+    languages: &[Language],
+    problems: &Problems,
+) -> BTreeMap<String, BTreeMap<Language, Vec<String>>> {
+    let mut all: BTreeMap<String, BTreeMap<Language, Vec<String>>> = BTreeMap::new();
+    parse_each(files, "phrases", languages, problems, |language, mut root| {
+        for intent in root.keys() {
+            let Some(phrases) = root.strings(&intent) else { continue };
+            if phrases.len() > MAX_PHRASES
+                || phrases.iter().any(|p| p.trim().is_empty() || p.chars().count() > MAX_PHRASE)
+            {
+                let what = format!("expected at most {MAX_PHRASES} phrases of 1 to {MAX_PHRASE} characters");
+                root.problem(&intent, what);
+            }
+            all.entry(intent).or_default().insert(language, phrases);
+        }
+        root.finish();
+    });
+    all
+}
+
+fn knowledge(files: &PlanFiles, languages: &[Language], problems: &Problems) -> Vec<Question> {
+    let mut all: BTreeMap<String, Question> = BTreeMap::new();
+    if !files.files.keys().any(|path| path.starts_with("knowledge/")) {
+        return Vec::new();
+    }
+    parse_each(files, "knowledge", languages, problems, |language, mut root| {
+        for name in root.keys() {
+            let mut section = root.section(&name);
+            let questions = section.strings("questions");
+            let questions = section.required("questions", "a list of ways to ask", questions).unwrap_or_default();
+            let answer = section.string("answer");
+            let answer = section.required("answer", "what the bot says", answer);
+            section.finish();
+            let question = all.entry(name.clone()).or_insert_with(|| Question {
+                prompt_id: format!("knowledge:{name}"),
+                name,
+                questions: BTreeMap::new(),
+                answers: BTreeMap::new(),
+            });
+            question.questions.insert(language, questions);
+            question.answers.extend(answer.map(|text| (language, text)));
+        }
+        root.finish();
+    });
+    all.into_values().collect()
+}

@@ -1,0 +1,248 @@
+//! The types of a dialplan that has been read and checked. What is said to be there is there: prompt ids, queues and
+//! intents that a plan names exist in every language of the plan ([`super::check`] refuses the plan otherwise).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::dialplan::calendar::WeeklyHours;
+use crate::dialplan::pattern::Pattern;
+use crate::speech::Language;
+
+/// Everything of one hotline.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Folder name, e.g. `demo`; what a journal names.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// Dialled numbers that belong to this line; first match wins over all plans.
+    pub numbers: Vec<Pattern>,
+    /// Languages, the default first. Never empty.
+    pub languages: Vec<Language>,
+    /// What is said by rule rather than by intent.
+    pub dialogue: Dialogue,
+    /// Everything that a caller may want, in the order of the file.
+    pub intents: Vec<Intent>,
+    /// Questions and answers that need no intent of their own.
+    pub knowledge: Vec<Question>,
+    /// When the caller gets a human unasked, and where.
+    pub escalation: Escalation,
+    /// Where humans wait, by name.
+    pub queues: BTreeMap<String, Queue>,
+    /// When humans are there; `None`: always.
+    pub hours: Option<WeeklyHours>,
+    /// Whether calls of this line are recorded.
+    pub recording: bool,
+    /// What the bot says.
+    pub prompts: Texts,
+    /// Names of intents, reasons and languages as a briefing says them.
+    pub labels: Texts,
+}
+
+/// Texts by id and language.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts(pub BTreeMap<String, BTreeMap<Language, String>>);
+
+impl Texts {
+    /// The text in this language.
+    pub fn get(&self, id: &str, language: Language) -> Option<&str> {
+        self.0.get(id)?.get(&language).map(String::as_str)
+    }
+
+    /// Every text: id, language, text; in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Language, &str)> {
+        self.0
+            .iter()
+            .flat_map(|(id, by)| by.iter().map(move |(language, text)| (id.as_str(), *language, text.as_str())))
+    }
+}
+
+impl Plan {
+    /// The language that a call begins in.
+    pub fn default_language(&self) -> Language {
+        self.languages.first().copied().unwrap_or(Language::Cantonese)
+    }
+
+    /// Prompts that never change, so that the synthesiser can hold them ready: id, language, text. The greeting first.
+    pub fn fixed_prompts(&self) -> Vec<(&str, Language, &str)> {
+        let mut all: Vec<_> = self.prompts.iter().filter(|(_, _, text)| !text.contains('{')).collect();
+        all.extend(self.knowledge.iter().flat_map(|q| {
+            q.answers.iter().map(move |(language, text)| (q.prompt_id.as_str(), *language, text.as_str()))
+        }));
+        all.sort_by_key(|(id, _, _)| *id != self.dialogue.greeting);
+        all
+    }
+
+    /// An intent by its name.
+    pub fn intent(&self, name: &str) -> Option<&Intent> {
+        self.intents.iter().find(|intent| intent.name == name)
+    }
+}
+
+/// What the bot says by rule.
+#[derive(Clone, Debug)]
+pub struct Dialogue {
+    /// Prompt at the start, in the default language.
+    pub greeting: String,
+    /// Prompt after the greeting, once in each further language, in that language.
+    pub greeting_others: Option<String>,
+    /// Prompt when the caller asks for another language or presses its key.
+    pub language_changed: String,
+    /// True where the caller may speak over prompts.
+    pub barge_in: bool,
+    /// The caller says nothing.
+    pub no_input: Ladder,
+    /// The caller is not understood.
+    pub no_match: Ladder,
+    /// Wait for the caller this long after a prompt, then count a silence.
+    pub no_input_after: Duration,
+    /// Prompt when speech recognition is not to be had and only keys work.
+    pub keys_only: String,
+    /// What keys do, outside of number entry. 0 always leads to a human.
+    pub menu: BTreeMap<char, Target>,
+}
+
+/// What to say at the first, second .. failure in a row, and what to do after the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ladder {
+    /// Prompt ids, one a try. Never empty.
+    pub prompts: Vec<String>,
+    /// After the last try.
+    pub then: Target,
+}
+
+/// Where a turn can lead. Written `say:PROMPT`, `go:QUEUE`, `end:PROMPT`, `lang:yue`, `repeat`, `unresolved`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Say a prompt and listen.
+    Say(String),
+    /// Hand the caller to a queue.
+    Queue(String),
+    /// Say a prompt and hang up.
+    End(String),
+    /// Go on in this language.
+    Language(Language),
+    /// Say the last prompt again.
+    Repeat,
+    /// The caller says that the answer was wrong: counts as not understood.
+    Unresolved,
+}
+
+/// Something that a caller may want.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// Name in journals and scenarios.
+    pub name: String,
+    /// Where it leads, once its slots are filled.
+    pub then: Target,
+    /// Small talk: asking again is no sign of trouble, and a briefing does not tell of it.
+    pub chat: bool,
+    /// What must be asked first, in this order.
+    pub slots: Vec<Slot>,
+    /// What callers say for it. Every language of the plan has some.
+    pub phrases: BTreeMap<Language, Vec<String>>,
+}
+
+/// A value that the bot asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Name; prompts write it as `{name}`.
+    pub name: String,
+    /// What counts as a value.
+    pub kind: SlotKind,
+    /// Prompt that asks for it.
+    pub ask: String,
+    /// Prompt that reads it back and asks whether it is right.
+    pub confirm: Option<String>,
+}
+
+/// What counts as a value of a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotKind {
+    /// A Hong Kong telephone number: 8 digits that begin with 2, 3, 5 to 9; with or without 852.
+    Phone,
+    /// This many digits.
+    Digits {
+        /// At least.
+        min: u8,
+        /// At most.
+        max: u8,
+    },
+    /// Yes or no; kept as `yes` and `no`.
+    YesNo,
+}
+
+/// A question of the knowledge files.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Name.
+    pub name: String,
+    /// Prompt id under which its answer is journalled: `knowledge:NAME`.
+    pub prompt_id: String,
+    /// Ways to ask it.
+    pub questions: BTreeMap<Language, Vec<String>>,
+    /// The answer.
+    pub answers: BTreeMap<Language, String>,
+}
+
+/// When the caller gets a human unasked.
+#[derive(Clone, Debug)]
+pub struct Escalation {
+    /// Queue where no rule names another.
+    pub queue: String,
+    /// Prompt while the caller is put through.
+    pub transferring: String,
+    /// Prompt when nobody is there because the line is closed.
+    pub closed: String,
+    /// Prompt to hang up with when humans were tried too often in one call.
+    pub gave_up: String,
+    /// Unresolved turns in a row that lead to a human.
+    pub unresolved: u8,
+    /// Extra words for "a human", on top of those built in.
+    pub human_words: Vec<String>,
+    /// Extra words that lead to a human at once, on top of those built in.
+    pub urgent_words: Vec<String>,
+}
+
+/// Where humans wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Telephones to ring, one after the other.
+    pub ring: Vec<RingTarget>,
+    /// How long each rings.
+    pub ring_timeout: Duration,
+    /// How the agent says yes.
+    pub accept: Accept,
+    /// Music while the caller waits: a name of the recorded prompts; `None`: ringback tone.
+    pub music: Option<String>,
+    /// Prompt when nobody took the call; the bot has the floor again.
+    pub no_agent: String,
+    /// Language of the briefing.
+    pub briefing_language: Language,
+}
+
+/// A telephone behind a trunk, written `sip:6001@pbx` with the trunk's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RingTarget {
+    /// User part.
+    pub user: String,
+    /// Name of the trunk in the configuration.
+    pub trunk: String,
+}
+
+impl std::fmt::Display for RingTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "sip:{}@{}", self.user, self.trunk)
+    }
+}
+
+/// How an agent takes or declines a call after the briefing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accept {
+    /// Key for yes.
+    pub yes: char,
+    /// Key for no.
+    pub no: char,
+    /// Neither key in this time after the briefing began: no.
+    pub timeout: Duration,
+}
