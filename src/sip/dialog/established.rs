@@ -1,0 +1,444 @@
+//! A dialog after its 2xx: what either side may ask within it (RFC 3261 12.2, 14, 15; RFC 3311 UPDATE; RFC 6086 INFO as far as
+//! application/dtmf-relay). Our 2xx to an INVITE is repeated until its ACK comes, over any transport (13.3.1.4).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::core::Core;
+use super::session::{MIN_SE, Session};
+use super::{Desk, DialogOutput, Purpose};
+use crate::deadline::{earliest, is_due};
+use crate::sip::author::SUPPORTED;
+use crate::sip::event::{DialogEvent, SdpBody};
+use crate::sip::timers::{GIVE_UP, Reliability, Repeat, Timer};
+use crate::sip::transaction::ServerId;
+use crate::wire::sip::header::HeaderName;
+use crate::wire::sip::message::{Method, Request, Response, StatusCode};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Established {
+    /// Identity and sequence numbers.
+    pub core: Core,
+    offering: Offering,
+    session: Option<Session>,
+    /// Our last session description, for a re-INVITE that asks for our offer.
+    ours: Option<SdpBody>,
+}
+
+/// Where an exchange of offer and answer stands.
+#[derive(Debug)]
+enum Offering {
+    /// Nothing under way.
+    Idle,
+    /// The call has an offer to answer.
+    Asked { transaction: ServerId, request: Arc<Request>, session: Option<Session> },
+    /// Our 2xx to an INVITE was not acknowledged yet.
+    Unacknowledged(Unacknowledged),
+}
+
+#[derive(Debug)]
+struct Unacknowledged {
+    transaction: ServerId,
+    answer: Bytes,
+    /// CSeq number that the ACK has.
+    number: u32,
+    repeat: Repeat,
+    give_up: Instant,
+    after: AfterAck,
+}
+
+/// What an ACK leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterAck {
+    /// The first one: the call is told.
+    Tell,
+    /// One of a re-INVITE: the call is told where it holds an answer.
+    TellAnswer,
+    /// The call has hung up meanwhile; BYE has to wait for the ACK (15).
+    HangUp,
+}
+
+/// Whether the dialog goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// As it is.
+    Stay,
+    /// BYE is under way; the call has not been told.
+    Leaving,
+    /// BYE is under way and the call knows.
+    LeavingTold,
+    /// The other side said BYE; the call knows.
+    Gone,
+}
+
+impl Established {
+    /// A dialog of a call that we answered with this 2xx.
+    pub fn answered(
+        now: Instant,
+        core: Core,
+        invite: &Request,
+        transaction: ServerId,
+        answer: Bytes,
+        ours: SdpBody,
+    ) -> Self {
+        let session = Session::of_request(now, &invite.headers);
+        let mut this = Self { core, offering: Offering::Idle, session, ours: Some(ours) };
+        this.await_ack(now, invite, transaction, answer, AfterAck::Tell);
+        this
+    }
+
+    /// A dialog of a call that the other side answered.
+    pub fn reached(now: Instant, core: Core, answer: &Response, ours: SdpBody) -> Self {
+        let session = Session::of_response(now, &answer.headers);
+        Self { core, offering: Offering::Idle, session, ours: Some(ours) }
+    }
+
+    /// When to come back.
+    pub fn deadline(&self) -> Option<Instant> {
+        let waiting = match &self.offering {
+            Offering::Unacknowledged(pending) => Some((pending.repeat.at.min(pending.give_up), ())),
+            Offering::Idle | Offering::Asked { .. } => None,
+        };
+        earliest([waiting, self.session.map(|session| (session.ends, ()))]).map(|(at, ())| at)
+    }
+
+    fn await_ack(
+        &mut self,
+        now: Instant,
+        invite: &Request,
+        transaction: ServerId,
+        answer: Bytes,
+        after: AfterAck,
+    ) {
+        // Over any transport: the hop that loses it need not be ours.
+        let Some(repeat) = Timer::G.repeat(now, Reliability::Unreliable) else { return };
+        let number = invite.headers.cseq().map_or(0, |cseq| cseq.number);
+        let give_up = now + GIVE_UP;
+        let pending = Unacknowledged { transaction, answer, number, repeat, give_up, after };
+        self.offering = Offering::Unacknowledged(pending);
+    }
+
+    /// A request of the other side.
+    pub fn request(
+        &mut self,
+        now: Instant,
+        transaction: ServerId,
+        request: &Arc<Request>,
+        desk: &mut Desk<'_>,
+    ) -> Next {
+        if let Some(refusal) = self.refusal(request, desk) {
+            desk.answer(transaction, &refusal);
+            return Next::Stay;
+        }
+        match request.method {
+            Method::Bye => self.bye(transaction, request, desk),
+            Method::Invite => self.invite(now, transaction, request, desk),
+            Method::Update => self.update(now, transaction, request, desk),
+            Method::Info => Self::info(transaction, request, desk),
+            Method::Options => reply(transaction, request, StatusCode::OK, desk),
+            Method::Other(_) => reply(transaction, request, StatusCode::NOT_IMPLEMENTED, desk),
+            Method::Register
+            | Method::Prack
+            | Method::Refer
+            | Method::Notify
+            | Method::Subscribe
+            | Method::Message
+            | Method::Publish
+            | Method::Ack
+            | Method::Cancel => reply(transaction, request, StatusCode::METHOD_NOT_ALLOWED, desk),
+        }
+    }
+
+    /// Checks that do not depend on the method: order (12.2.2) and extensions (8.2.2.3).
+    fn refusal(&mut self, request: &Request, desk: &mut Desk<'_>) -> Option<Response> {
+        let number = request.headers.cseq().map_or(0, |cseq| cseq.number);
+        if !self.core.accept_seq(number) {
+            let seconds = desk.author.below(10);
+            return Some(desk.author.answer_later(request, StatusCode::SERVER_INTERNAL_ERROR, None, seconds));
+        }
+        let unsupported = unsupported(request)?;
+        let mut refusal = desk.author.answer(request, StatusCode::BAD_EXTENSION, None);
+        refusal.headers.push(HeaderName::Unsupported, unsupported);
+        Some(refusal)
+    }
+
+    fn bye(&mut self, transaction: ServerId, request: &Request, desk: &mut Desk<'_>) -> Next {
+        self.abandon_offer(desk);
+        reply(transaction, request, StatusCode::OK, desk);
+        desk.tell(DialogEvent::Ended { lost: false });
+        Next::Gone
+    }
+
+    /// Answers an offer that the call never came to answer.
+    pub fn abandon_offer(&mut self, desk: &mut Desk<'_>) {
+        if let Offering::Asked { transaction, request, .. } = std::mem::replace(&mut self.offering, Offering::Idle) {
+            reply(transaction, &request, StatusCode::REQUEST_TERMINATED, desk);
+        }
+    }
+
+    fn invite(
+        &mut self,
+        now: Instant,
+        transaction: ServerId,
+        request: &Arc<Request>,
+        desk: &mut Desk<'_>,
+    ) -> Next {
+        match &self.offering {
+            // 14.2: an earlier one is not answered yet.
+            Offering::Asked { .. } => later(transaction, request, desk),
+            // RFC 6337 4.3, RFC 5407 3.1.4: our 2xx is not acknowledged yet.
+            Offering::Unacknowledged(_) => reply(transaction, request, StatusCode::REQUEST_PENDING, desk),
+            Offering::Idle => self.take_offer(now, transaction, request, desk),
+        }
+    }
+
+    fn update(
+        &mut self,
+        now: Instant,
+        transaction: ServerId,
+        request: &Arc<Request>,
+        desk: &mut Desk<'_>,
+    ) -> Next {
+        let offers = !request.body.is_empty();
+        match &self.offering {
+            // RFC 3311 5.2.
+            Offering::Asked { .. } if offers => later(transaction, request, desk),
+            Offering::Unacknowledged(pending) if offers && pending.after == AfterAck::TellAnswer => {
+                reply(transaction, request, StatusCode::REQUEST_PENDING, desk)
+            }
+            Offering::Idle | Offering::Asked { .. } | Offering::Unacknowledged(_) => {
+                self.take_offer(now, transaction, request, desk)
+            }
+        }
+    }
+
+    /// A re-INVITE or an UPDATE, in good order.
+    fn take_offer(
+        &mut self,
+        now: Instant,
+        transaction: ServerId,
+        request: &Arc<Request>,
+        desk: &mut Desk<'_>,
+    ) -> Next {
+        if Session::is_too_small(&request.headers) {
+            let mut refusal = desk.author.answer(request, StatusCode::SESSION_INTERVAL_TOO_SMALL, None);
+            refusal.headers.push_text(HeaderName::MinSe, MIN_SE);
+            desk.answer(transaction, &refusal);
+            return Next::Stay;
+        }
+        let session = Session::of_request(now, &request.headers);
+        if !request.body.is_empty() {
+            if !is_sdp(request) {
+                let mut refusal = desk.author.answer(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, None);
+                refusal.headers.push(HeaderName::Accept, crate::sip::author::ACCEPT);
+                desk.answer(transaction, &refusal);
+                return Next::Stay;
+            }
+            if request.method == Method::Invite {
+                let trying = desk.author.answer(request, StatusCode::TRYING, None);
+                desk.answer(transaction, &trying);
+            }
+            desk.tell(DialogEvent::Offered { sdp: SdpBody::from(&request.body[..]) });
+            self.offering = Offering::Asked { transaction, request: Arc::clone(request), session };
+            return Next::Stay;
+        }
+        // UPDATE without a body refreshes only; a re-INVITE without one asks for our offer, which is what it was.
+        let sdp = if request.method == Method::Invite { self.ours.clone() } else { None };
+        self.accept(now, transaction, request, session, sdp, AfterAck::TellAnswer, desk);
+        Next::Stay
+    }
+
+    /// Answers a re-INVITE or an UPDATE with 200.
+    #[allow(clippy::too_many_arguments)]
+    fn accept(
+        &mut self,
+        now: Instant,
+        transaction: ServerId,
+        request: &Request,
+        session: Option<Session>,
+        sdp: Option<SdpBody>,
+        after: AfterAck,
+        desk: &mut Desk<'_>,
+    ) {
+        self.core.refresh_target(&request.headers);
+        self.session = session.or(self.session.filter(|_| !request.headers.contains(&HeaderName::SessionExpires)));
+        let mut answer = desk.author.answer(request, StatusCode::OK, None);
+        answer.headers.push(HeaderName::Contact, desk.author.contact(self.core.flow, self.core.user.as_deref()));
+        if let Some(session) = session {
+            session.describe(&mut answer);
+        }
+        if let Some(sdp) = sdp {
+            answer.set_body("application/sdp", Bytes::copy_from_slice(&sdp));
+            self.ours = Some(sdp);
+        }
+        desk.answer(transaction, &answer);
+        if request.method == Method::Invite {
+            self.await_ack(now, request, transaction, answer.to_bytes(), after);
+        } else if matches!(self.offering, Offering::Asked { .. }) {
+            self.offering = Offering::Idle;
+        }
+    }
+
+    fn info(transaction: ServerId, request: &Request, desk: &mut Desk<'_>) -> Next {
+        if request.body.is_empty() {
+            return reply(transaction, request, StatusCode::OK, desk);
+        }
+        let kind = request.headers.content_type().ok().flatten();
+        let Some(kind) = kind.filter(|kind| kind.is("application", "dtmf-relay") || kind.is("application", "dtmf"))
+        else {
+            let mut refusal = desk.author.answer(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, None);
+            refusal.headers.push(HeaderName::Accept, &b"application/dtmf-relay"[..]);
+            desk.answer(transaction, &refusal);
+            return Next::Stay;
+        };
+        let Some(digit) = digit(&request.body, kind.is("application", "dtmf")) else {
+            return reply(transaction, request, StatusCode::BAD_REQUEST, desk);
+        };
+        reply(transaction, request, StatusCode::OK, desk);
+        desk.tell(DialogEvent::Digit(digit));
+        Next::Stay
+    }
+
+    /// ACK to a 2xx of ours.
+    pub fn acknowledged(&mut self, request: &Request, desk: &mut Desk<'_>) -> Next {
+        let number = request.headers.cseq().map_or(0, |cseq| cseq.number);
+        let after = match &self.offering {
+            Offering::Unacknowledged(pending) if pending.number == number => pending.after,
+            Offering::Unacknowledged(_) | Offering::Idle | Offering::Asked { .. } => return Next::Stay,
+        };
+        self.offering = Offering::Idle;
+        let sdp = is_sdp(request).then(|| SdpBody::from(&request.body[..]));
+        match after {
+            AfterAck::Tell => desk.tell(DialogEvent::Acknowledged { sdp }),
+            AfterAck::TellAnswer if sdp.is_some() => desk.tell(DialogEvent::Acknowledged { sdp }),
+            AfterAck::TellAnswer => {}
+            AfterAck::HangUp => return self.leave(Next::Leaving, desk),
+        }
+        Next::Stay
+    }
+
+    /// The call answers the offer that it was told of.
+    pub fn answer_offer(&mut self, now: Instant, sdp: SdpBody, desk: &mut Desk<'_>) {
+        match std::mem::replace(&mut self.offering, Offering::Idle) {
+            Offering::Asked { transaction, request, session } => {
+                // An answer in our 200 leaves the ACK nothing to say.
+                self.accept(now, transaction, &request, session, Some(sdp), AfterAck::TellAnswer, desk);
+            }
+            other @ (Offering::Idle | Offering::Unacknowledged(_)) => self.offering = other,
+        }
+    }
+
+    /// The call refuses the offer that it was told of.
+    pub fn refuse_offer(&mut self, status: u16, desk: &mut Desk<'_>) {
+        match std::mem::replace(&mut self.offering, Offering::Idle) {
+            Offering::Asked { transaction, request, .. } => {
+                let status = StatusCode::new(status).filter(|status| status.as_u16() >= 300);
+                reply(transaction, &request, status.unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE), desk);
+            }
+            other @ (Offering::Idle | Offering::Unacknowledged(_)) => self.offering = other,
+        }
+    }
+
+    /// CANCEL of a re-INVITE; the session goes on as it was.
+    pub fn cancelled(&mut self, cancelled: ServerId, desk: &mut Desk<'_>) {
+        match &self.offering {
+            Offering::Asked { transaction, .. } if *transaction == cancelled => self.abandon_offer(desk),
+            Offering::Asked { .. } | Offering::Idle | Offering::Unacknowledged(_) => {}
+        }
+    }
+
+    /// The call hangs up.
+    pub fn hang_up(&mut self, desk: &mut Desk<'_>) -> Next {
+        match &mut self.offering {
+            Offering::Unacknowledged(pending) if pending.after != AfterAck::TellAnswer => {
+                pending.after = AfterAck::HangUp;
+                Next::Stay
+            }
+            Offering::Unacknowledged(_) | Offering::Idle | Offering::Asked { .. } => self.leave(Next::Leaving, desk),
+        }
+    }
+
+    /// Time has passed.
+    pub fn timeout(&mut self, now: Instant, desk: &mut Desk<'_>) -> Next {
+        if let Offering::Unacknowledged(pending) = &mut self.offering {
+            if now >= pending.give_up {
+                desk.tell(DialogEvent::Ended { lost: true });
+                return self.leave(Next::LeavingTold, desk);
+            }
+            if now >= pending.repeat.at {
+                pending.repeat = pending.repeat.next(now);
+                let (transaction, bytes) = (pending.transaction, pending.answer.clone());
+                desk.out.push(DialogOutput::Answer { transaction, status: 200, bytes });
+            }
+        }
+        if is_due(self.session.map(|session| session.ends), now) {
+            desk.tell(DialogEvent::Ended { lost: true });
+            return self.leave(Next::LeavingTold, desk);
+        }
+        Next::Stay
+    }
+
+    fn leave(&mut self, next: Next, desk: &mut Desk<'_>) -> Next {
+        self.abandon_offer(desk);
+        let request = self.core.request(Method::Bye, desk.author);
+        desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Bye });
+        next
+    }
+}
+
+/// Answers without further ado.
+pub(super) fn reply(transaction: ServerId, request: &Request, status: StatusCode, desk: &mut Desk<'_>) -> Next {
+    let response = desk.author.answer(request, status, None);
+    desk.answer(transaction, &response);
+    Next::Stay
+}
+
+fn later(transaction: ServerId, request: &Request, desk: &mut Desk<'_>) -> Next {
+    let seconds = desk.author.below(10);
+    let response = desk.author.answer_later(request, StatusCode::SERVER_INTERNAL_ERROR, None, seconds);
+    desk.answer(transaction, &response);
+    Next::Stay
+}
+
+/// Option tags that a request insists on and that we do not have, as the value of Unsupported.
+pub(crate) fn unsupported(request: &Request) -> Option<String> {
+    let unknown: Vec<String> = request
+        .headers
+        .require()
+        .iter()
+        .filter(|tag| !tag.eq_ignore_case(SUPPORTED))
+        .map(|tag| tag.as_str().to_owned())
+        .collect();
+    (!unknown.is_empty()).then(|| unknown.join(", "))
+}
+
+/// True for a body that is a session description; one that does not say what it is is taken for one.
+pub(crate) fn is_sdp(request: &Request) -> bool {
+    let kind = request.headers.content_type().ok().flatten();
+    !request.body.is_empty() && kind.is_none_or(|kind| kind.is("application", "sdp"))
+}
+
+/// The key in a body of application/dtmf-relay (`Signal=5`) or application/dtmf (`5`).
+fn digit(body: &[u8], bare: bool) -> Option<char> {
+    let text = std::str::from_utf8(body).ok()?;
+    let value = if bare {
+        text
+    } else {
+        text.lines().find_map(|line| {
+            let (name, value) = line.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("signal").then_some(value)
+        })?
+    };
+    let value = value.trim();
+    let mut chars = value.chars();
+    match (chars.next()?.to_ascii_uppercase(), chars.next()) {
+        (key @ ('0'..='9' | '*' | '#' | 'A'..='D'), None) => Some(key),
+        // Some number the keys as RFC 4733 does.
+        ('1', Some('0')) if value.len() == 2 => Some('*'),
+        ('1', Some('1')) if value.len() == 2 => Some('#'),
+        _ => None,
+    }
+}

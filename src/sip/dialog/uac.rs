@@ -1,0 +1,378 @@
+//! The side that calls: one INVITE, its answers, and the one dialog that comes of it. Further 2xx of a fork are
+//! acknowledged and ended at once (RFC 3261 13.2.2.4); a repeated 2xx gets its ACK again.
+
+use std::mem;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::core::Core;
+use super::established::{Established, Next, reply};
+use super::uas::after_bye;
+use super::{Desk, DialogInput, DialogOutput, Purpose};
+use crate::deadline::is_due;
+use crate::sip::digest::client::Prover;
+use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
+use crate::sip::flow::Flow;
+use crate::sip::timers::GIVE_UP;
+use crate::wire::sip::header::{CSeq, HeaderName};
+use crate::wire::sip::message::{Method, Request, Response, StatusCode};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Uac {
+    invitation: Invitation,
+    state: State,
+}
+
+/// Our INVITE and what is known of it.
+#[derive(Debug)]
+pub struct Invitation {
+    /// Where it goes.
+    pub flow: Flow,
+    /// The INVITE without Via.
+    pub request: Request,
+    /// Our tag in it.
+    pub local_tag: String,
+    /// User part of our Contact.
+    pub user: Option<String>,
+    /// Our offer.
+    pub offer: SdpBody,
+    /// Answers challenges.
+    pub prover: Option<Prover>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing heard yet.
+    Calling,
+    /// Nothing heard yet, and the call has hung up: CANCEL waits for a provisional answer (9.1).
+    CallingHungUp,
+    /// A provisional answer came.
+    Proceeding,
+    /// CANCEL was sent.
+    Cancelling { give_up: Instant },
+    /// Answered.
+    Up { established: Established, ack: Ack },
+    /// Our BYE is under way; `untold` where the call does not know of the end yet.
+    Leaving { core: Core, ack: Ack, untold: bool },
+    /// The dialog is gone; its INVITE may still be answered by a branch of a fork.
+    Lingering { ack: Ack },
+    Over,
+}
+
+/// The ACK of the branch that answered first, and the state of the INVITE's transaction.
+#[derive(Debug)]
+struct Ack {
+    remote_tag: String,
+    bytes: Bytes,
+    /// True while more 2xx may come.
+    open: bool,
+}
+
+impl Uac {
+    /// Sends the INVITE.
+    pub fn new(invitation: Invitation, desk: &mut Desk<'_>) -> Self {
+        desk.out.push(DialogOutput::Ask { request: invitation.request.clone(), purpose: Purpose::Invite });
+        Self { invitation, state: State::Calling }
+    }
+
+    /// Our tag.
+    pub fn local_tag(&self) -> &str {
+        &self.invitation.local_tag
+    }
+
+    /// One step.
+    pub fn handle(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) {
+        self.state = match mem::replace(&mut self.state, State::Over) {
+            State::Calling => self.calling(now, input, desk),
+            State::CallingHungUp => self.calling_hung_up(now, input, desk),
+            State::Proceeding => self.proceeding(now, input, desk),
+            State::Cancelling { give_up } => self.cancelling(now, input, give_up, desk),
+            State::Up { established, ack } => self.up(now, input, established, ack, desk),
+            State::Leaving { core, ack, untold } => self.leaving(input, core, ack, untold, desk),
+            State::Lingering { ack } => self.lingering(input, ack, desk),
+            State::Over => State::Over,
+        };
+    }
+
+    /// When to come back.
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            State::Cancelling { give_up } => Some(*give_up),
+            State::Up { established, .. } => established.deadline(),
+            State::Calling
+            | State::CallingHungUp
+            | State::Proceeding
+            | State::Leaving { .. }
+            | State::Lingering { .. }
+            | State::Over => None,
+        }
+    }
+
+    /// True where nothing more can come of it.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Where its messages go.
+    pub fn flow(&self) -> Flow {
+        self.invitation.flow
+    }
+
+    /// True where a message belongs here. There is nobody to talk to before the 2xx.
+    pub fn matches(&self, call_id: &[u8], remote_tag: &str) -> bool {
+        match &self.state {
+            State::Up { established, .. } => established.core.matches(call_id, remote_tag),
+            State::Leaving { core, .. } => core.matches(call_id, remote_tag),
+            State::Calling
+            | State::CallingHungUp
+            | State::Proceeding
+            | State::Cancelling { .. }
+            | State::Lingering { .. }
+            | State::Over => false,
+        }
+    }
+
+    fn calling(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> State {
+        match input {
+            DialogInput::Order(DialogOrder::HangUp) => State::CallingHungUp,
+            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, desk),
+            DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
+            other => stray(other, State::Calling, desk),
+        }
+    }
+
+    fn calling_hung_up(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> State {
+        match input {
+            DialogInput::Response { purpose: Purpose::Invite, response } if response.status.is_provisional() => {
+                cancel(now, desk)
+            }
+            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered_too_late(response, desk),
+            DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
+            other => stray(other, State::CallingHungUp, desk),
+        }
+    }
+
+    fn proceeding(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> State {
+        match input {
+            DialogInput::Order(DialogOrder::HangUp) => cancel(now, desk),
+            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, desk),
+            DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
+            other => stray(other, State::Proceeding, desk),
+        }
+    }
+
+    fn cancelling(
+        &mut self,
+        now: Instant,
+        input: DialogInput<'_>,
+        give_up: Instant,
+        desk: &mut Desk<'_>,
+    ) -> State {
+        match input {
+            DialogInput::Response { purpose: Purpose::Invite, response } if response.status.is_final() => {
+                self.answered_too_late(response, desk)
+            }
+            DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
+            DialogInput::Timeout if is_due(Some(give_up), now) => {
+                desk.out.push(DialogOutput::AbandonInvite);
+                refused(StatusCode::REQUEST_TERMINATED.as_u16(), desk)
+            }
+            other => stray(other, State::Cancelling { give_up }, desk),
+        }
+    }
+
+    /// An answer to the INVITE while the call wants it.
+    fn answered(&mut self, now: Instant, response: &Response, desk: &mut Desk<'_>) -> State {
+        let sdp = sdp_of(response);
+        match response.status.as_u16() {
+            180 | 183 => {
+                desk.tell(DialogEvent::Ringing { sdp });
+                State::Proceeding
+            }
+            ..200 => State::Proceeding,
+            200..300 => match self.acknowledge(response, desk) {
+                Some((core, ack)) => {
+                    let established = Established::reached(now, core, response, self.invitation.offer.clone());
+                    desk.tell(DialogEvent::Answered { sdp });
+                    State::Up { established, ack }
+                }
+                None => refused(StatusCode::BAD_GATEWAY.as_u16(), desk),
+            },
+            401 | 407 => match self.signed_again(response, desk) {
+                Some(request) => {
+                    desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Invite });
+                    State::Calling
+                }
+                None => refused(response.status.as_u16(), desk),
+            },
+            status => refused(status, desk),
+        }
+    }
+
+    /// A final answer after the call has hung up.
+    fn answered_too_late(&mut self, response: &Response, desk: &mut Desk<'_>) -> State {
+        if !response.status.is_success() {
+            return refused(response.status.as_u16(), desk);
+        }
+        match self.acknowledge(response, desk) {
+            Some((mut core, ack)) => {
+                let request = core.request(Method::Bye, desk.author);
+                desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Bye });
+                State::Leaving { core, ack, untold: true }
+            }
+            None => refused(StatusCode::BAD_GATEWAY.as_u16(), desk),
+        }
+    }
+
+    /// The dialog that a 2xx makes; its ACK is sent.
+    fn acknowledge(&self, response: &Response, desk: &mut Desk<'_>) -> Option<(Core, Ack)> {
+        let Invitation { flow, request, user, prover, .. } = &self.invitation;
+        let mut core = Core::of_answer(*flow, request, response, user.clone())?;
+        core.prover = prover.clone();
+        let bytes = core.ack(request, desk.author);
+        desk.out.push(DialogOutput::Transmit(bytes.clone()));
+        let remote_tag = core.remote_tag().to_owned();
+        Some((core, Ack { remote_tag, bytes, open: true }))
+    }
+
+    /// The INVITE again with credentials and the next number (22.2).
+    fn signed_again(&mut self, response: &Response, desk: &mut Desk<'_>) -> Option<Request> {
+        let Invitation { request, prover, .. } = &mut self.invitation;
+        let prover = prover.as_mut().filter(|_| response.status.as_u16() > 400)?;
+        if !prover.challenged(response) {
+            return None;
+        }
+        let number = request.headers.cseq().ok()?.number + 1;
+        request.headers.set_text(HeaderName::CSeq, CSeq { number, method: Method::Invite });
+        prover.sign(request, desk.author);
+        Some(request.clone())
+    }
+
+    /// A 2xx after the first: repeated, or of another branch.
+    fn again(&self, response: &Response, ack: &Ack, desk: &mut Desk<'_>) {
+        if !response.status.is_success() {
+            return;
+        }
+        let same = response.headers.to().is_ok_and(|to| to.tag().unwrap_or_default() == ack.remote_tag);
+        if same {
+            desk.out.push(DialogOutput::Transmit(ack.bytes.clone()));
+        } else if let Some((mut core, _)) = self.acknowledge(response, desk) {
+            let request = core.request(Method::Bye, desk.author);
+            desk.out.push(DialogOutput::Ask { request, purpose: Purpose::ExtraBye });
+        }
+    }
+
+    fn up(
+        &mut self,
+        now: Instant,
+        input: DialogInput<'_>,
+        mut established: Established,
+        mut ack: Ack,
+        desk: &mut Desk<'_>,
+    ) -> State {
+        let mut next = Next::Stay;
+        match input {
+            DialogInput::Order(DialogOrder::HangUp) => next = established.hang_up(desk),
+            DialogInput::Order(DialogOrder::AnswerOffer { sdp }) => established.answer_offer(now, sdp, desk),
+            DialogInput::Order(DialogOrder::RefuseOffer { status }) => established.refuse_offer(status, desk),
+            DialogInput::Request { transaction, request } => {
+                next = established.request(now, transaction, request, desk);
+            }
+            DialogInput::Ack(request) => next = established.acknowledged(request, desk),
+            DialogInput::Cancel { transaction } => established.cancelled(transaction, desk),
+            DialogInput::Response { purpose: Purpose::Invite, response } => self.again(response, &ack, desk),
+            DialogInput::InviteClosed => ack.open = false,
+            DialogInput::Timeout => next = established.timeout(now, desk),
+            DialogInput::Order(
+                DialogOrder::Ring
+                | DialogOrder::Progress { .. }
+                | DialogOrder::Answer { .. }
+                | DialogOrder::Refuse { .. }
+                | DialogOrder::Invite { .. },
+            )
+            | DialogInput::Response { .. }
+            | DialogInput::NoAnswer { .. }
+            | DialogInput::Unreachable => {}
+        }
+        match next {
+            Next::Stay => State::Up { established, ack },
+            Next::Leaving => State::Leaving { core: established.core, ack, untold: true },
+            Next::LeavingTold => State::Leaving { core: established.core, ack, untold: false },
+            Next::Gone => linger(ack),
+        }
+    }
+
+    fn leaving(
+        &mut self,
+        input: DialogInput<'_>,
+        mut core: Core,
+        mut ack: Ack,
+        untold: bool,
+        desk: &mut Desk<'_>,
+    ) -> State {
+        match input {
+            DialogInput::Response { purpose: Purpose::Invite, response } => self.again(response, &ack, desk),
+            DialogInput::InviteClosed => ack.open = false,
+            other => {
+                if let Some(lost) = after_bye(other, &mut core, desk) {
+                    if untold {
+                        desk.tell(DialogEvent::Ended { lost });
+                    }
+                    return linger(ack);
+                }
+            }
+        }
+        State::Leaving { core, ack, untold }
+    }
+
+    fn lingering(&mut self, input: DialogInput<'_>, ack: Ack, desk: &mut Desk<'_>) -> State {
+        match input {
+            DialogInput::InviteClosed => State::Over,
+            DialogInput::Response { purpose: Purpose::Invite, response } => {
+                self.again(response, &ack, desk);
+                State::Lingering { ack }
+            }
+            other => stray(other, State::Lingering { ack }, desk),
+        }
+    }
+}
+
+fn linger(ack: Ack) -> State {
+    if ack.open { State::Lingering { ack } } else { State::Over }
+}
+
+fn cancel(now: Instant, desk: &mut Desk<'_>) -> State {
+    desk.out.push(DialogOutput::CancelInvite);
+    State::Cancelling { give_up: now + GIVE_UP }
+}
+
+fn refused(status: u16, desk: &mut Desk<'_>) -> State {
+    desk.tell(DialogEvent::Refused { status });
+    State::Over
+}
+
+/// What changes nothing; a request is told that there is no dialog for it.
+fn stray(input: DialogInput<'_>, state: State, desk: &mut Desk<'_>) -> State {
+    match input {
+        DialogInput::Request { transaction, request } => {
+            reply(transaction, request, StatusCode::NO_SUCH_TRANSACTION, desk);
+        }
+        DialogInput::Order(_)
+        | DialogInput::Ack(_)
+        | DialogInput::Cancel { .. }
+        | DialogInput::Response { .. }
+        | DialogInput::NoAnswer { .. }
+        | DialogInput::InviteClosed
+        | DialogInput::Unreachable
+        | DialogInput::Timeout => {}
+    }
+    state
+}
+
+fn sdp_of(response: &Response) -> Option<SdpBody> {
+    let kind = response.headers.content_type().ok().flatten();
+    let is_sdp = !response.body.is_empty() && kind.is_none_or(|kind| kind.is("application", "sdp"));
+    is_sdp.then(|| SdpBody::from(&response.body[..]))
+}

@@ -1,0 +1,286 @@
+//! The SIP endpoint: bytes of sockets and orders of calls in; bytes, new calls and what happens in dialogs out. It composes
+//! transactions, dialogs, registrations and the digest server, and knows every table of them.
+//!
+//! Followed: RFC 3261, RFC 3581 (rport), RFC 6026, RFC 5626 3.5.1 (keepalive over TCP). Requests outside of dialogs are
+//! checked and refused without a transaction (RFC 3261 8.2.7), so that nothing is built for what is refused.
+//! Not followed: 18.2.2's `maddr` (it would make a reflector of us); 483 (Max-Forwards of 0 has arrived: RFC 4475 3.3.11);
+//! look-ups of names (RFC 3263): peers are addresses.
+//!
+//! - `receive`, `request`, `checks`, `response`: what comes in. `dialogs`, `accounts`: what machines ask for.
+//! - `tables`: transactions and dialogs. `config`: values.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use self::config::EndpointConfig;
+use self::tables::{Dialogs, Transactions};
+use super::author::Author;
+use super::digest::server::DigestServer;
+use super::event::{AddressedOrder, DialogEvent, IncomingInvite};
+use super::flow::Flow;
+use super::registration::{Registration, RegistrationState};
+use super::timers::TimerTable;
+use super::transaction::{ClientId, ServerId};
+use crate::ids::DialogId;
+use crate::wire::sip::parse::StreamParser;
+
+mod accounts;
+mod checks;
+pub mod config;
+mod dialogs;
+mod receive;
+mod request;
+mod response;
+mod tables;
+
+/// Ids of dialogs that others call have this bit; whoever orders an INVITE chooses one without it.
+pub const INCOMING_DIALOG: u64 = 1 << 63;
+
+/// What can happen to the endpoint.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A datagram, or a piece of a stream.
+    Received {
+        /// Where it came.
+        flow: Flow,
+        /// What came.
+        bytes: &'a [u8],
+    },
+    /// A TCP connection has ended or could not be opened; a UDP peer is not to be reached.
+    FlowClosed {
+        /// Which.
+        flow: Flow,
+    },
+    /// A call wants something of its dialog.
+    Order(AddressedOrder),
+    /// True from when no new call can be served until one can again.
+    Overloaded(bool),
+    /// The gateway is to stop: no new calls, registrations are taken back.
+    Drain,
+    /// Time has passed.
+    Timeout,
+}
+
+/// What the endpoint asks for.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send these bytes. Over TCP a connection is opened where there is none.
+    Transmit {
+        /// Where.
+        flow: Flow,
+        /// What.
+        bytes: Bytes,
+    },
+    /// Close a TCP connection whose framing is lost.
+    Close {
+        /// Which.
+        flow: Flow,
+    },
+    /// Somebody calls.
+    Incoming(IncomingInvite),
+    /// Something happened in a dialog.
+    Dialog {
+        /// Which.
+        dialog: DialogId,
+        /// What.
+        event: DialogEvent,
+    },
+    /// How the registration at a trunk stands.
+    Registration {
+        /// The trunk's name.
+        trunk: String,
+        /// How.
+        state: RegistrationState,
+    },
+    /// Something to be counted.
+    Count(Counter),
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Counter {
+    /// Bytes that are no message and were dropped.
+    Unreadable,
+    /// A request refused with 400, 505 or 513.
+    Malformed,
+    /// A response that no transaction waits for.
+    StrayResponse,
+    /// An ACK that no transaction and no dialog waits for.
+    StrayAck,
+    /// An order for a dialog that is gone.
+    LateOrder,
+    /// A new request from a source that nobody allows.
+    UnknownSource,
+    /// A call refused because of overload or drain.
+    TurnedAway,
+    /// The table of transactions is full: a request got 503.
+    TransactionsFull,
+    /// The table of dialogs is full: a call got 503.
+    DialogsFull,
+    /// The table of streams is full: a connection was closed.
+    StreamsFull,
+}
+
+impl Counter {
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "sip_unreadable",
+            Self::Malformed => "sip_malformed",
+            Self::StrayResponse => "sip_stray_response",
+            Self::StrayAck => "sip_stray_ack",
+            Self::LateOrder => "sip_late_order",
+            Self::UnknownSource => "sip_unknown_source",
+            Self::TurnedAway => "sip_turned_away",
+            Self::TransactionsFull => "sip_transactions_full",
+            Self::DialogsFull => "sip_dialogs_full",
+            Self::StreamsFull => "sip_streams_full",
+        }
+    }
+}
+
+/// Why to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A timer of a transaction.
+    Transaction,
+    /// A dialog: repeat a 2xx, give up on an ACK, end a session.
+    Dialog,
+    /// A registration: refresh or try again.
+    Registration,
+}
+
+/// Who waits in the timer table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum TimerKey {
+    Client(ClientId),
+    Server(ServerId),
+    Dialog(DialogId),
+    Registration(usize),
+}
+
+impl TimerKey {
+    /// The greatest of them.
+    const LAST: Self = Self::Registration(usize::MAX);
+}
+
+/// Whether new calls are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admission {
+    Open,
+    Overloaded,
+    Draining,
+}
+
+/// See the module.
+pub struct Endpoint {
+    config: EndpointConfig,
+    author: Author,
+    digest: DigestServer,
+    admission: Admission,
+    transactions: Transactions,
+    dialogs: Dialogs,
+    next_dialog: u64,
+    registrations: Vec<(String, Registration)>,
+    streams: BTreeMap<Flow, StreamParser>,
+    timers: TimerTable<TimerKey>,
+    /// Makes the tags of answers that no transaction keeps.
+    tag_key: u64,
+    out: VecDeque<Output>,
+}
+
+impl Endpoint {
+    /// Registrations begin at the first time-out, which is due at once.
+    pub fn new(config: EndpointConfig, seed: u64, now: Instant) -> Self {
+        let mut author = Author::new(seed, config.advertised, &config.product);
+        let mut secret = [0; 32];
+        author.fill(&mut secret);
+        let mut this = Self {
+            digest: DigestServer::new(&config.realm, secret, now),
+            admission: Admission::Open,
+            transactions: Transactions::default(),
+            dialogs: Dialogs::default(),
+            next_dialog: 0,
+            registrations: Vec::new(),
+            streams: BTreeMap::new(),
+            timers: TimerTable::default(),
+            tag_key: u64::from(author.below(u32::MAX)),
+            out: VecDeque::new(),
+            config,
+            author,
+        };
+        this.add_registrations(now);
+        this
+    }
+
+    /// One step.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Received { flow, bytes } => self.receive(now, flow, bytes),
+            Input::FlowClosed { flow } => self.flow_closed(now, flow),
+            Input::Order(order) => self.order(now, order),
+            Input::Overloaded(overloaded) => match self.admission {
+                Admission::Draining => {}
+                Admission::Open | Admission::Overloaded => {
+                    self.admission = if overloaded { Admission::Overloaded } else { Admission::Open };
+                }
+            },
+            Input::Drain => {
+                self.admission = Admission::Draining;
+                self.remove_registrations(now);
+            }
+            Input::Timeout => self.timeout(now),
+        }
+    }
+
+    /// What it asks for, in order; to be drained before the next step.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When to come back, and why.
+    pub fn deadline(&self) -> Option<(Instant, Why)> {
+        let (at, key) = self.timers.first()?;
+        let why = match key {
+            TimerKey::Client(_) | TimerKey::Server(_) => Why::Transaction,
+            TimerKey::Dialog(_) => Why::Dialog,
+            TimerKey::Registration(_) => Why::Registration,
+        };
+        Some((at, why))
+    }
+
+    /// How many dialogs there are.
+    pub fn dialogs(&self) -> usize {
+        self.dialogs.len()
+    }
+
+    /// How many transactions there are.
+    pub fn transactions(&self) -> usize {
+        self.transactions.len()
+    }
+
+    fn timeout(&mut self, now: Instant) {
+        while let Some(key) = self.timers.pop_due(now) {
+            match key {
+                TimerKey::Client(id) => self.client_timeout(now, id),
+                TimerKey::Server(id) => self.server_timeout(now, id),
+                TimerKey::Dialog(id) => self.dialog_timeout(now, id),
+                TimerKey::Registration(place) => self.registration_timeout(now, place),
+            }
+        }
+    }
+
+    fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        self.out.push_back(Output::Transmit { flow, bytes });
+    }
+
+    fn count(&mut self, counter: Counter) {
+        self.out.push_back(Output::Count(counter));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+mod tests;

@@ -1,0 +1,188 @@
+//! Orders of calls to dialogs, and what dialogs ask for.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::config::Trunk;
+use super::tables::Owner;
+use super::{Counter, Endpoint, INCOMING_DIALOG, Output, TimerKey};
+use crate::ids::DialogId;
+use crate::sip::dialog::uac::Invitation;
+use crate::sip::dialog::{Desk, Dialog, DialogInput, DialogOutput, Purpose, Uac};
+use crate::sip::digest::client::Prover;
+use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, OutgoingTarget, SdpBody};
+use crate::sip::transaction::ServerInput;
+use crate::wire::sip::header::{CSeq, HeaderName, NameAddr};
+use crate::wire::sip::message::{Method, Request, StatusCode};
+use crate::wire::sip::uri::{Host, SipUri, Uri};
+
+impl Endpoint {
+    pub(super) fn order(&mut self, now: Instant, order: AddressedOrder) {
+        let AddressedOrder { dialog, order } = order;
+        match order {
+            DialogOrder::Invite { target, offer, headers } => {
+                if self.dialogs.contains(dialog) || dialog.0 & INCOMING_DIALOG != 0 {
+                    return self.count(Counter::LateOrder);
+                }
+                self.invite(now, dialog, &target, offer, headers);
+            }
+            order if self.dialogs.contains(dialog) => self.run_dialog(now, dialog, DialogInput::Order(order)),
+            _ => self.count(Counter::LateOrder),
+        }
+    }
+
+    pub(super) fn dialog_timeout(&mut self, now: Instant, id: DialogId) {
+        self.run_dialog(now, id, DialogInput::Timeout);
+    }
+
+    pub(super) fn run_dialog(&mut self, now: Instant, id: DialogId, input: DialogInput<'_>) {
+        let Some(slot) = self.dialogs.get(id) else { return };
+        let mut out = Vec::new();
+        slot.dialog.handle(now, input, &mut Desk { author: &mut self.author, out: &mut out });
+        self.perform(now, id, out);
+        self.settle(id);
+    }
+
+    /// Keeps the tables in step with what a dialog has become.
+    fn settle(&mut self, id: DialogId) {
+        let Some(slot) = self.dialogs.get(id) else { return };
+        if slot.dialog.is_over() {
+            self.dialogs.remove(id);
+            self.timers.set(TimerKey::Dialog(id), None);
+        } else {
+            let deadline = slot.dialog.deadline();
+            self.timers.set(TimerKey::Dialog(id), deadline);
+        }
+    }
+
+    fn perform(&mut self, now: Instant, id: DialogId, outputs: Vec<DialogOutput>) {
+        for output in outputs {
+            match output {
+                DialogOutput::Tell(event) => self.out.push_back(Output::Dialog { dialog: id, event }),
+                DialogOutput::Answer { transaction, status, bytes } => {
+                    self.run_server(now, transaction, ServerInput::Answer { status, bytes });
+                }
+                DialogOutput::Ask { request, purpose } => {
+                    let Some(flow) = self.dialogs.get(id).map(|slot| slot.dialog.flow()) else { continue };
+                    let client = self.start_client(now, flow, request, Owner::Dialog(id, purpose));
+                    if let (Purpose::Invite, Some(slot)) = (purpose, self.dialogs.get(id)) {
+                        slot.invite = Some(client);
+                    }
+                }
+                DialogOutput::CancelInvite => {
+                    if let Some(invite) = self.dialogs.get(id).and_then(|slot| slot.invite) {
+                        self.start_cancel(now, invite);
+                    }
+                }
+                DialogOutput::AbandonInvite => {
+                    if let Some(invite) = self.dialogs.get(id).and_then(|slot| slot.invite) {
+                        self.forget_client(now, invite);
+                    }
+                }
+                DialogOutput::Transmit(bytes) => {
+                    if let Some(flow) = self.dialogs.get(id).map(|slot| slot.dialog.flow()) {
+                        self.transmit(flow, bytes);
+                    }
+                }
+            }
+        }
+    }
+
+    /// An outgoing call (13.2.1).
+    fn invite(
+        &mut self,
+        now: Instant,
+        id: DialogId,
+        target: &OutgoingTarget,
+        offer: SdpBody,
+        headers: Vec<(String, String)>,
+    ) {
+        match self.invitation(target, offer, headers) {
+            Ok(invitation) => {
+                let tag = invitation.local_tag.clone();
+                let mut out = Vec::new();
+                let uac = Uac::new(invitation, &mut Desk { author: &mut self.author, out: &mut out });
+                self.dialogs.add(id, tag, Dialog::Uac(Box::new(uac)));
+                self.perform(now, id, out);
+                self.settle(id);
+            }
+            Err(status) => {
+                let event = DialogEvent::Refused { status: status.as_u16() };
+                self.out.push_back(Output::Dialog { dialog: id, event });
+            }
+        }
+    }
+
+    /// The status is what the call is told where there is nothing to send.
+    fn invitation(
+        &mut self,
+        target: &OutgoingTarget,
+        offer: SdpBody,
+        extra: Vec<(String, String)>,
+    ) -> Result<Invitation, StatusCode> {
+        if self.transactions.len() >= self.config.limits.transactions {
+            self.count(Counter::TransactionsFull);
+            return Err(StatusCode::SERVICE_UNAVAILABLE);
+        }
+        if self.dialogs.len() >= self.config.limits.dialogs {
+            self.count(Counter::DialogsFull);
+            return Err(StatusCode::SERVICE_UNAVAILABLE);
+        }
+        let trunk = self.config.trunks.iter().find(|trunk| trunk.name == target.trunk);
+        let trunk = trunk.ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+        let flow = self.config.flow(trunk).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+        let uri = Uri::parse(&Bytes::copy_from_slice(target.uri.as_bytes())).map_err(|_| StatusCode::BAD_REQUEST)?;
+        let user = trunk.account.as_ref().map(|account| account.user.clone());
+        let local_tag = self.author.token();
+        let mut from = NameAddr::new(own_address(trunk)?).with_tag(&local_tag);
+        if let Some(name) = &target.display_name {
+            from = from.with_display(name.reveal());
+        }
+        let mut request = Request::new(Method::Invite, uri.clone());
+        let headers = &mut request.headers;
+        headers.push(HeaderName::From, from.to_bytes());
+        headers.push(HeaderName::To, NameAddr::new(uri).to_bytes());
+        headers.push_text(HeaderName::CallId, self.author.call_id());
+        headers.push_text(HeaderName::CSeq, CSeq { number: 1, method: Method::Invite });
+        headers.push(HeaderName::Contact, self.author.contact(flow, user.as_deref()));
+        self.author.sign_request(&mut request);
+        for (name, value) in extra {
+            let name = HeaderName::from(name.as_str());
+            if !is_ours(&name) {
+                request.headers.push(name, value);
+            }
+        }
+        request.set_body("application/sdp", Bytes::copy_from_slice(&offer));
+        let prover = trunk.account.as_ref().map(|account| Prover::new(account.credentials.clone()));
+        Ok(Invitation { flow, request, local_tag, user, offer, prover })
+    }
+}
+
+/// Our address at a trunk.
+pub(super) fn own_address(trunk: &Trunk) -> Result<SipUri, StatusCode> {
+    let user = trunk.account.as_ref().map_or("tingwa", |account| account.user.as_str());
+    let host = Host::parse(trunk.domain.as_bytes()).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    Ok(SipUri::new(Some(user), host, None))
+}
+
+/// Headers that no order may set.
+fn is_ours(name: &HeaderName) -> bool {
+    matches!(
+        name,
+        HeaderName::Via
+            | HeaderName::From
+            | HeaderName::To
+            | HeaderName::CallId
+            | HeaderName::CSeq
+            | HeaderName::Contact
+            | HeaderName::MaxForwards
+            | HeaderName::ContentLength
+            | HeaderName::ContentType
+            | HeaderName::Require
+            | HeaderName::Supported
+            | HeaderName::Allow
+            | HeaderName::Authorization
+            | HeaderName::ProxyAuthorization
+    )
+}

@@ -1,0 +1,287 @@
+//! Requests on their way to a transaction, a dialog or a refusal.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::checks::{self, Refusal};
+use super::config::{Trunk, UnknownSource};
+use super::{Admission, Counter, Endpoint, INCOMING_DIALOG, Output};
+use crate::ids::DialogId;
+use crate::redact::Redacted;
+use crate::sip::dialog::{Dialog, DialogInput, Uas};
+use crate::sip::digest::server::Verdict;
+use crate::sip::event::{IncomingInvite, SdpBody};
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::transaction::key::{MergeKey, ServerKey};
+use crate::sip::transaction::{ServerInput, ServerInvite, ServerOther, ServerTransaction};
+use crate::wire::sip::header::{HeaderName, Via};
+use crate::wire::sip::message::{Method, Request, StatusCode};
+use crate::wire::sip::uri::Uri;
+
+/// Where answers go (18.2.2, RFC 3581 4), but for `maddr`.
+pub(super) fn reply_flow(flow: Flow, via: &Via) -> Flow {
+    match flow.transport {
+        Transport::Tcp => flow,
+        Transport::Udp if via.rport().is_some() => flow,
+        Transport::Udp => flow.to(std::net::SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060))),
+    }
+}
+
+/// A request, where its answers go, and what its transaction is known by.
+struct Arrival {
+    request: Request,
+    flow: Flow,
+    reply: Flow,
+    via: Via,
+    key: ServerKey,
+}
+
+/// Who a new request comes from.
+enum Source {
+    Trunk(usize),
+    Refused(Refusal),
+    Ignored,
+}
+
+impl Endpoint {
+    pub(super) fn request(&mut self, now: Instant, flow: Flow, mut request: Request) {
+        let Ok(mut via) = request.headers.via() else { return self.count(Counter::Unreadable) };
+        via.set_source(flow.remote);
+        request.headers.replace_first_value(&HeaderName::Via, &via.to_bytes());
+        let key = ServerKey::of(&request, &via);
+        if let Some(id) = self.transactions.find_server(&key) {
+            if request.method != Method::Ack {
+                self.run_server(now, id, ServerInput::Repeated);
+            } else if self.run_server(now, id, ServerInput::Ack) {
+                self.ack(now, &request);
+            }
+            return;
+        }
+        let reply = reply_flow(flow, &via);
+        let arrival = Arrival { request, flow, reply, via, key };
+        match arrival.request.method {
+            Method::Ack => self.ack(now, &arrival.request),
+            Method::Cancel => self.cancel(now, &arrival),
+            _ => match arrival.request.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)) {
+                Some(tag) => self.within_dialog(now, &tag, arrival),
+                None => self.new_request(now, arrival),
+            },
+        }
+    }
+
+    /// The dialog that a request names.
+    fn dialog_of(&self, request: &Request) -> Option<DialogId> {
+        let to = request.headers.to().ok()?;
+        let from = request.headers.from().ok()?;
+        let call_id = request.headers.get(&HeaderName::CallId)?;
+        self.dialogs.find(to.tag()?, call_id, from.tag().unwrap_or_default())
+    }
+
+    /// An ACK that no transaction swallowed: one to a 2xx, or to a refusal that was sent without a transaction.
+    fn ack(&mut self, now: Instant, request: &Request) {
+        match self.dialog_of(request) {
+            Some(id) => self.run_dialog(now, id, DialogInput::Ack(request)),
+            None => self.count(Counter::StrayAck),
+        }
+    }
+
+    /// Answered without a transaction: a repeated CANCEL finds its INVITE again.
+    fn cancel(&mut self, now: Instant, arrival: &Arrival) {
+        let key = ServerKey::of_cancelled(&arrival.request, &arrival.via);
+        let found = self.transactions.find_server(&key);
+        let Some((id, dialog)) = found.and_then(|id| Some((id, self.transactions.server(id)?.dialog))) else {
+            return self.refuse(arrival, Refusal::new(StatusCode::NO_SUCH_TRANSACTION));
+        };
+        let tag = match self.dialogs.local_tag(dialog) {
+            Some(tag) => tag.to_owned(),
+            None => self.stateless_tag(&arrival.request),
+        };
+        let answer = self.author.answer(&arrival.request, StatusCode::OK, Some(&tag));
+        self.transmit(arrival.reply, answer.to_bytes());
+        self.run_dialog(now, dialog, DialogInput::Cancel { transaction: id });
+    }
+
+    fn within_dialog(&mut self, now: Instant, tag: &str, arrival: Arrival) {
+        let Some(dialog) = self.dialog_of(&arrival.request) else {
+            tracing::debug!(tag, "request for no dialog of ours");
+            return self.refuse(&arrival, Refusal::new(StatusCode::NO_SUCH_TRANSACTION));
+        };
+        let limit = self.config.limits.transactions;
+        if self.transactions.len() >= limit + limit / 4 {
+            self.count(Counter::TransactionsFull);
+            return self.turn_away(&arrival);
+        }
+        let reliability = arrival.flow.transport.reliability();
+        let machine = match arrival.request.method {
+            Method::Invite => ServerTransaction::Invite(ServerInvite::new(reliability)),
+            _ => ServerTransaction::Other(ServerOther::new(reliability)),
+        };
+        let transaction = self.transactions.add_server(arrival.key, None, machine, arrival.reply, dialog);
+        let request = Arc::new(arrival.request);
+        self.run_dialog(now, dialog, DialogInput::Request { transaction, request: &request });
+    }
+
+    fn new_request(&mut self, now: Instant, arrival: Arrival) {
+        let trunk = match self.source(now, &arrival) {
+            Source::Trunk(trunk) => trunk,
+            Source::Refused(refusal) => {
+                self.count(Counter::UnknownSource);
+                return self.refuse(&arrival, refusal);
+            }
+            Source::Ignored => return self.count(Counter::UnknownSource),
+        };
+        if self.admission != Admission::Open && matches!(arrival.request.method, Method::Invite | Method::Options) {
+            self.count(Counter::TurnedAway);
+            return self.turn_away(&arrival);
+        }
+        let merge = MergeKey::of(&arrival.request);
+        let merged = merge.as_ref().is_some_and(|key| self.transactions.is_merged(key));
+        if let Some(refusal) = checks::refusal(&arrival.request, merged) {
+            return self.refuse(&arrival, refusal);
+        }
+        match arrival.request.method {
+            Method::Options => {
+                let tag = self.stateless_tag(&arrival.request);
+                let answer = self.author.answer(&arrival.request, StatusCode::OK, Some(&tag));
+                self.transmit(arrival.reply, answer.to_bytes());
+            }
+            _ => self.new_call(now, trunk, arrival, merge),
+        }
+    }
+
+    fn new_call(&mut self, now: Instant, trunk: usize, arrival: Arrival, merge: Option<MergeKey>) {
+        let full = if self.transactions.len() >= self.config.limits.transactions {
+            Some(Counter::TransactionsFull)
+        } else {
+            (self.dialogs.len() >= self.config.limits.dialogs).then_some(Counter::DialogsFull)
+        };
+        if let Some(counter) = full {
+            self.count(counter);
+            return self.turn_away(&arrival);
+        }
+        if let Some(refusal) = self.replaces(&arrival.request) {
+            return self.refuse(&arrival, refusal);
+        }
+        self.next_dialog += 1;
+        let dialog = DialogId(INCOMING_DIALOG | self.next_dialog);
+        let Arrival { request, flow, reply, key, .. } = arrival;
+        let machine = ServerTransaction::Invite(ServerInvite::new(flow.transport.reliability()));
+        let transaction = self.transactions.add_server(key, merge, machine, reply, dialog);
+        let trying = self.author.answer(&request, StatusCode::TRYING, None).to_bytes();
+        self.run_server(now, transaction, ServerInput::Answer { status: 100, bytes: trying });
+        let request = Arc::new(request);
+        let trunk = &self.config.trunks[trunk];
+        let credentials = trunk.account.as_ref().map(|account| account.credentials.clone());
+        let incoming = incoming(dialog, trunk, flow, &request);
+        let tag = self.author.token();
+        // In-dialog requests of ours go where answers go: without rport, the peer does not listen where it sends from.
+        match Uas::new(reply, Arc::clone(&request), transaction, tag.clone(), credentials) {
+            Some(uas) => {
+                self.dialogs.add(dialog, tag, Dialog::Uas(Box::new(uas)));
+                self.out.push_back(Output::Incoming(incoming));
+            }
+            None => {
+                let bytes = self.author.answer(&request, StatusCode::BAD_REQUEST, Some(&tag)).to_bytes();
+                self.run_server(now, transaction, ServerInput::Answer { status: 400, bytes });
+            }
+        }
+    }
+
+    /// RFC 3891 3: what it names must be there. Taking a dialog over is a later issue.
+    fn replaces(&self, request: &Request) -> Option<Refusal> {
+        if !request.headers.contains(&HeaderName::Replaces) {
+            return None;
+        }
+        let Ok(Some(replaces)) = request.headers.replaces() else {
+            return Some(Refusal::new(StatusCode::BAD_REQUEST));
+        };
+        let found = self.dialogs.find(&replaces.to_tag, replaces.call_id.as_bytes(), &replaces.from_tag);
+        let status = if found.is_some() { StatusCode::NOT_IMPLEMENTED } else { StatusCode::NO_SUCH_TRANSACTION };
+        Some(Refusal::new(status))
+    }
+
+    /// The trunk whose list allows a source.
+    pub(super) fn trunk_of(&self, flow: Flow) -> Option<&Trunk> {
+        self.config.trunk_of(flow)
+    }
+
+    fn source(&mut self, now: Instant, arrival: &Arrival) -> Source {
+        let place = |name: &str| self.config.trunks.iter().position(|trunk| trunk.name == name);
+        if let Some(trunk) = self.config.trunk_of(arrival.flow).and_then(|trunk| place(&trunk.name)) {
+            return Source::Trunk(trunk);
+        }
+        let given = arrival.request.headers.credentials(&HeaderName::Authorization);
+        let own = given.iter().find(|params| params.get("realm") == Some(self.config.realm.as_bytes()));
+        let silent = self.config.unknown == UnknownSource::Silence;
+        if silent && own.is_none() {
+            return Source::Ignored;
+        }
+        if self.config.trunks.iter().all(|trunk| trunk.callers.is_empty()) {
+            return Source::Refused(Refusal::new(StatusCode::FORBIDDEN));
+        }
+        let config = &self.config;
+        let method = arrival.request.method.as_str();
+        let verdict = self.digest.judge(now, own, method, |name| config.caller(name).map(|(_, password)| password));
+        match verdict {
+            Verdict::Passed { username } => {
+                let trunk = config.caller(&username).and_then(|(trunk, _)| place(&trunk.name));
+                trunk.map_or(Source::Ignored, Source::Trunk)
+            }
+            Verdict::Challenge { .. } if silent => Source::Ignored,
+            Verdict::Challenge { stale } => {
+                let [first, second] = self.digest.challenges(now, stale);
+                let refusal = Refusal::new(StatusCode::UNAUTHORIZED)
+                    .with(HeaderName::WwwAuthenticate, first.to_bytes())
+                    .with(HeaderName::WwwAuthenticate, second.to_bytes());
+                Source::Refused(refusal)
+            }
+        }
+    }
+
+    fn refuse(&mut self, arrival: &Arrival, refusal: Refusal) {
+        let tag = self.stateless_tag(&arrival.request);
+        let mut answer = self.author.answer(&arrival.request, refusal.status, Some(&tag));
+        for (name, value) in refusal.headers {
+            answer.headers.push(name, value);
+        }
+        self.transmit(arrival.reply, answer.to_bytes());
+    }
+
+    fn turn_away(&mut self, arrival: &Arrival) {
+        let tag = self.stateless_tag(&arrival.request);
+        let seconds = self.config.limits.retry_after;
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let answer = self.author.answer_later(&arrival.request, status, Some(&tag), seconds);
+        self.transmit(arrival.reply, answer.to_bytes());
+    }
+
+    /// A tag that a repeat of the request gets again (8.2.7): FNV-1a over what names it.
+    pub(super) fn stateless_tag(&self, request: &Request) -> String {
+        let mut hash = 0xcbf2_9ce4_8422_2325 ^ self.tag_key;
+        for name in [HeaderName::CallId, HeaderName::From, HeaderName::CSeq] {
+            for byte in request.headers.get(&name).into_iter().flatten() {
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        }
+        format!("{hash:016x}")
+    }
+}
+
+fn incoming(dialog: DialogId, trunk: &Trunk, flow: Flow, request: &Request) -> IncomingInvite {
+    let headers = &request.headers;
+    let from = headers.from().ok();
+    let asserted = headers.p_asserted_identity().ok().and_then(|list| list.into_iter().next());
+    let caller = asserted.filter(|_| trunk.trusted).or(from);
+    let user = |uri: &Uri| uri.user_decoded().unwrap_or_default();
+    let call_id = headers.get(&HeaderName::CallId).map(|value| String::from_utf8_lossy(value).into_owned());
+    IncomingInvite {
+        dialog,
+        from: Redacted::from(caller.as_ref().map(|caller| user(&caller.uri)).unwrap_or_default()),
+        display_name: caller.as_ref().and_then(|caller| caller.display_for_people()).map(Redacted::from),
+        to: user(&request.uri),
+        call_id: call_id.unwrap_or_default(),
+        offer: crate::sip::dialog::is_sdp(request).then(|| SdpBody::from(&request.body[..])),
+        trunk: Some(trunk.name.clone()),
+        source: flow.remote,
+    }
+}

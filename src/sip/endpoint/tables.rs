@@ -1,0 +1,227 @@
+//! The endpoint's tables: transactions, and how messages, flows and merged requests find them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::TimerKey;
+use crate::ids::DialogId;
+use crate::sip::dialog::{Dialog, Purpose};
+use crate::sip::flow::{Flow, Transport};
+use crate::sip::transaction::key::{ClientKey, MergeKey, ServerKey};
+use crate::sip::transaction::{ClientId, ClientTransaction, ServerId, ServerTransaction};
+use crate::wire::sip::message::Request;
+
+/// A server transaction and what hangs on it.
+pub struct ServerSlot {
+    /// Its state.
+    pub machine: ServerTransaction,
+    /// Where its answers go.
+    pub reply: Flow,
+    /// The dialog that answers.
+    pub dialog: DialogId,
+    key: ServerKey,
+    merge: Option<MergeKey>,
+}
+
+/// A client transaction and what hangs on it.
+pub struct ClientSlot {
+    /// Its state.
+    pub machine: ClientTransaction,
+    /// Where it sends.
+    pub flow: Flow,
+    /// Who waits for the answer.
+    pub owner: Owner,
+    /// An INVITE with its Via, from which CANCEL and ACK are made.
+    pub invite: Option<Request>,
+    key: ClientKey,
+}
+
+/// Who waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A dialog.
+    Dialog(DialogId, Purpose),
+    /// A registration, by its place.
+    Registration(usize),
+    /// Nobody: CANCEL.
+    Nobody,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Transactions {
+    servers: BTreeMap<ServerId, ServerSlot>,
+    server_keys: HashMap<ServerKey, ServerId>,
+    merge_keys: HashMap<MergeKey, ServerId>,
+    clients: BTreeMap<ClientId, ClientSlot>,
+    client_keys: HashMap<ClientKey, ClientId>,
+    /// Those on TCP, by connection.
+    on_tcp: BTreeSet<(Flow, TimerKey)>,
+    next: u64,
+}
+
+impl Transactions {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.servers.len() + self.clients.len()
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn note_flow(&mut self, flow: Flow, key: TimerKey) {
+        match flow.transport {
+            Transport::Udp => {}
+            Transport::Tcp => {
+                self.on_tcp.insert((flow, key));
+            }
+        }
+    }
+
+    /// Adds a server transaction.
+    pub fn add_server(
+        &mut self,
+        key: ServerKey,
+        merge: Option<MergeKey>,
+        machine: ServerTransaction,
+        reply: Flow,
+        dialog: DialogId,
+    ) -> ServerId {
+        let id = ServerId(self.next_number());
+        self.server_keys.insert(key.clone(), id);
+        if let Some(merge) = &merge {
+            self.merge_keys.insert(merge.clone(), id);
+        }
+        self.note_flow(reply, TimerKey::Server(id));
+        self.servers.insert(id, ServerSlot { machine, reply, dialog, key, merge });
+        id
+    }
+
+    /// Takes one out.
+    pub fn remove_server(&mut self, id: ServerId) {
+        let Some(slot) = self.servers.remove(&id) else { return };
+        self.server_keys.remove(&slot.key);
+        if let Some(merge) = &slot.merge {
+            self.merge_keys.remove(merge);
+        }
+        self.on_tcp.remove(&(slot.reply, TimerKey::Server(id)));
+    }
+
+    /// One of them.
+    pub fn server(&mut self, id: ServerId) -> Option<&mut ServerSlot> {
+        self.servers.get_mut(&id)
+    }
+
+    /// The one that a request belongs to.
+    pub fn find_server(&self, key: &ServerKey) -> Option<ServerId> {
+        self.server_keys.get(key).copied()
+    }
+
+    /// True where the same request came by another path already.
+    pub fn is_merged(&self, key: &MergeKey) -> bool {
+        self.merge_keys.contains_key(key)
+    }
+
+    /// The id that the next client transaction gets.
+    pub fn next_client(&mut self) -> ClientId {
+        ClientId(self.next_number())
+    }
+
+    /// Adds a client transaction.
+    pub fn add_client(
+        &mut self,
+        id: ClientId,
+        key: ClientKey,
+        machine: ClientTransaction,
+        flow: Flow,
+        owner: Owner,
+        invite: Option<Request>,
+    ) {
+        self.client_keys.insert(key.clone(), id);
+        self.note_flow(flow, TimerKey::Client(id));
+        self.clients.insert(id, ClientSlot { machine, flow, owner, invite, key });
+    }
+
+    /// Takes one out.
+    pub fn remove_client(&mut self, id: ClientId) -> Option<ClientSlot> {
+        let slot = self.clients.remove(&id)?;
+        self.client_keys.remove(&slot.key);
+        self.on_tcp.remove(&(slot.flow, TimerKey::Client(id)));
+        Some(slot)
+    }
+
+    /// One of them.
+    pub fn client(&mut self, id: ClientId) -> Option<&mut ClientSlot> {
+        self.clients.get_mut(&id)
+    }
+
+    /// The one that a response belongs to.
+    pub fn find_client(&self, key: &ClientKey) -> Option<ClientId> {
+        self.client_keys.get(key).copied()
+    }
+
+    /// All that use a connection.
+    pub fn on_flow(&self, flow: Flow) -> Vec<TimerKey> {
+        let first = (flow, TimerKey::Client(ClientId(0)));
+        let last = (flow, TimerKey::LAST);
+        self.on_tcp.range(first..=last).map(|(_, key)| *key).collect()
+    }
+}
+
+/// A dialog and how it is found.
+pub struct DialogSlot {
+    /// Its state.
+    pub dialog: Dialog,
+    /// The transaction of its INVITE, where we sent it.
+    pub invite: Option<ClientId>,
+    local_tag: String,
+}
+
+/// Dialogs by id and by our tag.
+#[derive(Default)]
+pub struct Dialogs {
+    by_id: HashMap<DialogId, DialogSlot>,
+    by_tag: HashMap<String, DialogId>,
+}
+
+impl Dialogs {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// True where this id is taken.
+    pub fn contains(&self, id: DialogId) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, id: DialogId, local_tag: String, dialog: Dialog) {
+        self.by_tag.insert(local_tag.clone(), id);
+        self.by_id.insert(id, DialogSlot { dialog, invite: None, local_tag });
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, id: DialogId) {
+        if let Some(slot) = self.by_id.remove(&id) {
+            self.by_tag.remove(&slot.local_tag);
+        }
+    }
+
+    /// One of them.
+    pub fn get(&mut self, id: DialogId) -> Option<&mut DialogSlot> {
+        self.by_id.get_mut(&id)
+    }
+
+    /// The one that has this tag, Call-ID and remote tag.
+    pub fn find(&self, local_tag: &str, call_id: &[u8], remote_tag: &str) -> Option<DialogId> {
+        let id = *self.by_tag.get(local_tag)?;
+        self.by_id.get(&id).filter(|slot| slot.dialog.matches(call_id, remote_tag)).map(|_| id)
+    }
+
+    /// Our tag in one of them.
+    pub fn local_tag(&self, id: DialogId) -> Option<&str> {
+        self.by_id.get(&id).map(|slot| slot.local_tag.as_str())
+    }
+}

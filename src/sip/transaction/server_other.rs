@@ -1,0 +1,109 @@
+//! Server transaction of any request but INVITE and ACK (RFC 3261 17.2.2). It keeps its answer and repeats it. There is no
+//! Proceeding state: RFC 4320 4.1 leaves nothing worth sending before the final answer, which is always at once here.
+
+use std::mem;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::{Effect, Effects, ServerInput};
+use crate::sip::timers::{Reliability, Timer};
+
+/// See the module.
+#[derive(Debug)]
+pub struct ServerOther {
+    reliability: Reliability,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Trying,
+    Completed { answer: Bytes, until: Instant },
+    Terminated,
+}
+
+impl ServerOther {
+    /// For a request that has just come.
+    pub fn new(reliability: Reliability) -> Self {
+        Self { reliability, state: State::Trying }
+    }
+
+    /// One step.
+    pub fn handle(&mut self, now: Instant, input: ServerInput, effects: &mut Effects) {
+        self.state = match mem::replace(&mut self.state, State::Terminated) {
+            State::Trying => self.trying(now, input, effects),
+            State::Completed { answer, until } => Self::completed(now, input, effects, answer, until),
+            State::Terminated => State::Terminated,
+        };
+    }
+
+    /// When to come back.
+    pub fn deadline(&self) -> Option<(Instant, Timer)> {
+        match &self.state {
+            State::Completed { until, .. } => Some((*until, Timer::J)),
+            State::Trying | State::Terminated => None,
+        }
+    }
+
+    fn trying(&self, now: Instant, input: ServerInput, effects: &mut Effects) -> State {
+        match input {
+            ServerInput::Answer { status: 200.., bytes } => {
+                effects.push(Effect::Transmit(bytes.clone()));
+                State::Completed { answer: bytes, until: Timer::J.due(now, self.reliability) }
+            }
+            ServerInput::TransportFailed => {
+                effects.push(Effect::Ended);
+                State::Terminated
+            }
+            ServerInput::Answer { .. } | ServerInput::Repeated | ServerInput::Ack | ServerInput::Timeout => {
+                State::Trying
+            }
+        }
+    }
+
+    fn completed(now: Instant, input: ServerInput, effects: &mut Effects, answer: Bytes, until: Instant) -> State {
+        match input {
+            ServerInput::Timeout if now >= until => {
+                effects.push(Effect::Ended);
+                return State::Terminated;
+            }
+            ServerInput::Repeated => effects.push(Effect::Transmit(answer.clone())),
+            ServerInput::Timeout
+            | ServerInput::Ack
+            | ServerInput::Answer { .. }
+            | ServerInput::TransportFailed => {}
+        }
+        State::Completed { answer, until }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_answer_is_repeated_until_timer_j() {
+        for (on, until) in [(Reliability::Unreliable, 32), (Reliability::Reliable, 0)] {
+            let now = Instant::now();
+            let mut machine = ServerOther::new(on);
+            let mut feed = |at, input| {
+                let mut effects = Effects::new();
+                machine.handle(at, input, &mut effects);
+                (effects.to_vec(), machine.deadline())
+            };
+            let bytes = Bytes::from_static(b"200");
+            let sent = vec![Effect::Transmit(bytes.clone())];
+            assert_eq!(feed(now, ServerInput::Repeated), (vec![], None));
+            let end = now + Duration::from_secs(until);
+            let deadline = Some((end, Timer::J));
+            assert_eq!(feed(now, ServerInput::Answer { status: 200, bytes }), (sent.clone(), deadline));
+            assert_eq!(feed(now, ServerInput::Repeated), (sent, deadline));
+            let other = ServerInput::Answer { status: 500, bytes: Bytes::from_static(b"500") };
+            assert_eq!(feed(now, other), (vec![], deadline));
+            assert_eq!(feed(end, ServerInput::Timeout), (vec![Effect::Ended], None));
+        }
+    }
+}
