@@ -1,2 +1,7 @@
 //! The `tingwa` program: arguments to an exit code.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tingwa::cli::run()
+}

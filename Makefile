@@ -1,0 +1,32 @@
+# make demo   sets up, starts the gateway, places real calls in three languages, transfers one of them
+# make test   sets up and proves everything: unit, simulated world, real peers
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tingwa
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export TINGWA_CACHE ?= $(CACHE)
+TINGWA = $(CARGO_TARGET_DIR)/release/tingwa
+
+.PHONY: demo test setup build unit peers lint fuzz bench
+
+setup:
+	@deploy/setup.sh
+
+build: setup
+	cargo build --release
+
+demo: build
+	@deploy/demo.sh $(TINGWA)
+
+test: setup unit peers
+
+unit: setup
+	cargo test --release --all-targets
+
+peers: build
+	tests/peers/run.sh $(TINGWA)
+
+lint: setup
+	cargo fmt --check
+	cargo clippy --release --all-targets -- -D warnings
+
+bench: build
+	cargo bench

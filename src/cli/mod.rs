@@ -1,0 +1,125 @@
+//! One file per subcommand. A subcommand reads its arguments, asks the parts, prints; it decides nothing.
+
+pub mod call;
+pub mod calls;
+pub mod check;
+pub mod eval;
+pub mod models;
+pub mod serve;
+pub mod why;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+
+/// 聽話 — an on-box voice hotline gateway: answers SIP calls in Cantonese, Mandarin and English.
+#[derive(Debug, Parser)]
+#[command(name = "tingwa", version, arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  tingwa serve --config tingwa.toml\n  tingwa call sip:1823@127.0.0.1:5060 --say yue:我想查詢我張單\n  tingwa why last")]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer calls
+    Serve(serve::ServeArgs),
+    /// Check dialplans and run their scenarios
+    Check(check::CheckArgs),
+    /// Place or answer a call with the built-in softphone
+    Call(call::CallArgs),
+    /// Measure a recogniser over labelled audio
+    Eval(eval::EvalArgs),
+    /// List calls, newest first
+    Calls(calls::CallsArgs),
+    /// Show what a call heard, decided and said, and why
+    Why(why::WhyArgs),
+    /// List, verify and try models
+    Models(models::ModelsArgs),
+    /// Print shell completions
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ConfigArgs {
+    /// Configuration file
+    #[arg(long, short, env = "TINGWA_CONFIG", default_value = "tingwa.toml")]
+    pub config: PathBuf,
+}
+
+impl ConfigArgs {
+    /// Reads it; every problem at once.
+    pub fn load(&self) -> Result<Config, CliError> {
+        Ok(Config::load(&self.config)?)
+    }
+}
+
+/// Why a subcommand could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] crate::store::sqlite::StoreError),
+    /// The gateway could not start or ended badly.
+    #[error(transparent)]
+    App(#[from] crate::app::AppError),
+    /// What a measuring subcommand ran into.
+    #[error(transparent)]
+    Other(#[from] Box<dyn std::error::Error>),
+    /// Something about the arguments.
+    #[error("{0}")]
+    Usage(String),
+    /// The operating system said no.
+    #[error("{doing}: {source}")]
+    System {
+        /// What was being done.
+        doing: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+/// Runs a short asynchronous piece of a subcommand.
+pub fn block_on<F: Future>(future: F) -> Result<F::Output, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| CliError::System { doing: "cannot start the runtime".to_owned(), source })?;
+    Ok(runtime.block_on(future))
+}
+
+/// The program: arguments to an exit code. Errors go to standard error, for people.
+pub fn run() -> ExitCode {
+    for (name, value) in crate::engine::runtime::VARIABLES {
+        // SAFETY: nothing else runs yet; `main` calls this before any thread is started.
+        unsafe { std::env::set_var(name, value) };
+    }
+    let outcome = match Arguments::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Call(args) => call::run(&args),
+        Command::Eval(args) => eval::run(&args).map_err(CliError::from),
+        Command::Calls(args) => calls::run(&args),
+        Command::Why(args) => why::run(&args),
+        Command::Models(args) => models::run(&args).map_err(CliError::from),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "tingwa", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("tingwa: {error}");
+        ExitCode::FAILURE
+    })
+}

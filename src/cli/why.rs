@@ -1,0 +1,126 @@
+//! `tingwa why CALL`: what a call heard, decided and said, and why.
+
+use std::process::ExitCode;
+
+use crate::journal::{Act, Decision, Entry, Record};
+use crate::store::sqlite::Database;
+
+use super::{CliError, ConfigArgs, block_on, calls};
+
+/// Show what a call heard, decided and said, and why.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  tingwa why 01KAJ3\n  tingwa why last\n  tingwa why last --decisions\n  tingwa why 01KAJ3 --json")]
+pub struct WhyArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Call id, or as much of its beginning as is unique; `last` for the newest
+    call: String,
+    /// Only what was decided
+    #[arg(long)]
+    decisions: bool,
+    /// The entries as they are stored, one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the journal of one call.
+pub fn run(args: &WhyArgs) -> Result<ExitCode, CliError> {
+    let config = args.config.load()?;
+    let found = block_on(async {
+        let database = Database::open(&config.store.database).await?;
+        let row = match args.call.as_str() {
+            "last" => database.calls(1).await?.pop(),
+            id => database.find(id).await?,
+        };
+        match row {
+            Some(row) => Ok(Some((database.journal(row.id).await?, row))),
+            None => Ok::<_, crate::store::sqlite::StoreError>(None),
+        }
+    })??;
+    let Some((journal, row)) = found else {
+        return Err(CliError::Usage(format!(
+            "no call, or more than one, begins with '{}'; `tingwa calls` lists them",
+            args.call
+        )));
+    };
+    for record in &journal {
+        if args.json {
+            println!("{}", serde_json::to_string(record).map_err(|e| CliError::Usage(e.to_string()))?);
+        } else if !args.decisions || matches!(record.entry, Entry::Decided(_)) {
+            println!("{}", line(record));
+        }
+    }
+    if let Some(recording) = row.recording.filter(|_| !args.json) {
+        println!("recording {}", config.store.recordings.join(recording).display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One entry for people. Shows what was said: for those who may read calls, never for logs.
+pub fn line(record: &Record) -> String {
+    format!("{}  {}", record.at, text(&record.entry))
+}
+
+fn text(entry: &Entry) -> String {
+    match entry {
+        Entry::Offered { to, dialplan, .. } => format!("offered    {to} on dialplan {dialplan}"),
+        Entry::Answered => "answered".to_owned(),
+        Entry::RecordingStarted { path } => format!("recording  {path}"),
+        Entry::RecordingPaused { paused } => format!("recording  {}", if *paused { "paused" } else { "goes on" }),
+        Entry::CallerTurn { text, language, confidence, began, ended, .. } => {
+            let length = ended.0.saturating_sub(began.0);
+            format!("heard      {} [{language}, confidence {confidence:.2}, {length} ms]", text.reveal())
+        }
+        Entry::Digit { leg, digit } => format!("key        {digit} (leg {leg})"),
+        Entry::NoInput { count } => format!("silence    {count} in a row"),
+        Entry::Decided(decision) => decided(decision),
+        Entry::BotTurn { prompt, text, language, .. } => format!("says       {} [{language}, {prompt}]", text.reveal()),
+        Entry::AnswerBegan { response_ms: Some(ms), .. } => format!("speaks     {ms} ms after the caller's last word"),
+        Entry::AnswerBegan { response_ms: None, .. } => "speaks".to_owned(),
+        Entry::BotTurnEnded { heard_ms, complete, .. } => {
+            format!("said       {heard_ms} ms{}", if *complete { "" } else { ", cut short" })
+        }
+        Entry::BargeIn { .. } => "barge-in   the caller speaks over the bot".to_owned(),
+        Entry::RecogniserLost => "deaf       speech recognition is lost; keys only".to_owned(),
+        Entry::Dropped { queue } => format!("dropped    queue {queue} was full"),
+        Entry::LegEnded { leg, role, quality } => match quality {
+            Some(q) => format!(
+                "leg ended  {role:?} (leg {leg}): {} packets in, {} lost, jitter {:.1} ms, MOS {:.2}",
+                q.received, q.lost, q.jitter_ms, q.mos
+            ),
+            None => format!("leg ended  {role:?} (leg {leg})"),
+        },
+        Entry::Ended(cause) => format!("ended      {}", calls::describe(cause)),
+        transfer => transfer_text(transfer),
+    }
+}
+
+fn transfer_text(entry: &Entry) -> String {
+    match entry {
+        Entry::TransferDialling { leg, target } => format!("dials      {target} (leg {leg})"),
+        Entry::TransferRinging { leg } => format!("rings      (leg {leg})"),
+        Entry::Briefing { leg, text } => format!("briefs     {} (leg {leg})", text.reveal()),
+        Entry::TransferAccepted { leg } => format!("accepted   by the agent (leg {leg})"),
+        Entry::TransferFailed { leg, failure } => format!("no agent   {failure:?} (leg {leg})"),
+        Entry::Bridged { leg } => format!("bridged    caller and agent (leg {leg})"),
+        Entry::TransferGivenUp => "given up   no agent; the bot goes on".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn decided(decision: &Decision) -> String {
+    let act = match &decision.act {
+        Act::Answer { prompt } => format!("answer {prompt}"),
+        Act::Goodbye { prompt } => format!("goodbye {prompt}"),
+        Act::Escalate { queue } => format!("escalate to {queue}"),
+        Act::Listen => "listen".to_owned(),
+    };
+    let mut line = format!("decided    {act} because {}", decision.rule);
+    if let (Some(intent), Some(confidence)) = (&decision.intent, decision.confidence) {
+        line.push_str(&format!(" [intent {intent} {confidence:.2}]"));
+    }
+    if !decision.evidence.is_empty() {
+        line.push_str(&format!(" ({})", decision.evidence));
+    }
+    line
+}

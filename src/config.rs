@@ -1,0 +1,137 @@
+//! The configuration file: one TOML, made of each part's own section. All problems are reported at once, each with file,
+//! line and column; nothing is started while there is one. Secrets are written `${file:PATH}` or `${env:NAME}`.
+
+use std::path::{Path, PathBuf};
+
+use crate::call::CallConfig;
+use crate::driver::DriverConfig;
+use crate::engine::EngineConfig;
+use crate::settings::{Problem, Problems, Section, Source};
+use crate::store::StoreConfig;
+
+mod sip;
+
+pub use sip::{ResolveError, SipConfig};
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}; `tingwa serve --config FILE` names another, examples/ has one to copy")]
+    Read {
+        /// File.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file says something that it should not.
+    #[error("{} in the configuration:\n{}", plural(problems.len()), list(problems))]
+    Wrong {
+        /// Everything that is wrong.
+        problems: Vec<Problem>,
+    },
+}
+
+fn plural(count: usize) -> String {
+    if count == 1 { "one problem".to_owned() } else { format!("{count} problems") }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems.iter().map(|p| format!("  {p}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Listening addresses, trunks, limits.
+    pub sip: SipConfig,
+    /// How calls run.
+    pub call: CallConfig,
+    /// Media addresses and threads.
+    pub driver: DriverConfig,
+    /// Models and voices.
+    pub engine: EngineConfig,
+    /// Database and recordings.
+    pub store: StoreConfig,
+    /// Folder of the hotlines, one folder each.
+    pub dialplans: PathBuf,
+}
+
+impl Config {
+    /// Reads a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Reads the text of a file called `name`.
+    pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
+        let (source, problems) = (Source::new(name, text), Problems::default());
+        let table = source.parse(&problems);
+        let mut root = Section::root(&source, &table, &problems);
+        let config = Self {
+            sip: SipConfig::read(&mut root),
+            call: CallConfig::default(),
+            driver: DriverConfig::read(root.section("media")),
+            engine: EngineConfig::read(root.section("engine")),
+            store: StoreConfig::read(root.section("store")),
+            dialplans: read_dialplans(root.section("dialplans")),
+        };
+        root.finish();
+        if problems.is_empty() { Ok(config) } else { Err(ConfigError::Wrong { problems: problems.into_vec() }) }
+    }
+}
+
+fn read_dialplans(mut section: Section<'_>) -> PathBuf {
+    let folder = section.string("folder").unwrap_or_else(|| "dialplans".to_owned());
+    section.finish();
+    PathBuf::from(folder)
+}
+
+/// Replaces `${file:PATH}` (first line of the file) and `${env:NAME}`; other text is returned as it is.
+pub(crate) fn secret(text: &str) -> Result<String, String> {
+    let Some(inner) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) else { return Ok(text.to_owned()) };
+    match inner.split_once(':') {
+        Some(("file", path)) => std::fs::read_to_string(path)
+            .map(|text| text.lines().next().unwrap_or("").to_owned())
+            .map_err(|error| format!("cannot read the secret in {path}: {error}")),
+        Some(("env", name)) => std::env::var(name).map_err(|_| format!("environment variable {name} is not set")),
+        _ => Err(format!("expected ${{file:PATH}} or ${{env:NAME}}, found {text}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_reported_at_once_with_its_place() {
+        let text = "[sip]\nlissten = [\"udp:127.0.0.1:5060\"]\n[media]\nports = \"9\"\n[stor]\n";
+        let Err(ConfigError::Wrong { problems }) = Config::parse("t.toml", text) else { panic!("accepted") };
+        let report: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            report,
+            [
+                "t.toml:2:1: unknown key 'lissten' in [sip]; nearest valid key: 'listen'",
+                "t.toml:4:9: media.ports: expected two ports like \"16384-18383\", found \"9\"",
+                "t.toml:5:2: unknown key 'stor' at the top; nearest valid key: 'store'",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_empty_file_is_a_configuration_on_loopback() {
+        let config = Config::parse("t.toml", "").unwrap();
+        assert!(config.driver.address.is_loopback());
+        assert!(config.sip.listen.iter().all(|(_, address)| address.ip().is_loopback()));
+    }
+
+    #[test]
+    fn secrets_come_from_files_and_the_environment() {
+        assert_eq!(secret("plain"), Ok("plain".to_owned()));
+        assert!(secret("${file:/nowhere}").unwrap_err().contains("/nowhere"));
+        assert!(secret("${env:TINGWA_NOT_SET}").unwrap_err().contains("TINGWA_NOT_SET"));
+        assert!(secret("${x}").is_err());
+    }
+}

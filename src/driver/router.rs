@@ -1,0 +1,93 @@
+//! What the SIP endpoint says, brought to the media threads: a new call to the line of its number, news of a dialog to the
+//! thread of its call.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::mpsc;
+
+use super::directory::Directory;
+use super::lines::Lines;
+use super::media_thread::Item;
+use super::sip_sockets::EndpointSink;
+use crate::ids::DialogId;
+use crate::sip::endpoint::Output;
+use crate::sip::event::{AddressedOrder, DialogOrder, IncomingInvite};
+use crate::sip::registration::RegistrationState;
+
+/// The lines that take calls now; replaced whole by a reload.
+#[derive(Clone, Default)]
+pub struct LiveLines(Arc<RwLock<Arc<Lines>>>);
+
+impl LiveLines {
+    /// The lines as they are now.
+    pub fn get(&self) -> Arc<Lines> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// New calls take these lines; live calls finish on theirs.
+    pub fn replace(&self, lines: Lines) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(lines);
+    }
+}
+
+/// The endpoint's way to the calls.
+pub struct Router {
+    /// Where calls live.
+    pub directory: Directory,
+    /// Hotlines.
+    pub lines: LiveLines,
+    /// Back to the endpoint, for refusals.
+    pub orders: mpsc::Sender<AddressedOrder>,
+}
+
+impl Router {
+    fn refuse(&self, dialog: DialogId, status: u16) {
+        if self.orders.try_send(AddressedOrder { dialog, order: DialogOrder::Refuse { status } }).is_err() {
+            tracing::error!(status, "a refusal found no room; the INVITE will time out");
+        }
+    }
+
+    fn incoming(&self, invite: IncomingInvite) {
+        let dialog = invite.dialog;
+        let Some(line) = self.lines.get().find(&invite.to).cloned() else {
+            tracing::info!(to = invite.to, "no hotline has this number");
+            return self.refuse(dialog, 404);
+        };
+        if self.directory.push(dialog, Item::Incoming { invite: Box::new(invite), line }).is_err() {
+            tracing::error!("call refused: the media thread's queue is full");
+            self.refuse(dialog, 503);
+        }
+    }
+}
+
+impl EndpointSink for Router {
+    fn take(&mut self, output: Output) {
+        match output {
+            Output::Incoming(invite) => self.incoming(invite),
+            Output::Dialog { dialog, event } => {
+                if self.directory.push(dialog, Item::Dialog { dialog, event }).is_err() {
+                    tracing::error!(%dialog, "news of a dialog lost: the media thread's queue is full");
+                }
+            }
+            Output::Registration { trunk, state } => registration(&trunk, &state),
+            Output::Count(count) => tracing::debug!(?count, "SIP endpoint"),
+            Output::Transmit { .. } | Output::Close { .. } => {} // the sockets' business
+        }
+    }
+}
+
+/// Says what an administrator must know about a registration.
+fn registration(trunk: &str, state: &RegistrationState) {
+    match state {
+        RegistrationState::Registering => tracing::debug!(trunk, "registering"),
+        RegistrationState::Registered { expires } => tracing::info!(trunk, expires_s = expires.as_secs(), "registered"),
+        RegistrationState::Removed => tracing::info!(trunk, "registration taken back"),
+        RegistrationState::Failed { status, why, retry_in } => tracing::error!(
+            trunk,
+            status,
+            why,
+            retry_in_s = retry_in.as_secs(),
+            "the PBX does not register us; check user, password and uri of this [[trunk]]"
+        ),
+    }
+}

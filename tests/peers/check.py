@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""check.py TINGWA [NAME-PART...]   Calls between real peers and a real gateway; one line a check, exit 1 when one failed.
+Run by run.sh inside a network namespace. Asterisk 22 is the company's PBX (127.0.0.1:5070), the gateway is 127.0.0.10:5060."""
+import json, os, subprocess, sys, time
+from phone import Phone
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+RUN = os.environ.get("PEERS_RUN", "/tmp/tingwa-peers")
+SPEECH, TINGWA = RUN + "/speech", sys.argv[1]
+CONFIG = RUN + "/tingwa.toml"
+
+
+class Gateway:
+    """The program under test, with its own folder."""
+
+    def __init__(self):
+        os.makedirs(RUN, exist_ok=True)
+        with open(CONFIG, "w") as f:
+            f.write(open(HERE + "/tingwa.toml").read().replace("@RUN@", RUN).replace("@ROOT@", ROOT))
+        with open(RUN + "/8200.pw", "w") as f:
+            f.write("pw8200\n")
+        self.log = open(RUN + "/gateway.log", "w")
+        self.process = subprocess.Popen([TINGWA, "serve", "--config", CONFIG], cwd=ROOT, stdout=self.log, stderr=subprocess.STDOUT)
+
+    def wait_ready(self):
+        for _ in range(300):
+            if "ready" in open(RUN + "/gateway.log").read():
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise RuntimeError("the gateway did not get ready:\n" + open(RUN + "/gateway.log").read()[-2000:])
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def asterisk(*words):
+    return subprocess.run([HERE + "/asterisk/ast.sh", *words], capture_output=True, text=True).stdout
+
+
+def journal(call="last"):
+    """Entries of a call, once it has ended."""
+    for _ in range(50):
+        out = subprocess.run([TINGWA, "why", call, "--json", "--config", CONFIG], cwd=ROOT, capture_output=True, text=True).stdout
+        entries = [json.loads(line) for line in out.splitlines()]
+        if entries and entries[-1]["entry"]["fact"] == "ended":
+            return entries
+        time.sleep(0.1)
+    return entries
+
+
+def facts(entries, name):
+    return [e["entry"] for e in entries if e["entry"]["fact"] == name]
+
+
+def found(phrase, recording, least=0.7):
+    out = subprocess.run([HERE + "/find.py", f"{SPEECH}/{phrase}.wav", recording, str(least)], capture_output=True, text=True)
+    if out.returncode != 0:
+        raise AssertionError(f"'{phrase}' not found in {recording}: {out.stdout or out.stderr[-200:]}")
+    return out.stdout.split()[0]
+
+
+def agent(number, answer="auto"):
+    phone = Phone(f"{RUN}/phones/agent-{number}", number, password="pw" + number, wav=f"{SPEECH}/silence.wav", answer=answer)
+    phone.registered()
+    return phone
+
+
+def customer():
+    return Phone(f"{RUN}/phones/customer", "customer", wav=f"{SPEECH}/silence.wav")
+
+
+def ask_for_person(phone):
+    """Dials the hotline through the PBX and asks for a person once the greeting is over."""
+    phone.dial("1823")
+    phone.wait("CALL_ESTABLISHED", 10)
+    phone.listen(2)
+    phone.say(f"{SPEECH}/yue_agent.wav")
+
+
+def check_registration():
+    for _ in range(50):
+        contacts = asterisk("cli", "pjsip show contacts")
+        if "8200" in contacts:
+            return "extension 8200"
+        time.sleep(0.2)
+    raise AssertionError("the gateway is not registered:\n" + contacts)
+
+
+def check_sipp_speech():
+    """SIPp plays Cantonese speech straight to the gateway; the journal shows what was heard and understood."""
+    run = subprocess.run([HERE + "/sipp/sipp", "127.0.0.10:5060", "-sf", HERE + "/sipp/uac_play.xml", "-i", "127.0.0.1",
+                          "-mi", "127.0.0.1", "-p", "5600", "-min_rtp_port", "40000", "-max_rtp_port", "40038", "-s", "1823",
+                          "-key", "user", "91234567", "-key", "play", f"{SPEECH}/yue_bill_later.al", "-key", "hold", "16000",
+                          "-m", "1", "-timeout", "40", "-trace_logs", "-log_file", RUN + "/sipp.log", "-nostdin"],
+                         stdin=subprocess.DEVNULL, capture_output=True, cwd=RUN)
+    assert run.returncode == 0, f"SIPp ended with {run.returncode}: {run.stderr[-300:]}"
+    entries = journal()
+    heard = "".join(t["text"] for t in facts(entries, "caller_turn"))
+    intents = [d["intent"] for d in facts(entries, "decided")]
+    assert "查" in heard and "單" in heard, f"heard '{heard}'"
+    assert "bill" in intents, f"intents {intents}"
+    return f"heard '{heard}', intents {intents}"
+
+
+def check_warm_transfer():
+    """Customer -> Asterisk -> gateway -> Asterisk -> agent, who is briefed, presses 1; both hear each other."""
+    a, c = agent("6001"), customer()
+    try:
+        ask_for_person(c)
+        a.wait("CALL_ESTABLISHED", 25)
+        a.listen(3)
+        a.keys("1")
+        a.listen(2)
+        a.say(f"{SPEECH}/agent_talks.wav")
+        c.say(f"{SPEECH}/yue_bill.wav")
+        c.listen(6)
+        c.hang_up()
+        a.wait("CALL_CLOSED", 5)
+        at_agent, at_customer = found("yue_bill", a.heard()), found("agent_talks", c.heard())
+    finally:
+        a.close(), c.close()
+    entries = journal()
+    names = [e["entry"]["fact"] for e in entries]
+    order = [names.index(n) for n in ("transfer_dialling", "briefing", "transfer_accepted", "bridged")]
+    assert order == sorted(order), names
+    return f"agent heard the customer ({at_agent}), customer heard the agent ({at_customer})"
+
+
+def check_agent_busy():
+    """6001 refuses with 486 and 6002 is not there: the bot is back, the call goes on."""
+    a, c = agent("6001", answer="manual"), customer()
+    try:
+        ask_for_person(c)
+        a.wait("CALL_INCOMING", 25)
+        a.hang_up()
+        c.listen(8)
+        c.hang_up()
+    finally:
+        a.close(), c.close()
+    entries = journal()
+    failures = [f["failure"]["why"] for f in facts(entries, "transfer_failed")]
+    assert failures and failures[0] == "busy", failures
+    assert facts(entries, "transfer_given_up"), "the bot is not back"
+    return f"failures {failures}, the bot is back"
+
+
+def check_agent_silent():
+    """6001 rings and nobody answers: the next target is tried, then the bot is back."""
+    a, c = agent("6001", answer="manual"), customer()
+    try:
+        ask_for_person(c)
+        a.wait("CALL_INCOMING", 25)
+        a.wait("CALL_CLOSED", 40)
+        c.listen(5)
+        c.hang_up()
+    finally:
+        a.close(), c.close()
+    failures = [f["failure"]["why"] for f in facts(journal(), "transfer_failed")]
+    assert failures and failures[0] == "no_answer", failures
+    return f"failures {failures}"
+
+
+def check_caller_gone():
+    """The customer hangs up while the agent's phone rings: it stops ringing at once."""
+    a, c = agent("6001", answer="manual"), customer()
+    try:
+        ask_for_person(c)
+        a.wait("CALL_INCOMING", 25)
+        c.hang_up()
+        before = time.time()
+        a.wait("CALL_CLOSED", 5)
+        took = time.time() - before
+    finally:
+        a.close(), c.close()
+    causes = [e["cause"] for e in facts(journal(), "ended")]
+    assert causes == ["caller_hung_up"], causes
+    return f"agent's phone stopped after {took * 1000:.0f} ms"
+
+
+def check_crash():
+    """kill -9 in mid-call: the next start closes the record and the recording plays."""
+    global gateway
+    c = customer()
+    try:
+        c.dial("1823")
+        c.wait("CALL_ESTABLISHED", 10)
+        c.listen(4)
+        gateway.process.kill()
+        gateway.process.wait()
+        c.hang_up()
+    finally:
+        c.close()
+    gateway = Gateway()
+    gateway.wait_ready()
+    entries = journal()
+    assert facts(entries, "ended")[0]["cause"] == "crashed"
+    path = f"{RUN}/var/recordings/" + facts(entries, "recording_started")[0]["path"]
+    seconds = float(subprocess.run(["soxi", "-D", path], capture_output=True, text=True, check=True).stdout)
+    assert seconds > 2, f"{seconds} s of recording"
+    return f"record closed, {seconds:.1f} s of recording"
+
+
+CHECKS = [check_registration, check_sipp_speech, check_warm_transfer, check_agent_busy, check_agent_silent, check_caller_gone, check_crash]
+
+
+def main():
+    global gateway
+    subprocess.run(["rm", "-rf", RUN + "/var", RUN + "/phones"], check=True)
+    subprocess.run([HERE + "/speech.sh", SPEECH], check=True)
+    # SIPp cannot wait before it plays: the greeting's time goes in front of the words.
+    subprocess.run(["sox", "-D", f"{SPEECH}/yue_bill.wav", "-t", "al", f"{SPEECH}/yue_bill_later.al", "pad", "2", "12"], check=True)
+    subprocess.run([HERE + "/asterisk/ast.sh", "start"], check=True)
+    gateway, failed, passed = Gateway(), 0, 0
+    try:
+        gateway.wait_ready()
+        for check in CHECKS:
+            name = check.__name__.removeprefix("check_")
+            if len(sys.argv) > 2 and not any(part in name for part in sys.argv[2:]):
+                continue
+            began = time.time()
+            try:
+                word, note = "ok    ", check()
+                passed += 1
+            except Exception as error:
+                word, note = "FAILED", repr(error)
+                failed += 1
+            print(f"peers: {word} {name:<16} {time.time() - began:5.1f} s  {note}", flush=True)
+    finally:
+        gateway.stop()
+        asterisk("stop")
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# run.sh TINGWA [NAME-PART...]   Real peers call a real gateway. Everything happens in a network namespace of its own, so that no
+# other program on this machine can meet it. Exit 1 when a check failed; skipped, loudly, only where apt cannot reach.
+set -uo pipefail
+HERE=$(cd "$(dirname "$0")" && pwd)
+TINGWA=$(realpath "$1")
+shift
+"$HERE/install.sh"
+case $? in
+0) ;;
+3)
+  printf '\n\033[1;31m!!! PEERS SKIPPED: Asterisk, SIPp and baresip cannot be installed here (no package mirror).\033[0m\n\n'
+  exit 0
+  ;;
+*) exit 1 ;;
+esac
+NS=tingwa-peers
+ip netns del $NS 2>/dev/null
+ip netns add $NS && ip -n $NS link set lo up || exit 1
+trap 'ip netns del $NS 2>/dev/null' EXIT
+ip netns exec $NS python3 "$HERE/check.py" "$TINGWA" "$@"
