@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::super::sip::text::{Text, decimal, trim};
+use super::print::{media_place, session_place};
 use super::{
     AddressType, Attribute, Connection, MAX_FORMATS, MAX_LINES, MAX_MEDIA, MAX_SDP_BYTES, Media, Origin, OtherLine,
     SdpError, SessionDescription,
@@ -66,8 +67,8 @@ impl Reader {
                 let connection = parse_connection(&value)?;
                 self.connection.get_or_insert(connection);
             }
-            (b'a', Some(media)) => push(&mut media.attributes, parse_attribute(&value)?)?,
-            (b'a', None) => push(&mut self.attributes, parse_attribute(&value)?)?,
+            (b'a', Some(media)) => push(&mut media.attributes, parse_attribute(&value))?,
+            (b'a', None) => push(&mut self.attributes, parse_attribute(&value))?,
             (b'o', None) if self.origin.is_none() => self.origin = Some(parse_origin(&value)?),
             (b's', None) if self.name.is_none() => self.name = Some(value),
             (b't', None) => push(&mut self.times, Text::from_bytes(value).ok_or(SdpError::Line)?)?,
@@ -77,7 +78,12 @@ impl Reader {
         Ok(())
     }
 
-    fn finish(self) -> Result<SessionDescription, SdpError> {
+    fn finish(mut self) -> Result<SessionDescription, SdpError> {
+        // In the order in which they are printed: what is read and printed is then the same value.
+        self.other.sort_by_key(|other| session_place(other.kind));
+        for media in &mut self.media {
+            media.other.sort_by_key(|other| media_place(other.kind));
+        }
         Ok(SessionDescription {
             origin: self.origin.ok_or(SdpError::Origin)?,
             name: self.name.unwrap_or_else(|| Bytes::from_static(b"-")),
@@ -137,11 +143,13 @@ fn parse_connection(value: &Bytes) -> Result<Connection, SdpError> {
     Ok(Connection { address_type, address })
 }
 
-fn parse_attribute(value: &Bytes) -> Result<Attribute, SdpError> {
+fn parse_attribute(value: &Bytes) -> Attribute {
     let colon = value.iter().position(|byte| *byte == b':');
     let name = trim(&value[..colon.unwrap_or(value.len())]);
-    let name = Text::from_bytes(value.slice_ref(name)).ok_or(SdpError::Line)?;
-    Ok(Attribute { name, value: colon.map(|colon| value.slice(colon + 1..)) })
+    // A name that is no UTF-8 is nothing that we know; it must not cost the rest.
+    let name =
+        Text::from_bytes(value.slice_ref(name)).unwrap_or_else(|| String::from_utf8_lossy(name).into_owned().into());
+    Attribute { name, value: colon.map(|colon| value.slice(colon + 1..)) }
 }
 
 fn parse_media(value: &Bytes) -> Result<Media, SdpError> {

@@ -6,8 +6,19 @@ use bytes::Bytes;
 
 use super::{Attribute, Connection, Media, OtherLine, SessionDescription};
 
-/// Lines that stand between `s=` and `c=`; others follow `t=`.
-const BEFORE_CONNECTION: [u8; 4] = *b"iuep";
+/// Where a kept line of the session stands: before `c=`, before `t=`, after it.
+pub(super) fn session_place(kind: u8) -> u8 {
+    match kind {
+        b'i' | b'u' | b'e' | b'p' => 0,
+        b'b' => 1,
+        _ => 2,
+    }
+}
+
+/// Where a kept line of a medium stands: before `c=`, after it.
+pub(super) fn media_place(kind: u8) -> u8 {
+    u8::from(kind != b'i')
+}
 
 impl SessionDescription {
     /// As it goes into a message body.
@@ -25,14 +36,14 @@ impl SessionDescription {
         );
         line(&mut out, b'o', text.as_bytes());
         line(&mut out, b's', &self.name);
-        let early = |other: &&OtherLine| BEFORE_CONNECTION.contains(&other.kind);
-        others(&mut out, self.other.iter().filter(early));
+        let at = |place: u8| self.other.iter().filter(move |other| session_place(other.kind) == place);
+        others(&mut out, at(0));
         connection(&mut out, self.connection.as_ref());
-        others(&mut out, self.other.iter().filter(|other| other.kind == b'b'));
+        others(&mut out, at(1));
         for time in &self.times {
             line(&mut out, b't', time.as_bytes());
         }
-        others(&mut out, self.other.iter().filter(|other| !early(other) && other.kind != b'b'));
+        others(&mut out, at(2));
         attributes(&mut out, &self.attributes);
         for media in &self.media {
             media.write_to(&mut out);
@@ -52,9 +63,10 @@ impl Media {
             let _ = write!(text, " {format}");
         }
         line(out, b'm', text.as_bytes());
-        others(out, self.other.iter().filter(|other| other.kind == b'i'));
+        let at = |place: u8| self.other.iter().filter(move |other| media_place(other.kind) == place);
+        others(out, at(0));
         connection(out, self.connection.as_ref());
-        others(out, self.other.iter().filter(|other| other.kind != b'i'));
+        others(out, at(1));
         attributes(out, &self.attributes);
     }
 }

@@ -106,3 +106,30 @@ fn builds_an_answer() {
     assert_eq!(Direction::SendOnly.reversed(), Direction::RecvOnly);
     assert!(Connection::new("0.0.0.0".parse().unwrap()).is_unspecified());
 }
+
+/// Mutations of an offer: no panic, and what is read prints and reads again as the same.
+#[test]
+fn no_mutation_panics() {
+    let mut random = fastrand::Rng::with_seed(8866);
+    for _ in 0..20_000 {
+        let mut bytes = OFFER.as_bytes().to_vec();
+        for _ in 0..random.usize(1..5) {
+            let at = random.usize(0..bytes.len());
+            let other = random.usize(0..bytes.len());
+            match random.u8(0..4) {
+                0 => bytes[at] = random.u8(..),
+                1 => bytes.swap(at, other),
+                2 => bytes.drain(at..(at + random.usize(1..30)).min(bytes.len() - 1).max(at)).for_each(drop),
+                _ => {
+                    let piece = bytes[other..bytes.len().min(other + 40)].to_vec();
+                    bytes.splice(at..at, piece).for_each(drop);
+                }
+            }
+        }
+        let Ok(session) = parse(&bytes) else { continue };
+        for media in &session.media {
+            let _ = (media.rtpmaps().count(), media.fmtps().count(), media.ptime_ms(), media.rtcp());
+        }
+        assert_eq!(parse(&session.to_bytes()), Ok(session), "{}", String::from_utf8_lossy(&bytes));
+    }
+}

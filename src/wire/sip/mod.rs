@@ -24,7 +24,7 @@ mod torture;
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 /// Most header lines of one message.
 pub const MAX_HEADER_LINES: usize = 256;
-/// Most bytes of one header line with its folds.
+/// Most bytes of one header line's value, folds taken out.
 pub const MAX_LINE_BYTES: usize = 16 * 1024;
 /// Most parameters of one value, and most header fields within one URI.
 pub const MAX_PARAMS: usize = 64;

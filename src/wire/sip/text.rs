@@ -112,9 +112,21 @@ impl fmt::Debug for Text {
     }
 }
 
+/// Every byte that a `token` may hold: looked up once a byte, so a table.
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        byte += 1;
+    }
+    table
+};
+
 /// A byte of a `token` (RFC 3261 25.1).
 pub fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
+    TOKEN_BYTES[usize::from(byte)]
 }
 
 /// White space within a line.

@@ -118,7 +118,10 @@ impl HeaderName {
         if name.is_empty() || !name.iter().all(|byte| is_token_byte(*byte)) {
             return None;
         }
-        let known = KNOWN.iter().find(|(_, text)| text.as_bytes().eq_ignore_ascii_case(name));
+        let first = name[0] | 0x20;
+        let known = KNOWN.iter().find(|(_, text)| {
+            text.len() == name.len() && text.as_bytes()[0] | 0x20 == first && text.as_bytes().eq_ignore_ascii_case(name)
+        });
         match known {
             Some((known, _)) => Some(known.clone()),
             None => std::str::from_utf8(name).ok().map(|name| Self::Other(Text::from(name))),

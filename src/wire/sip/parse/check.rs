@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::super::header::{HeaderError, HeaderName, Via};
+use super::super::header::{CSeq, HeaderError, HeaderName, Via};
 use super::super::message::{Headers, Message, Method, Request, Response};
 use super::head::{Head, StartLine};
 use super::{ParseError, Problem};
@@ -44,8 +44,8 @@ fn check_request(request: Request, problem: Option<Problem>) -> Result<Message, 
 
 fn check_headers(request: &Request) -> Result<(), Problem> {
     let headers = &request.headers;
-    let cookie = check_identity(headers)?;
-    if headers.cseq()?.method != request.method {
+    let (cookie, cseq) = check_identity(headers)?;
+    if cseq.method != request.method {
         return Err(Problem::bad_request("CSeq Method Mismatch"));
     }
     if headers.max_forwards()?.is_none() && cookie {
@@ -57,14 +57,14 @@ fn check_headers(request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What names a transaction and a dialog. True where the topmost Via is one of RFC 3261.
-fn check_identity(headers: &Headers) -> Result<bool, HeaderError> {
+/// What names a transaction and a dialog. Gives whether the topmost Via is one of RFC 3261, and CSeq.
+fn check_identity(headers: &Headers) -> Result<(bool, CSeq), HeaderError> {
     let vias = headers.vias()?;
     headers.from()?;
     headers.to()?;
     headers.call_id()?;
-    headers.cseq()?;
-    Ok(vias.first().is_some_and(Via::has_cookie))
+    let cseq = headers.cseq()?;
+    Ok((vias.first().is_some_and(Via::has_cookie), cseq))
 }
 
 impl From<HeaderError> for Problem {

@@ -68,10 +68,6 @@ impl Head {
 
     /// Takes one logical line; `folds` is where its folded lines end and begin.
     fn take_line(&mut self, source: &Bytes, line: &[u8], folds: Option<(usize, usize)>) {
-        let length = line.len() + folds.map_or(0, |(end, start)| end - start);
-        if length > MAX_LINE_BYTES {
-            return self.note(Problem::bad_request("Header Line Too Long"));
-        }
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             return self.note(Problem::bad_request("Bad Header Line"));
         };
@@ -84,6 +80,9 @@ impl Head {
             None => source.slice_ref(trim(&line[colon + 1..])),
             Some((end, start)) => unfold(&line[colon + 1..], &source[start..end]),
         };
+        if value.len() > MAX_LINE_BYTES {
+            return self.note(Problem::bad_request("Header Line Too Long"));
+        }
         if value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
             return self.note(Problem::bad_request(format!("Bad {name}")));
         }
