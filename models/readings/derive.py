@@ -18,7 +18,8 @@ RIME = pathlib.Path("/usr/share/rime-data")
 HERE = pathlib.Path(__file__).parent
 WORDS = 12000
 # Single characters whose most frequent reading in speech is not the dictionary's first one.
-SPOKEN = {"來": "lai", "聽": "teng", "成": "seng", "啱": "ngaam", "嚟": "lei", "呢": "ni", "俾": "bei", "畀": "bei",
+SPOKEN = {"來": "lai", "聽": "teng", "成": "seng", "啱": "aam", "嚟": "lei", "呢": "ne", "嚹": "laa",
+          "驚": "geng", "嗱": "laa", "聲": "seng", "儲": "cou", "訂": "deng", "黑": "haak", "刻": "haak", "哩": "ni", "俾": "bei", "畀": "bei",
           "咩": "me", "嘅": "ge", "啦": "laa", "喇": "laa", "呀": "aa", "啊": "aa", "㗎": "gaa", "噃": "bo", "喎": "wo",
           "吖": "aa", "嘞": "laak", "囉": "lo", "咯": "lo", "吓": "haa", "下": "haa", "平": "peng", "輕": "heng",
           "正": "zing", "重": "zung", "行": "haang", "長": "coeng", "上": "soeng", "生": "saang", "使": "sai",

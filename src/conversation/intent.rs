@@ -13,11 +13,11 @@ const REJECT: f32 = 0.05;
 /// Above this many phrases, hold out one part in five once; else four parts in turn.
 const MANY: usize = 3000;
 /// Weight of tokens, letters, sounds and the written view against each other.
-const WEIGHTS: [f32; BLOCKS] = [1.0, 1.0, 0.8, 0.5];
+const WEIGHTS: [f32; BLOCKS] = [1.0, 1.0, 0.8, 1.0];
 /// How much a feature that no phrase has weighs in the length of its block: what is mostly unknown scores low.
-const UNKNOWN: f32 = 0.5;
-/// The threshold is never lower than this: below it even the best intent says no.
-const LOWEST_THRESHOLD: f32 = -0.6;
+const UNKNOWN: f32 = 1.5;
+/// The threshold is never lower than this, however few and scattered the phrases of a plan are.
+const LOWEST_THRESHOLD: f32 = -0.5;
 
 /// Tells intents apart.
 #[derive(Clone, Debug)]

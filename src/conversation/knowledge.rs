@@ -9,7 +9,7 @@ use crate::conversation::normalise::Views;
 const K1: f32 = 1.2;
 const B: f32 = 0.4;
 /// Likeness from which a question counts as asked.
-const ASKED: f32 = 0.5;
+const ASKED: f32 = 0.36;
 
 /// All questions, ready for search.
 #[derive(Clone, Debug, Default)]

@@ -219,7 +219,7 @@ pub fn joined(tokens: &[Token]) -> String {
 
 /// True for the characters that this module takes for Chinese.
 pub fn is_han(c: char) -> bool {
-    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}' | '〇' | '㗎')
+    matches!(c, '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}' | '〇')
 }
 
 fn fold(c: char, readings: &Readings) -> char {
