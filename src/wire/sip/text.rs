@@ -366,6 +366,17 @@ impl<'a> Cursor<'a> {
         let length = self.rest().iter().position(|byte| !class(*byte)).unwrap_or(self.rest().len());
         self.take(length)
     }
+    /// The same without sharing the message: for what is looked at and not kept.
+    pub(crate) fn pass_while(&mut self, class: impl Fn(u8) -> bool) -> &'a [u8] {
+        let rest = self.rest();
+        let length = rest.iter().position(|byte| !class(*byte)).unwrap_or(rest.len());
+        self.at += length;
+        &rest[..length]
+    }
+    /// Passes over this many bytes, or what is left.
+    pub(crate) fn pass(&mut self, length: usize) {
+        self.at = self.source.len().min(self.at + length);
+    }
     /// Takes this many bytes, or what is left.
     pub(crate) fn take(&mut self, length: usize) -> Bytes {
         let end = self.source.len().min(self.at + length);

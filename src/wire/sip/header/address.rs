@@ -72,12 +72,12 @@ impl NameAddr {
         if cursor.peek() != Some(b'<') {
             return None;
         }
-        cursor.take(1);
+        cursor.pass(1);
         let uri = cursor.take_while(|byte| byte != b'>');
         if cursor.peek() != Some(b'>') {
             return None;
         }
-        cursor.take(1);
+        cursor.pass(1);
         let uri = Uri::parse(&uri).ok()?;
         Self { display, uri, params: Params::parse_header(&mut cursor)? }.checked()
     }

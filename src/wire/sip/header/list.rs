@@ -105,8 +105,8 @@ impl Warning {
     pub fn parse(source: &Bytes) -> Option<Self> {
         let mut cursor = Cursor::new(source);
         cursor.skip_space();
-        let digits = cursor.take_while(|byte| byte.is_ascii_digit());
-        let code = u16::try_from(decimal(&digits)?).ok().filter(|code| (100..1000).contains(code))?;
+        let digits = cursor.pass_while(|byte| byte.is_ascii_digit());
+        let code = u16::try_from(decimal(digits)?).ok().filter(|code| (100..1000).contains(code))?;
         cursor.skip_space();
         let agent = Text::from_bytes(cursor.take_while(|byte| !is_space(byte) && byte != b'"'))?;
         cursor.skip_space();

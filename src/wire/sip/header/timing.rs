@@ -11,8 +11,8 @@ use super::super::uri::Params;
 /// A number of seconds and what follows it.
 fn parse_seconds(cursor: &mut Cursor<'_>) -> Option<u32> {
     cursor.skip_space();
-    let digits = cursor.take_while(|byte| byte.is_ascii_digit());
-    u32::try_from(decimal(&digits)?).ok()
+    let digits = cursor.pass_while(|byte| byte.is_ascii_digit());
+    u32::try_from(decimal(digits)?).ok()
 }
 
 /// Who refreshes a session.
@@ -96,7 +96,7 @@ impl RetryAfter {
         cursor.skip_space();
         if cursor.peek() == Some(b'(') {
             let length = comment_length(cursor.rest())?;
-            cursor.take(length);
+            cursor.pass(length);
         }
         let params = Params::parse_header(&mut cursor)?;
         let duration = match params.text("duration") {

@@ -22,8 +22,8 @@ pub struct CSeq {
 
 fn parse_number(cursor: &mut Cursor<'_>, limit: u64) -> Option<u32> {
     cursor.skip_space();
-    let digits = cursor.take_while(|byte| byte.is_ascii_digit());
-    let number = decimal(&digits).filter(|number| *number < limit)?;
+    let digits = cursor.pass_while(|byte| byte.is_ascii_digit());
+    let number = decimal(digits).filter(|number| *number < limit)?;
     u32::try_from(number).ok()
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use super::super::text::{Cursor, Text};
+use super::super::text::{Cursor, Text, is_token_byte};
 use super::super::uri::{Host, Params, parse_host_port};
 
 /// What a branch of RFC 3261 begins with; others come from RFC 2543 peers.
@@ -101,8 +101,8 @@ impl Via {
 /// Version, transport, host and port.
 fn parse_hop(cursor: &mut Cursor<'_>) -> Option<(Text, Text, Host, Option<u16>)> {
     cursor.skip_space();
-    let protocol = cursor.token()?;
-    if !protocol.eq_ignore_case("SIP") || !cursor.eat(b'/') {
+    let protocol = cursor.pass_while(is_token_byte);
+    if !protocol.eq_ignore_ascii_case(b"SIP") || !cursor.eat(b'/') {
         return None;
     }
     let version = cursor.token()?;
@@ -116,7 +116,7 @@ fn parse_hop(cursor: &mut Cursor<'_>) -> Option<(Text, Text, Host, Option<u16>)>
         return None;
     }
     let (host, port, used) = parse_host_port(cursor.rest()).ok()?;
-    cursor.take(used);
+    cursor.pass(used);
     Some((version, transport, host, port))
 }
 

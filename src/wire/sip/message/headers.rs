@@ -113,7 +113,8 @@ impl Headers {
 }
 
 fn trimmed(value: Bytes) -> Bytes {
-    value.slice_ref(trim(&value))
+    let length = trim(&value).len();
+    if length == value.len() { value } else { value.slice_ref(trim(&value)) }
 }
 
 /// The first value of a comma list, and the values after it where there are any.

@@ -217,6 +217,10 @@ impl SipUri {
             None => (None, None, 0),
         };
         let (host, port, used) = parse_host_port(&rest[after..])?;
+        if after + used == rest.len() {
+            let (params, headers) = (Params::default(), Vec::new());
+            return Ok(Self { scheme, user, password, host, port, params, headers });
+        }
         let tail = rest.slice(after + used..);
         let query = tail.iter().position(|byte| *byte == b'?');
         let params = Params::parse_uri(&tail.slice(..query.unwrap_or(tail.len())))?;
