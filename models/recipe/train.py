@@ -109,6 +109,17 @@ class Dev:
         return "  ".join(f"{k} {100 * wrong[k] / total[k]:.1f} %" for k in wrong)
 
 
+def widen(net, weights, old_names, names):
+    """Load weights; where the templates have brought new tokens, their rows start fresh and the known ones move to their new place."""
+    at = {n: i for i, n in enumerate(old_names)}
+    rows = [i for i, n in enumerate(names) if n in at]
+    for key in ("leave.weight", "leave.bias"):
+        fresh = net.state_dict()[key].clone()
+        fresh[rows] = weights[key][[at[names[i]] for i in rows]]
+        weights[key] = fresh
+    net.load_state_dict(weights)
+
+
 def save(path, **what):
     torch.save(what, str(path) + ".part")
     os.replace(str(path) + ".part", path)
@@ -125,12 +136,14 @@ def main(args):
         corpus.refresh()
     net, average = network.Net(len(names)), network.Net(len(names))
     optimiser = torch.optim.AdamW(net.parameters(), lr=PEAK_RATE, weight_decay=0.01, betas=(0.9, 0.98))
-    step, spent = 0, 0.0
+    step, first, spent = 0, 0, 0.0
     if args.out.exists():
         was = torch.load(args.out, weights_only=False)
-        assert was["names"] == names, "templates changed: delete the checkpoint"
-        net.load_state_dict(was["net"]), average.load_state_dict(was["average"]), optimiser.load_state_dict(was["optimiser"])
+        widen(net, was["net"], was["names"], names), widen(average, was["average"], was["names"], names)
+        if was["names"] == names:
+            optimiser.load_state_dict(was["optimiser"])
         step, spent, corpus.phone_names = was["step"], was["spent"], was["phone_names"]
+        first = 0 if was["names"] == names else step   # a fresh optimiser warms up again
         corpus.seen, corpus.items = set(), []
         corpus.refresh()
     else:
@@ -145,7 +158,7 @@ def main(args):
     while spent < budget:
         for batch in corpus.batches(rng):
             x, phones, targets, frames, counts = collate(batch, mean, rng)
-            rate = PEAK_RATE * min(1, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * min(1, spent / budget))) + 1e-6
+            rate = PEAK_RATE * min(1, (step - first + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * min(1, spent / budget))) + 1e-6
             for group in optimiser.param_groups:
                 group["lr"] = rate
             log_probs, _, middle = net(x, net.fresh(len(batch)))

@@ -26,8 +26,8 @@ fi
 say "features as sherpa-onnx computes them"
 "$python" check_features.py
 
-say "speech (20 shards, about 28 hours of sound)"
-nice -n 5 "$python" gen.py --out "$work/shards" --shards 20 --per-shard 1500 --jobs 2
+say "speech (34 shards, about 47 hours of sound)"
+nice -n 5 "$python" gen.py --out "$work/shards" --shards 34 --per-shard 1500 --jobs 2
 
 say "training for $minutes minutes"
 nice -n 10 "$python" train.py --shards "$work/shards" --out "$work/checkpoint.pt" --minutes "$minutes"
