@@ -1,0 +1,543 @@
+//! What two sides can do together: offer and answer (RFC 3264) for one audio stream of PCMU or PCMA with telephone events
+//! (RFC 4733), as session descriptions in and out.
+//!
+//! Followed: one `m=` line per offered one, all but the first fit audio refused; the offerer's payload types and order of
+//! codecs; mirrored directions; hold, also by 0.0.0.0 (8.4); versions that grow with each change (8); re-offers that keep
+//! their `m=` lines and payload types. Not here: SRTP profiles and rtcp-mux (refused or left out), `a=fmtp` of events beyond
+//! the keys, preconditions. We send packets of 20 ms whatever `ptime` asks for, which RFC 8866 6.4 leaves to us.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::audio::g711::Law;
+use crate::wire::rtp::PayloadType;
+pub use crate::wire::sdp::Direction;
+use crate::wire::sdp::{Attribute, Media, SdpError, SessionDescription, parse};
+
+/// Packet times that we take; others are read as the usual one. ms.
+const PTIME_RANGE: std::ops::RangeInclusive<u32> = 10..=60;
+/// Packet time that we send, and assume where nothing is said. ms.
+const PTIME_MS: u32 = 20;
+/// Payload type of telephone events in our own first offer.
+const EVENT_TYPE: u8 = 101;
+/// Keys, as events.
+const KEY_EVENTS: &str = "0-15";
+
+/// A voice codec that we speak. All are 8000 Hz, one channel (RFC 3551 4.5.14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// G.711 mu-law.
+    Pcmu,
+    /// G.711 A-law.
+    Pcma,
+}
+
+impl Codec {
+    /// All, in our order of preference.
+    pub const ALL: [Self; 2] = [Self::Pcma, Self::Pcmu];
+
+    /// Encoding name of `a=rtpmap`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pcmu => "PCMU",
+            Self::Pcma => "PCMA",
+        }
+    }
+
+    /// Payload type of RFC 3551.
+    pub fn static_type(self) -> PayloadType {
+        match self {
+            Self::Pcmu => PayloadType::PCMU,
+            Self::Pcma => PayloadType::PCMA,
+        }
+    }
+
+    /// How its bytes are read.
+    pub fn law(self) -> Law {
+        match self {
+            Self::Pcmu => Law::Mu,
+            Self::Pcma => Law::A,
+        }
+    }
+
+    /// What a payload type of this medium stands for, where it is a codec of ours.
+    fn of(media: &Media, payload_type: u8) -> Option<Self> {
+        let format = media.format(payload_type).filter(|format| format.clock_hz == 8000 && format.channels == 1)?;
+        Self::ALL.into_iter().find(|codec| format.encoding.eq_ignore_ascii_case(codec.name()))
+    }
+}
+
+/// What we can do on one leg, and what was said so far. Lives as long as the leg.
+#[derive(Clone, Debug)]
+pub struct LocalMedia {
+    /// Our RTP address as the other side shall see it; RTCP is one port above.
+    pub address: SocketAddr,
+    /// Codecs in our order of preference.
+    pub codecs: Vec<Codec>,
+    /// Whether telephone events are offered and answered.
+    pub telephone_event: bool,
+    /// True: hold the other side in the next offer or answer.
+    pub hold: bool,
+    session_id: u64,
+    version: u64,
+    /// Our last description.
+    last: Option<SessionDescription>,
+    /// Which of its `m=` lines is the audio.
+    place: usize,
+    /// What was agreed last: codec, its payload type, that of events.
+    agreed: Option<(Codec, u8, Option<u8>)>,
+}
+
+impl LocalMedia {
+    /// Both codecs and telephone events at this address. `session_id` should be unique to this machine.
+    pub fn new(address: SocketAddr, session_id: u64) -> Self {
+        Self {
+            address,
+            codecs: Codec::ALL.to_vec(),
+            telephone_event: true,
+            hold: false,
+            session_id,
+            version: session_id,
+            last: None,
+            place: 0,
+            agreed: None,
+        }
+    }
+
+    /// Our description with these media. Its version is the last one's where nothing has changed.
+    fn describe(&mut self, media: Vec<Media>, place: usize) -> Vec<u8> {
+        let mut session = SessionDescription::new(self.session_id, self.version, self.address.ip());
+        session.media = media;
+        if self.last.as_ref().is_some_and(|last| *last != session) {
+            self.version = self.version.wrapping_add(1);
+            session.origin.version = self.version.to_string().into();
+        }
+        let bytes = session.to_bytes().to_vec();
+        self.last = Some(session);
+        self.place = place;
+        bytes
+    }
+
+    /// What we allow at most.
+    fn direction(&self) -> Direction {
+        if self.hold { Direction::SendOnly } else { Direction::SendRecv }
+    }
+
+    fn audio(&self, codecs: &[(Codec, u8)], event_type: Option<u8>, direction: Direction) -> Media {
+        let types: Vec<u8> = codecs.iter().map(|&(_, number)| number).chain(event_type).collect();
+        let mut media = Media::audio(self.address.port(), &types);
+        for (codec, number) in codecs {
+            media.attributes.push(Attribute::with_value("rtpmap", format_args!("{number} {}/8000", codec.name())));
+        }
+        if let Some(number) = event_type {
+            media.attributes.push(Attribute::with_value("rtpmap", format_args!("{number} telephone-event/8000")));
+            media.attributes.push(Attribute::with_value("fmtp", format_args!("{number} {KEY_EVENTS}")));
+        }
+        media.attributes.push(Attribute::with_value("ptime", PTIME_MS));
+        media.attributes.push(Attribute::flag(direction.as_str()));
+        media
+    }
+}
+
+/// What both sides agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Negotiated {
+    /// The voice.
+    pub codec: Codec,
+    /// Its payload type, both ways.
+    pub payload_type: u8,
+    /// Payload type of telephone events, where they were agreed.
+    pub telephone_event: Option<u8>,
+    /// Where our RTP goes. Unspecified (0.0.0.0) while the other side holds us in the old manner.
+    pub remote: SocketAddr,
+    /// Where our RTCP goes.
+    pub remote_rtcp: SocketAddr,
+    /// Packet time that the other side announced, ms. What it sends may differ.
+    pub ptime_ms: u32,
+    /// Which way audio flows, seen from us.
+    pub direction: Direction,
+}
+
+/// Why there is no agreement. An offer is then refused with 488 (Not Acceptable Here).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NegotiateError {
+    /// It is no session description.
+    #[error("malformed session description: {0}")]
+    Malformed(#[from] SdpError),
+    /// No audio over plain RTP, or only with port 0.
+    #[error("no audio stream over RTP/AVP")]
+    NoAudio,
+    /// Neither PCMU nor PCMA.
+    #[error("no codec in common")]
+    NoCommonCodec,
+    /// A host name, a multicast address, none, or one of another family than ours.
+    #[error("no usable media address")]
+    NoAddress,
+}
+
+/// Answers an offer: the agreement, and the answer as `application/sdp`.
+pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u8>), NegotiateError> {
+    let session = parse(offer)?;
+    let mut found = Err(NegotiateError::NoAudio);
+    for (index, media) in session.media.iter().enumerate() {
+        match agree(&session, media, local, local.direction()) {
+            Ok(negotiated) => {
+                found = Ok((index, negotiated));
+                break;
+            }
+            // The nearest miss is the reason that is told.
+            Err(error) if found == Err(NegotiateError::NoAudio) => found = Err(error),
+            Err(_) => {}
+        }
+    }
+    let (place, negotiated) = found?;
+    let Negotiated { codec, payload_type, telephone_event, direction, .. } = negotiated;
+    let mut audio = local.audio(&[(codec, payload_type)], telephone_event, direction);
+    let media = session.media.iter().enumerate().map(|(index, offered)| {
+        if index == place {
+            audio.protocol = offered.protocol.clone();
+            audio.clone()
+        } else {
+            offered.refused()
+        }
+    });
+    let media = media.collect();
+    local.agreed = Some((codec, payload_type, telephone_event));
+    Ok((negotiated, local.describe(media, place)))
+}
+
+/// Our offer, as `application/sdp`. A re-offer keeps the `m=` lines and payload types, with what was agreed first.
+pub fn offer(local: &mut LocalMedia) -> Vec<u8> {
+    let agreed = local.agreed;
+    let mut codecs: Vec<(Codec, u8)> = local.codecs.iter().map(|&codec| (codec, codec.static_type().get())).collect();
+    if let Some((codec, number, _)) = agreed {
+        codecs.retain(|&(other, _)| other != codec);
+        codecs.insert(0, (codec, number));
+    }
+    let event_type = match agreed {
+        Some((_, _, Some(number))) => Some(number),
+        // A number that means something else to the other side already is not used for events.
+        Some((_, EVENT_TYPE, None)) => None,
+        Some((_, _, None)) | None => local.telephone_event.then_some(EVENT_TYPE),
+    };
+    let audio = local.audio(&codecs, event_type, local.direction());
+    let place = local.place;
+    let media = match &local.last {
+        Some(last) => last
+            .media
+            .iter()
+            .enumerate()
+            .map(|(index, before)| if index == place { audio.clone() } else { before.refused() })
+            .collect(),
+        None => vec![audio],
+    };
+    local.describe(media, place)
+}
+
+/// Takes the answer to our last offer.
+pub fn accept(answer: &[u8], local: &mut LocalMedia) -> Result<Negotiated, NegotiateError> {
+    let session = parse(answer)?;
+    let media = session.media.get(local.place).ok_or(NegotiateError::NoAudio)?;
+    let negotiated = agree(&session, media, local, local.direction())?;
+    local.agreed = Some((negotiated.codec, negotiated.payload_type, negotiated.telephone_event));
+    Ok(negotiated)
+}
+
+/// What comes of one of the other side's media, where we allow `ours` at most.
+fn agree(
+    session: &SessionDescription,
+    media: &Media,
+    local: &LocalMedia,
+    ours: Direction,
+) -> Result<Negotiated, NegotiateError> {
+    let plain = media.protocol.eq_ignore_ascii_case("RTP/AVP") || media.protocol.eq_ignore_ascii_case("RTP/AVPF");
+    if !media.is_audio() || media.port == 0 || !plain {
+        return Err(NegotiateError::NoAudio);
+    }
+    let (codec, payload_type) = choose(media, local).ok_or(NegotiateError::NoCommonCodec)?;
+    let telephone_event = local.telephone_event.then(|| event_type(media)).flatten();
+    let ip = session.connection_of(media).and_then(|connection| connection.ip()).ok_or(NegotiateError::NoAddress)?;
+    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    if ip.is_multicast() || broadcast || ip.is_ipv4() != local.address.is_ipv4() {
+        return Err(NegotiateError::NoAddress);
+    }
+    let remote = SocketAddr::new(ip, media.port);
+    let remote_rtcp = match media.rtcp() {
+        Some(rtcp) => {
+            SocketAddr::new(rtcp.address.filter(|other| other.is_ipv4() == ip.is_ipv4()).unwrap_or(ip), rtcp.port)
+        }
+        None => SocketAddr::new(ip, media.port.saturating_add(1)),
+    };
+    let theirs = session.direction_of(media);
+    // 0.0.0.0 says "send me nothing", as sendonly does (RFC 3264 8.4).
+    let theirs_receive = theirs.receives() && !ip.is_unspecified();
+    Ok(Negotiated {
+        codec,
+        payload_type,
+        telephone_event,
+        remote,
+        remote_rtcp,
+        ptime_ms: media.ptime_ms().filter(|ptime| PTIME_RANGE.contains(ptime)).unwrap_or(PTIME_MS),
+        direction: direction(ours.sends() && theirs_receive, ours.receives() && theirs.sends()),
+    })
+}
+
+/// The codec that goes on where there is one and it is still there, else the other side's first that we know.
+fn choose(media: &Media, local: &LocalMedia) -> Option<(Codec, u8)> {
+    let known = || {
+        media
+            .payload_types()
+            .filter_map(|number| Codec::of(media, number).map(|codec| (codec, number)))
+            .filter(|(codec, _)| local.codecs.contains(codec))
+    };
+    let going_on = local.agreed.and_then(|(codec, ..)| known().find(|&(other, _)| other == codec));
+    going_on.or_else(|| known().next())
+}
+
+fn event_type(media: &Media) -> Option<u8> {
+    media.payload_types().find(|&number| {
+        media
+            .format(number)
+            .is_some_and(|format| format.clock_hz == 8000 && format.encoding.eq_ignore_ascii_case("telephone-event"))
+    })
+}
+
+fn direction(sends: bool, receives: bool) -> Direction {
+    match (sends, receives) {
+        (true, true) => Direction::SendRecv,
+        (true, false) => Direction::SendOnly,
+        (false, true) => Direction::RecvOnly,
+        (false, false) => Direction::Inactive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local() -> LocalMedia {
+        LocalMedia::new("192.0.2.10:40000".parse().unwrap(), 7)
+    }
+
+    /// A description of the other side: its lines from `c=` on.
+    fn remote(lines: &str) -> Vec<u8> {
+        let head = "v=0\no=alice 2890844526 2890844526 IN IP4 host.example.com\ns=-\nt=0 0\n";
+        format!("{head}{}\n", lines.replace('|', "\n")).replace('\n', "\r\n").into_bytes()
+    }
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap().replace("\r\n", "|")
+    }
+
+    const PLAIN: &str = "c=IN IP4 198.51.100.7|m=audio 5004 RTP/AVP 8 0 101|a=rtpmap:101 telephone-event/8000";
+
+    #[test]
+    fn an_answer_in_full() {
+        let (negotiated, bytes) = answer(&remote(PLAIN), &mut local()).unwrap();
+        assert_eq!(
+            negotiated,
+            Negotiated {
+                codec: Codec::Pcma,
+                payload_type: 8,
+                telephone_event: Some(101),
+                remote: "198.51.100.7:5004".parse().unwrap(),
+                remote_rtcp: "198.51.100.7:5005".parse().unwrap(),
+                ptime_ms: 20,
+                direction: Direction::SendRecv,
+            }
+        );
+        assert_eq!(
+            text(bytes),
+            "v=0|o=- 7 7 IN IP4 192.0.2.10|s=-|c=IN IP4 192.0.2.10|t=0 0|m=audio 40000 RTP/AVP 8 101|a=rtpmap:8 PCMA/8000|\
+             a=rtpmap:101 telephone-event/8000|a=fmtp:101 0-15|a=ptime:20|a=sendrecv|"
+        );
+    }
+
+    #[test]
+    fn what_is_agreed() {
+        use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+        let c = "c=IN IP4 198.51.100.7";
+        // Offer; codec, its type, type of events, packet time, direction.
+        let table = [
+            (
+                "RFC 3264 10.1, first audio",
+                format!("{c}|m=audio 62986 RTP/AVP 0 4 18|a=rtpmap:0 PCMU/8000"),
+                (Codec::Pcmu, 0, None, 20, SendRecv),
+            ),
+            ("offerer's order", format!("{c}|m=audio 9000 RTP/AVP 18 0 8"), (Codec::Pcmu, 0, None, 20, SendRecv)),
+            (
+                "dynamic types",
+                format!("{c}|m=audio 9000 RTP/AVP 97 96|a=rtpmap:96 telephone-event/8000|a=rtpmap:97 pcma/8000/1"),
+                (Codec::Pcma, 97, Some(96), 20, SendRecv),
+            ),
+            (
+                "events at other rates",
+                format!(
+                    "{c}|m=audio 9000 RTP/AVP 8 98 99|a=rtpmap:98 telephone-event/48000|a=rtpmap:99 telephone-event/8000"
+                ),
+                (Codec::Pcma, 8, Some(99), 20, SendRecv),
+            ),
+            (
+                "a static type mapped anew",
+                format!("{c}|m=audio 9000 RTP/AVP 0 8|a=rtpmap:0 G726-32/8000"),
+                (Codec::Pcma, 8, None, 20, SendRecv),
+            ),
+            ("30 ms", format!("{c}|m=audio 9000 RTP/AVP 8|a=ptime:30"), (Codec::Pcma, 8, None, 30, SendRecv)),
+            ("200 ms", format!("{c}|m=audio 9000 RTP/AVP 8|a=ptime:200"), (Codec::Pcma, 8, None, 20, SendRecv)),
+            ("hold", format!("{c}|m=audio 9000 RTP/AVP 8|a=sendonly"), (Codec::Pcma, 8, None, 20, RecvOnly)),
+            (
+                "hold at session level",
+                format!("{c}|a=sendonly|m=audio 9000 RTP/AVP 8"),
+                (Codec::Pcma, 8, None, 20, RecvOnly),
+            ),
+            ("listener", format!("{c}|m=audio 9000 RTP/AVP 8|a=recvonly"), (Codec::Pcma, 8, None, 20, SendOnly)),
+            ("inactive", format!("{c}|m=audio 9000 RTP/AVP 8|a=inactive"), (Codec::Pcma, 8, None, 20, Inactive)),
+            ("hold of old", "c=IN IP4 0.0.0.0|m=audio 9000 RTP/AVP 8".into(), (Codec::Pcma, 8, None, 20, RecvOnly)),
+        ];
+        for (name, offer, expected) in table {
+            let (n, bytes) = answer(&remote(&offer), &mut local()).unwrap();
+            assert_eq!((n.codec, n.payload_type, n.telephone_event, n.ptime_ms, n.direction), expected, "{name}");
+            assert!(text(bytes).contains(&format!("|a={}|", expected.4.as_str())), "{name}");
+        }
+    }
+
+    #[test]
+    fn where_media_go() {
+        let table = [
+            (
+                "c=IN IP4 198.51.100.7|m=audio 9000 RTP/AVP 8|c=IN IP4 203.0.113.9",
+                "203.0.113.9:9000",
+                "203.0.113.9:9001",
+            ),
+            ("m=audio 9000 RTP/AVP 8|c=IN IP4 203.0.113.9|a=rtcp:53020", "203.0.113.9:9000", "203.0.113.9:53020"),
+            (
+                "c=IN IP4 203.0.113.9|m=audio 9000 RTP/AVP 8|a=rtcp:53020 IN IP4 198.51.100.1",
+                "203.0.113.9:9000",
+                "198.51.100.1:53020",
+            ),
+        ];
+        for (offer, rtp, rtcp) in table {
+            let (negotiated, _) = answer(&remote(offer), &mut local()).unwrap();
+            assert_eq!((negotiated.remote.to_string(), negotiated.remote_rtcp.to_string()), (rtp.into(), rtcp.into()));
+        }
+    }
+
+    #[test]
+    fn no_agreement() {
+        let c = "c=IN IP4 198.51.100.7";
+        let table = [
+            (format!("{c}|m=audio 9000 RTP/AVP 18 4"), NegotiateError::NoCommonCodec),
+            (format!("{c}|m=audio 9000 RTP/AVP 101|a=rtpmap:101 telephone-event/8000"), NegotiateError::NoCommonCodec),
+            (format!("{c}|m=audio 9000 RTP/AVP 96|a=rtpmap:96 PCMA/16000"), NegotiateError::NoCommonCodec),
+            (format!("{c}|m=video 9000 RTP/AVP 31|m=audio 9000 RTP/AVP 18"), NegotiateError::NoCommonCodec),
+            (c.to_string(), NegotiateError::NoAudio),
+            (format!("{c}|m=audio 0 RTP/AVP 8"), NegotiateError::NoAudio),
+            (format!("{c}|m=video 9000 RTP/AVP 8"), NegotiateError::NoAudio),
+            (format!("{c}|m=audio 9000 RTP/SAVP 8"), NegotiateError::NoAudio),
+            ("m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
+            ("c=IN IP4 host.example.com|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
+            ("c=IN IP4 224.2.1.1/127|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
+            ("c=IN IP6 2001:db8::1|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
+        ];
+        for (offer, error) in table {
+            assert_eq!(answer(&remote(&offer), &mut local()).unwrap_err(), error, "{offer}");
+        }
+        assert!(matches!(answer(b"hello", &mut local()), Err(NegotiateError::Malformed(_))));
+    }
+
+    #[test]
+    fn further_media_are_refused_in_their_places() {
+        // RFC 3264 10.1 with the media in another order, and a second audio stream (10.2).
+        let offer = "c=IN IP4 198.51.100.7|m=video 51372 RTP/AVP 31|a=rtpmap:31 H261/90000|m=audio 49170 RTP/AVP 18|\
+                     m=audio 49180 RTP/AVP 0|m=audio 49190 RTP/AVP 8";
+        let mut local = local();
+        let (negotiated, bytes) = answer(&remote(offer), &mut local).unwrap();
+        assert_eq!(negotiated.remote.port(), 49180);
+        let lines = text(bytes);
+        let media: Vec<&str> = lines.split('|').filter(|line| line.starts_with("m=")).collect();
+        assert_eq!(
+            media,
+            ["m=video 0 RTP/AVP 31", "m=audio 0 RTP/AVP 18", "m=audio 40000 RTP/AVP 0", "m=audio 0 RTP/AVP 8"]
+        );
+        // Our re-offer on hold keeps them all.
+        local.hold = true;
+        let again = text(super::offer(&mut local));
+        let media: Vec<&str> = again.split('|').filter(|line| line.starts_with("m=")).collect();
+        assert_eq!((media[0], media[2], media.len()), ("m=video 0 RTP/AVP 31", "m=audio 40000 RTP/AVP 0 8 101", 4));
+        assert!(again.contains("|a=sendonly|"));
+    }
+
+    #[test]
+    fn an_offer_and_its_answer() {
+        let mut local = local();
+        let bytes = text(offer(&mut local));
+        assert!(bytes.contains("|m=audio 40000 RTP/AVP 8 0 101|"), "{bytes}");
+        let answered =
+            remote("c=IN IP4 198.51.100.7|m=audio 6000 RTP/AVP 0 97|a=rtpmap:97 telephone-event/8000|a=sendonly");
+        let negotiated = accept(&answered, &mut local).unwrap();
+        assert_eq!((negotiated.codec, negotiated.telephone_event), (Codec::Pcmu, Some(97)));
+        assert_eq!(negotiated.direction, Direction::RecvOnly);
+        assert!(text(offer(&mut local)).contains("|m=audio 40000 RTP/AVP 0 8 97|"), "what was agreed goes on");
+        for refused in ["c=IN IP4 198.51.100.7|m=audio 0 RTP/AVP 0", "c=IN IP4 198.51.100.7"] {
+            assert_eq!(accept(&remote(refused), &mut local), Err(NegotiateError::NoAudio));
+        }
+        assert_eq!(
+            accept(&remote("c=IN IP4 1.2.3.4|m=audio 9 RTP/AVP 18"), &mut local),
+            Err(NegotiateError::NoCommonCodec)
+        );
+    }
+
+    #[test]
+    fn a_new_offer_does_not_change_the_codec_without_need() {
+        let mut local = local();
+        answer(&remote("c=IN IP4 198.51.100.7|m=audio 5004 RTP/AVP 0"), &mut local).unwrap();
+        let (same, _) = answer(&remote(PLAIN), &mut local).unwrap();
+        assert_eq!((same.codec, same.telephone_event), (Codec::Pcmu, Some(101)));
+        let (other, _) = answer(&remote("c=IN IP4 198.51.100.7|m=audio 5004 RTP/AVP 8"), &mut local).unwrap();
+        assert_eq!(other.codec, Codec::Pcma);
+    }
+
+    #[test]
+    fn versions_grow_with_each_change_only() {
+        let mut local = local();
+        let version = |bytes: Vec<u8>| text(bytes).split(' ').nth(2).unwrap().parse::<u64>().unwrap();
+        let hold = format!("{PLAIN}|a=sendonly");
+        let versions: Vec<u64> = [PLAIN, PLAIN, &hold, &hold, PLAIN]
+            .into_iter()
+            .map(|offer| version(answer(&remote(offer), &mut local).unwrap().1))
+            .collect();
+        assert_eq!(versions, [7, 7, 8, 8, 9]);
+        let offered = version(offer(&mut local));
+        assert_eq!((offered, version(offer(&mut local))), (10, 10));
+    }
+
+    #[test]
+    fn our_hold_is_ours() {
+        let mut local = local();
+        local.hold = true;
+        let (negotiated, bytes) = answer(&remote(PLAIN), &mut local).unwrap();
+        assert_eq!(negotiated.direction, Direction::SendOnly);
+        assert!(text(bytes).contains("|a=sendonly|"));
+        let (negotiated, _) = answer(&remote(&format!("{PLAIN}|a=sendonly")), &mut local).unwrap();
+        assert_eq!(negotiated.direction, Direction::Inactive);
+    }
+
+    #[test]
+    fn no_offer_makes_it_panic() {
+        let mut random = fastrand::Rng::with_seed(2);
+        let whole = remote(&format!("{PLAIN}|a=ptime:20|a=rtcp:5 IN IP4 1.2.3.4|m=video 1 RTP/AVP 3"));
+        let mut accepted = 0;
+        for _ in 0..20_000 {
+            let mut bytes = whole.clone();
+            for _ in 0..random.usize(1..6) {
+                let index = random.usize(..bytes.len());
+                bytes[index] = random.u8(..);
+            }
+            let mut local = local();
+            if let Ok((_, answered)) = answer(&bytes, &mut local) {
+                accepted += 1;
+                assert!(parse(&answered).is_ok());
+            }
+        }
+        assert!(accepted > 1000, "{accepted}");
+    }
+}

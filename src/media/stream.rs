@@ -1,0 +1,483 @@
+//! One leg's RTP and RTCP: datagrams in, frames and keys out; frames and keys in, datagrams out. Counts everything.
+//!
+//! RFC 3550 (8.2: an SSRC collision is met by changing ours), RFC 3551, RFC 4733, symmetric RTP of RFC 4961. Comfort noise
+//! (RFC 3389) is taken as a pause. Not here: SRTP, sockets, and who hears whom.
+//!
+//! Differs from the first contract: `Input::Send` must come every 20 ms, silence included; [`Stream::pull`] as well where
+//! anybody listens or records.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::arrival::Arrival;
+use super::control::Control;
+use super::digits::DigitReceiver;
+use super::inband::InBand;
+use super::jitter::{Jitter, Pulled};
+use super::negotiate::{Codec, Negotiated};
+use super::quality::{QualityFigures, mean_opinion_score};
+use super::reception::{self, Place, Reception};
+pub use super::sender::Datagram;
+use super::sender::Sender;
+use super::source::SourceLock;
+use super::timeline::{Timeline, Written};
+use crate::audio::frame::{FRAME_MS, Frame};
+use crate::deadline::earliest;
+use crate::wire::rtp::{PayloadType, RtpPacket, Timestamp};
+use crate::wire::telephone_event::TelephoneEvent;
+
+/// Longest payload that is taken: 120 ms of G.711. Longer ones are cut.
+const LONGEST_PAYLOAD: usize = 960;
+/// Outputs that wait to be polled; more are dropped and counted. A packet makes a few, a burst behind a hole up to 52.
+const OUTPUTS: usize = 64;
+
+/// What a stream begins with.
+#[derive(Clone, Debug)]
+pub struct StreamConfig {
+    /// What was agreed.
+    pub negotiated: Negotiated,
+    /// Our name in RTCP: random, never a person's (RFC 7022).
+    pub cname: String,
+    /// Seed of SSRC, sequence number, timestamp and report times.
+    pub seed: u64,
+    /// No packet for this long is told as [`Output::Lost`].
+    pub patience: Duration,
+}
+
+/// What can happen to a stream.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A datagram on the RTP port.
+    Rtp {
+        /// Its sender.
+        from: SocketAddr,
+        /// All of it.
+        bytes: &'a [u8],
+    },
+    /// A datagram on the RTCP port.
+    Rtcp {
+        /// Its sender.
+        from: SocketAddr,
+        /// All of it.
+        bytes: &'a [u8],
+    },
+    /// 20 ms have passed: this is to be sent. While a key is being sent, or we hold the other side, it is not.
+    Send(&'a Frame),
+    /// Queue a key.
+    SendDigit {
+        /// 0-9, `*`, `#`, A-D.
+        digit: char,
+        /// How long, ms; held to 40 to 8000.
+        ms: u32,
+    },
+    /// A deadline has come.
+    Timeout,
+}
+
+/// What a stream asks for.
+#[derive(Debug)]
+pub enum Output {
+    /// 20 ms for the recogniser, in RTP order on arrival.
+    Heard(Frame),
+    /// A key, once per press.
+    Digit(char),
+    /// Send this from the RTP port.
+    Transmit {
+        /// To whom.
+        to: SocketAddr,
+        /// What.
+        datagram: Datagram,
+    },
+    /// Send this from the RTCP port.
+    TransmitRtcp {
+        /// To whom.
+        to: SocketAddr,
+        /// What.
+        datagram: Datagram,
+    },
+    /// No packet for as long as our patience. Told once, until packets come again.
+    Lost,
+    /// Packets come again.
+    Resumed,
+}
+
+/// Why a stream wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The recogniser needs a made-up frame.
+    Fill,
+    /// An RTCP report is due.
+    Report,
+    /// Patience is at its end.
+    Patience,
+}
+
+/// When the other side was heard.
+#[derive(Clone, Copy, Debug)]
+struct Presence {
+    patience: Duration,
+    heard: Instant,
+    lost: bool,
+}
+
+/// What is counted beside [`Reception`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    /// Of sources before this one.
+    before: QualityFigures,
+    dropped: u64,
+    concealed: u64,
+    sent: u64,
+}
+
+/// The stream of one leg.
+pub struct Stream {
+    negotiated: Negotiated,
+    start: Instant,
+    random: fastrand::Rng,
+    source: SourceLock,
+    sender: Sender,
+    reception: Option<Reception>,
+    timeline: Timeline,
+    jitter: Jitter,
+    arrival: Arrival,
+    digits: DigitReceiver,
+    inband: InBand,
+    control: Control,
+    presence: Presence,
+    counts: Counts,
+    outputs: VecDeque<Output>,
+}
+
+impl Stream {
+    /// Begins to listen; nothing is sent before the first [`Input::Send`].
+    pub fn new(config: StreamConfig, now: Instant) -> Self {
+        let agreed = config.negotiated;
+        let mut random = fastrand::Rng::with_seed(config.seed);
+        let sender = Sender::new(&mut random, agreed.codec, agreed.payload_type, agreed.telephone_event);
+        let control = Control::new(&config.cname, random.u64(..), now);
+        Self {
+            negotiated: agreed,
+            start: now,
+            random,
+            source: SourceLock::new(agreed.remote),
+            sender,
+            reception: None,
+            timeline: Timeline::new(),
+            jitter: Jitter::new(),
+            arrival: Arrival::new(),
+            digits: DigitReceiver::default(),
+            inband: InBand::default(),
+            control,
+            presence: Presence { patience: config.patience, heard: now, lost: false },
+            counts: Counts::default(),
+            outputs: VecDeque::with_capacity(OUTPUTS),
+        }
+    }
+
+    /// Takes in one input. Drain [`Self::poll`] before the next.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Rtp { from, bytes } => self.rtp(now, from, bytes),
+            Input::Rtcp { from, bytes } => self.rtcp(now, from, bytes),
+            Input::Send(frame) => self.send(now, frame),
+            Input::SendDigit { digit, ms } => {
+                if !self.sender.press(digit, ms) && self.negotiated.telephone_event.is_none() {
+                    self.inband.press(digit, ms);
+                }
+            }
+            Input::Timeout => {}
+        }
+        self.time_passed(now);
+    }
+
+    /// The next thing asked for.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to come back with [`Input::Timeout`].
+    pub fn deadline(&self) -> Option<(Instant, Why)> {
+        let patience = (self.negotiated.direction.receives() && !self.presence.lost)
+            .then(|| (self.presence.heard + self.presence.patience, Why::Patience));
+        earliest([
+            self.arrival.deadline().map(|at| (at, Why::Fill)),
+            Some((self.control.deadline(), Why::Report)),
+            patience,
+        ])
+    }
+
+    /// The next 20 ms for ears and recordings, out of the jitter buffer.
+    pub fn pull(&mut self, now: Instant) -> Frame {
+        let mut frame = Frame::SILENCE;
+        match self.jitter.pull(now, &self.timeline, &mut frame) {
+            Pulled::Concealed => self.counts.concealed += 1,
+            Pulled::Frame | Pulled::Waiting => {}
+        }
+        frame
+    }
+
+    /// A new agreement: after a re-INVITE, or the answer after early media.
+    pub fn renegotiate(&mut self, now: Instant, negotiated: Negotiated) {
+        if negotiated.remote != self.negotiated.remote {
+            self.control.forget_source();
+        }
+        self.source.signal(negotiated.remote);
+        self.sender.agree(negotiated.codec, negotiated.payload_type, negotiated.telephone_event);
+        if negotiated.direction.receives() {
+            // What was silent by agreement was not lost.
+            self.presence.heard = self.presence.heard.max(now);
+        } else {
+            self.arrival.rest();
+        }
+        self.negotiated = negotiated;
+    }
+
+    /// What is agreed now.
+    pub fn negotiated(&self) -> &Negotiated {
+        &self.negotiated
+    }
+
+    /// Says goodbye by RTCP: the last thing before the leg ends.
+    pub fn bye(&mut self, now: Instant) {
+        self.report(now, Some(""));
+    }
+
+    /// Figures so far.
+    pub fn quality(&self) -> QualityFigures {
+        let mut figures = self.figures_of_source();
+        figures.dropped = self.counts.dropped;
+        figures.concealed = self.counts.concealed;
+        figures.sent = self.counts.sent;
+        figures.buffer_ms = self.jitter.target_ms();
+        figures.round_trip_ms = self.control.round_trip().map(|time| time.as_secs_f32() * 1000.0);
+        figures.remote_loss = self.control.remote_loss();
+        let expected = (figures.received + figures.lost).max(1);
+        let missing = (figures.lost + figures.late) as f32 / expected as f32;
+        let one_way = figures.round_trip_ms.unwrap_or(0.0) / 2.0 + figures.buffer_ms + 2.0 * FRAME_MS as f32;
+        figures.mos = mean_opinion_score(one_way, missing);
+        figures
+    }
+
+    /// Reception of this source added to that of those before it.
+    fn figures_of_source(&self) -> QualityFigures {
+        let mut figures = self.counts.before;
+        figures.late = self.jitter.late();
+        if let Some(reception) = &self.reception {
+            figures.received += reception.received();
+            figures.lost += reception.lost();
+            figures.duplicate += reception.duplicate();
+            figures.reordered += reception.reordered();
+            figures.jitter_ms = reception.jitter() as f32 / 8.0;
+        }
+        figures
+    }
+
+    fn rtp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        let Ok(packet) = RtpPacket::parse(bytes) else {
+            self.counts.dropped += 1;
+            return;
+        };
+        let payload_type = packet.payload_type();
+        let is_event = self.negotiated.telephone_event == Some(payload_type.get());
+        let codec = self.codec_of(payload_type);
+        let known = is_event || codec.is_some() || payload_type == PayloadType::COMFORT_NOISE;
+        if !known || !self.source.admit(now, from, packet.ssrc()) {
+            self.counts.dropped += 1;
+            return;
+        }
+        self.heard(now);
+        if packet.ssrc() == self.sender.ssrc() {
+            self.sender.change_ssrc(&mut self.random);
+        }
+        let Some(place) = self.receive(now, &packet) else { return };
+        if is_event {
+            self.event(now, &packet);
+        } else if let Some(codec) = codec {
+            self.audio(now, &packet, codec, place);
+        }
+    }
+
+    /// The codec of a payload type: what was agreed, or the static types, which some send whatever was agreed.
+    fn codec_of(&self, payload_type: PayloadType) -> Option<Codec> {
+        if payload_type.get() == self.negotiated.payload_type {
+            Some(self.negotiated.codec)
+        } else {
+            Codec::ALL.into_iter().find(|codec| codec.static_type() == payload_type)
+        }
+    }
+
+    fn heard(&mut self, now: Instant) {
+        self.presence.heard = now;
+        if std::mem::take(&mut self.presence.lost) {
+            self.emit(Output::Resumed);
+        }
+    }
+
+    /// Counts a packet; `None` when it is to be dropped.
+    fn receive(&mut self, now: Instant, packet: &RtpPacket<'_>) -> Option<Place> {
+        let sequence = packet.sequence();
+        if self.reception.as_ref().is_none_or(|reception| reception.ssrc() != packet.ssrc()) {
+            if self.reception.is_some() {
+                self.counts.before = QualityFigures { late: 0, ..self.figures_of_source() };
+                self.begin_anew();
+            }
+            self.reception = Some(Reception::new(packet.ssrc(), sequence));
+        }
+        let elapsed = reception::since(self.start, now);
+        let place = self.reception.as_mut()?.packet(sequence, packet.timestamp(), elapsed);
+        match place {
+            Place::Newest { .. } | Place::Reordered => Some(place),
+            Place::Restarted => {
+                self.begin_anew();
+                Some(place)
+            }
+            Place::Duplicate => None,
+            Place::Stray => {
+                self.counts.dropped += 1;
+                None
+            }
+        }
+    }
+
+    /// Timestamps begin anew: another source, or the same one restarted.
+    fn begin_anew(&mut self) {
+        self.timeline.clear();
+        self.jitter.restart();
+        self.arrival.restart();
+        if let Some(digit) = self.digits.restart() {
+            self.emit(Output::Digit(digit));
+        }
+    }
+
+    fn audio(&mut self, now: Instant, packet: &RtpPacket<'_>, codec: Codec, place: Place) {
+        let mut samples = [0i16; LONGEST_PAYLOAD];
+        let length = codec.law().decode(packet.payload(), &mut samples);
+        let samples = &samples[..length];
+        if samples.is_empty() {
+            return;
+        }
+        let timestamp = packet.timestamp();
+        if let Some(digit) = self.digits.audio(timestamp) {
+            self.emit(Output::Digit(digit));
+        }
+        let mut at = self.timeline.place(timestamp);
+        match self.timeline.write(timestamp, samples) {
+            Written::Stored => {}
+            Written::Known => return,
+            // In sequence, yet of the past: the sender has set its clock anew without a new SSRC.
+            Written::TooOld if matches!(place, Place::Newest { .. }) => {
+                self.begin_anew();
+                at = self.timeline.place(timestamp);
+                self.timeline.write(timestamp, samples);
+            }
+            Written::TooOld => return,
+        }
+        self.jitter.arrived(now, at, length);
+        self.arrival.arrived(now, at);
+        self.give_out_heard();
+    }
+
+    fn give_out_heard(&mut self) {
+        let mut frame = Frame::SILENCE;
+        while self.arrival.next(&self.timeline, &mut frame) {
+            self.give_out(&frame);
+        }
+    }
+
+    fn give_out(&mut self, frame: &Frame) {
+        if self.negotiated.telephone_event.is_none()
+            && let Some(digit) = self.inband.hear(frame)
+        {
+            self.emit(Output::Digit(digit));
+        }
+        self.emit(Output::Heard(frame.clone()));
+    }
+
+    fn event(&mut self, now: Instant, packet: &RtpPacket<'_>) {
+        if let Some(reception) = &mut self.reception {
+            reception.forget_transit();
+        }
+        let Some(event) = TelephoneEvent::parse(packet.payload()) else {
+            self.counts.dropped += 1;
+            return;
+        };
+        for digit in self.digits.event(packet.timestamp(), event).into_iter().flatten() {
+            self.emit(Output::Digit(digit));
+        }
+        self.silence(now, packet.timestamp(), usize::from(event.duration));
+    }
+
+    /// The time of a key press is silence, not loss. Only what is new of it is written, and only after audio has begun.
+    fn silence(&mut self, now: Instant, timestamp: Timestamp, length: usize) {
+        let at = self.timeline.place(timestamp);
+        let new = at.after(length as i64).since(self.timeline.end());
+        if self.reception.is_none() || self.jitter.is_idle() || new <= 0 || new > length as i64 {
+            return;
+        }
+        self.timeline.write_silence(timestamp.add((length as i64 - new) as u32), new as usize);
+        self.arrival.arrived(now, at);
+        self.give_out_heard();
+    }
+
+    fn rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        let sound = self.source.admits_control(from) && self.control.received(now, from, bytes, &self.sender).is_ok();
+        if sound {
+            // A muted phone may send no RTP for long, yet says by RTCP that it is there.
+            self.heard(now);
+        } else {
+            self.counts.dropped += 1;
+        }
+    }
+
+    fn send(&mut self, now: Instant, frame: &Frame) {
+        let allowed = self.negotiated.direction.sends();
+        let Some(to) = self.source.destination().filter(|_| allowed) else {
+            self.sender.skip(now);
+            return;
+        };
+        let tone = if self.negotiated.telephone_event.is_none() { self.inband.next_frame() } else { None };
+        let datagram = self.sender.frame(now, tone.as_ref().unwrap_or(frame));
+        self.counts.sent += 1;
+        self.emit(Output::Transmit { to, datagram });
+    }
+
+    fn time_passed(&mut self, now: Instant) {
+        let mut frame = Frame::SILENCE;
+        if self.arrival.fill(now, &self.timeline, &mut frame) {
+            self.give_out(&frame);
+        }
+        if now >= self.control.deadline() {
+            self.report(now, None);
+        }
+        let patience = self.presence.heard + self.presence.patience;
+        if self.negotiated.direction.receives() && !self.presence.lost && now >= patience {
+            self.presence.lost = true;
+            self.emit(Output::Lost);
+        }
+    }
+
+    fn report(&mut self, now: Instant, bye: Option<&str>) {
+        let report = self.control.report(now, &self.sender, self.reception.as_mut(), bye);
+        let (Some(datagram), Some(to)) = (report, self.source.destination()) else { return };
+        // Behind a router only the RTP address is known; the RTCP port is the next one by custom.
+        let otherwise = if self.source.is_translated() {
+            SocketAddr::new(to.ip(), to.port().saturating_add(1))
+        } else {
+            self.negotiated.remote_rtcp
+        };
+        self.emit(Output::TransmitRtcp { to: self.control.destination(otherwise), datagram });
+    }
+
+    fn emit(&mut self, output: Output) {
+        if self.outputs.len() < OUTPUTS {
+            self.outputs.push_back(output);
+        } else {
+            self.counts.dropped += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,332 @@
+//! Two sides of a call, or one side and hand-made packets, on a simulated clock.
+
+use super::*;
+use crate::audio::loudness;
+use crate::wire::rtcp;
+use crate::wire::rtp::{RtpHeader, SequenceNumber, Ssrc};
+
+const HERE: &str = "192.0.2.1:4000";
+const THERE: &str = "192.0.2.2:5000";
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn agreed(remote: &str) -> Negotiated {
+    let remote = address(remote);
+    Negotiated {
+        codec: Codec::Pcma,
+        payload_type: 8,
+        telephone_event: Some(101),
+        remote,
+        remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
+        ptime_ms: 20,
+        direction: crate::media::negotiate::Direction::SendRecv,
+    }
+}
+
+fn stream(seed: u64, negotiated: Negotiated, now: Instant) -> Stream {
+    Stream::new(StreamConfig { negotiated, cname: "x7f3".into(), seed, patience: Duration::from_secs(10) }, now)
+}
+
+fn tone(n: u64) -> Frame {
+    let mut frame = Frame::SILENCE;
+    for (i, sample) in frame.0.iter_mut().enumerate() {
+        let t = (n * 160 + i as u64) as f32 / 8000.0;
+        *sample = (8000.0 * (t * 400.0 * std::f32::consts::TAU).sin()) as i16;
+    }
+    frame
+}
+
+/// What a stream told, its frames as their number and the quietest of them.
+#[derive(Default)]
+struct Told {
+    digits: String,
+    heard: usize,
+    quietest: f32,
+    transmitted: Vec<(SocketAddr, Datagram)>,
+    controls: Vec<(SocketAddr, Datagram)>,
+    presence: Vec<&'static str>,
+}
+
+impl Told {
+    fn drain(&mut self, stream: &mut Stream) {
+        while let Some(output) = stream.poll() {
+            match output {
+                Output::Heard(frame) => {
+                    self.heard += 1;
+                    self.quietest = self.quietest.min(loudness::dbfs(&frame.0));
+                }
+                Output::Digit(digit) => self.digits.push(digit),
+                Output::Transmit { to, datagram } => self.transmitted.push((to, datagram)),
+                Output::TransmitRtcp { to, datagram } => self.controls.push((to, datagram)),
+                Output::Lost => self.presence.push("lost"),
+                Output::Resumed => self.presence.push("resumed"),
+            }
+        }
+    }
+}
+
+/// Two streams that send tones to each other for `seconds`; `lose` says which packets of the left one do not arrive.
+/// Returns both and what the right one told.
+fn talk(
+    left: Negotiated,
+    right: Negotiated,
+    digits: &str,
+    seconds: u64,
+    lose: impl Fn(u64) -> bool,
+) -> (Stream, Stream, Told) {
+    let start = Instant::now();
+    let (mut left, mut right) = (stream(1, left, start), stream(2, right, start));
+    let (mut told_left, mut told_right) = (Told::default(), Told::default());
+    for digit in digits.chars() {
+        left.handle(start, Input::SendDigit { digit, ms: 80 });
+    }
+    for n in 0..seconds * 50 {
+        let now = start + Duration::from_millis(20 * n);
+        for (stream, told, frame) in
+            [(&mut left, &mut told_left, tone(n)), (&mut right, &mut told_right, Frame::SILENCE)]
+        {
+            stream.handle(now, Input::Send(&frame));
+            told.drain(stream);
+        }
+        let later = now + Duration::from_millis(10);
+        for (_, datagram) in told_left.transmitted.drain(..).filter(|_| !lose(n)) {
+            right.handle(later, Input::Rtp { from: address(HERE), bytes: datagram.as_bytes() });
+            told_right.drain(&mut right);
+        }
+        for (_, datagram) in told_right.transmitted.drain(..) {
+            left.handle(later, Input::Rtp { from: address(THERE), bytes: datagram.as_bytes() });
+            told_left.drain(&mut left);
+        }
+        for (_, datagram) in std::mem::take(&mut told_left.controls) {
+            right.handle(later, Input::Rtcp { from: address("192.0.2.1:4001"), bytes: datagram.as_bytes() });
+        }
+        for (_, datagram) in std::mem::take(&mut told_right.controls) {
+            left.handle(later, Input::Rtcp { from: address("192.0.2.2:5001"), bytes: datagram.as_bytes() });
+        }
+        right.pull(later);
+        left.pull(later);
+    }
+    (left, right, told_right)
+}
+
+#[test]
+fn a_clean_minute() {
+    let (left, right, told) = talk(agreed(THERE), agreed(HERE), "", 60, |_| false);
+    let figures = right.quality();
+    assert_eq!((figures.received, figures.lost, figures.late, figures.dropped, figures.sent), (3000, 0, 0, 0, 3000));
+    assert_eq!((told.heard, told.presence.len()), (3000, 0));
+    assert!(told.quietest > -20.0, "{}", told.quietest);
+    let round_trip = left.quality().round_trip_ms.unwrap();
+    assert!((9.0..21.0).contains(&round_trip), "{round_trip}");
+    assert_eq!(left.quality().remote_loss, Some(0.0));
+    assert!(figures.mos > 4.3 && figures.jitter_ms < 0.2, "{figures:?}");
+}
+
+#[test]
+fn a_lossy_minute() {
+    let (left, right, told) = talk(agreed(THERE), agreed(HERE), "", 60, |n| n % 20 == 7);
+    let figures = right.quality();
+    assert_eq!((figures.received, figures.lost), (2850, 150));
+    assert!((2998..=3000).contains(&told.heard), "{}: concealed for the recogniser", told.heard);
+    assert!(told.quietest > -20.0, "{}: no holes", told.quietest);
+    let loss = left.quality().remote_loss.unwrap();
+    assert!((0.03..0.07).contains(&loss), "{loss}");
+    assert!((3.5..4.1).contains(&figures.mos), "{}", figures.mos);
+}
+
+#[test]
+fn digits_arrive_whatever_is_lost() {
+    for modulus in [2, 3, 5, 1000] {
+        let (_, right, told) = talk(agreed(THERE), agreed(HERE), "159#0", 3, |n| n % modulus == 1);
+        assert_eq!(told.digits, "159#0", "every {modulus}th packet lost");
+        assert!(right.quality().lost <= 150 / modulus + 1);
+    }
+}
+
+#[test]
+fn without_events_digits_are_tones() {
+    let plain = |remote| Negotiated { telephone_event: None, ..agreed(remote) };
+    let (_, _, told) = talk(plain(THERE), plain(HERE), "42D", 3, |_| false);
+    assert_eq!(told.digits, "42D");
+}
+
+/// One packet of a hand-made sender.
+fn packet(ssrc: u32, sequence: u16, timestamp: u32, payload_type: u8, payload: &[u8]) -> Vec<u8> {
+    let header = RtpHeader {
+        marker: false,
+        payload_type: PayloadType::new(payload_type).unwrap(),
+        sequence: SequenceNumber(sequence),
+        timestamp: Timestamp(timestamp),
+        ssrc: Ssrc(ssrc),
+    };
+    let mut bytes = header.to_bytes().to_vec();
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+struct Bench {
+    start: Instant,
+    stream: Stream,
+    told: Told,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let start = Instant::now();
+        Self { start, stream: stream(3, agreed(THERE), start), told: Told::default() }
+    }
+    fn at(&self, ms: u64) -> Instant {
+        self.start + Duration::from_millis(ms)
+    }
+    fn give(&mut self, ms: u64, from: &str, bytes: &[u8]) {
+        let now = self.at(ms);
+        self.stream.handle(now, Input::Rtp { from: address(from), bytes });
+        self.told.drain(&mut self.stream);
+    }
+    fn audio(&mut self, ms: u64, ssrc: u32, n: u16) {
+        self.give(ms, THERE, &packet(ssrc, n, u32::from(n) * 160, 8, &[0x2a; 160]));
+    }
+    /// Wakes the stream at its deadlines up to `ms`.
+    fn wait(&mut self, ms: u64) {
+        while let Some((due, _)) = self.stream.deadline().filter(|&(due, _)| due <= self.at(ms)) {
+            self.stream.handle(due, Input::Timeout);
+            self.told.drain(&mut self.stream);
+        }
+    }
+}
+
+#[test]
+fn silence_of_the_other_side_is_told_once() {
+    let mut bench = Bench::new();
+    bench.audio(0, 1, 0);
+    bench.wait(30_000);
+    assert_eq!(bench.told.presence, ["lost"]);
+    bench.audio(30_000, 1, 1);
+    bench.wait(50_000);
+    assert_eq!(bench.told.presence, ["lost", "resumed", "lost"]);
+    // Two true frames, and made-up ones from 100 ms after each on.
+    let expected = 2 + (30_000 - 100) / 20 + (20_000 - 100) / 20;
+    assert!(bench.told.heard.abs_diff(expected) <= 3, "{}: time goes on, {expected}", bench.told.heard);
+}
+
+#[test]
+fn a_held_side_is_not_missed() {
+    let mut bench = Bench::new();
+    bench.audio(0, 1, 0);
+    let held = Negotiated { direction: crate::media::negotiate::Direction::Inactive, ..agreed(THERE) };
+    let now = bench.at(100);
+    bench.stream.renegotiate(now, held);
+    bench.wait(60_000);
+    assert!(bench.told.presence.is_empty());
+    let now = bench.at(60_000);
+    bench.stream.handle(now, Input::Send(&Frame::SILENCE));
+    bench.told.drain(&mut bench.stream);
+    assert!(bench.told.transmitted.is_empty(), "and is sent nothing");
+    bench.stream.renegotiate(now, agreed(THERE));
+    bench.wait(70_001);
+    assert_eq!(bench.told.presence, ["lost"]);
+}
+
+#[test]
+fn strangers_and_nonsense_are_dropped_and_counted() {
+    let mut bench = Bench::new();
+    bench.audio(0, 1, 0);
+    bench.give(5, "203.0.113.66:9", &packet(99, 500, 7, 8, &[0; 160]));
+    bench.give(6, THERE, &[0x80, 8, 0]);
+    bench.give(7, THERE, &packet(1, 1, 160, 33, &[0; 160]));
+    let now = bench.at(8);
+    bench.stream.handle(now, Input::Rtcp { from: address("203.0.113.66:9"), bytes: &[0x80, 201, 0, 1, 0, 0, 0, 9] });
+    bench.stream.handle(now, Input::Rtcp { from: address(THERE), bytes: &[1, 2, 3] });
+    let figures = bench.stream.quality();
+    assert_eq!((figures.received, figures.dropped), (1, 5));
+}
+
+#[test]
+fn a_router_in_between_is_answered() {
+    let mut bench = Bench::new();
+    let router = "203.0.113.5:61000";
+    bench.give(0, router, &packet(1, 0, 0, 8, &[0x2a; 160]));
+    for n in 0..400 {
+        let now = bench.at(20 * n);
+        bench.stream.handle(now, Input::Send(&Frame::SILENCE));
+        bench.told.drain(&mut bench.stream);
+    }
+    assert!(bench.told.transmitted.iter().all(|(to, _)| *to == address(router)));
+    assert_eq!(bench.told.controls[0].0, address("203.0.113.5:61001"));
+}
+
+#[test]
+fn another_source_follows_on() {
+    let mut bench = Bench::new();
+    for n in 0..10 {
+        bench.audio(20 * u64::from(n), 1, n);
+    }
+    for n in 0..10u16 {
+        let bytes = packet(2, 60_000 + n, 4_000_000_000 + u32::from(n) * 160, 0, &[0x2a; 160]);
+        bench.give(200 + 20 * u64::from(n), THERE, &bytes);
+    }
+    let figures = bench.stream.quality();
+    assert_eq!((figures.received, figures.lost, bench.told.heard), (20, 0, 20));
+}
+
+#[test]
+fn a_clock_set_anew_is_followed() {
+    let mut bench = Bench::new();
+    for n in 0..10u16 {
+        bench.give(20 * u64::from(n), THERE, &packet(1, n, 1_000_000 + u32::from(n) * 160, 8, &[0x2a; 160]));
+    }
+    for n in 10..20u16 {
+        bench.give(20 * u64::from(n), THERE, &packet(1, n, u32::from(n) * 160, 8, &[0x2a; 160]));
+    }
+    assert_eq!(bench.told.heard, 20);
+}
+
+#[test]
+fn our_ssrc_yields_to_theirs() {
+    let mut bench = Bench::new();
+    let ours = bench.stream.sender.ssrc();
+    bench.audio(0, ours.0, 0);
+    assert_ne!(bench.stream.sender.ssrc(), ours);
+    assert_eq!(bench.stream.quality().received, 1);
+}
+
+#[test]
+fn goodbye_is_said_by_rtcp() {
+    let mut bench = Bench::new();
+    bench.audio(0, 1, 0);
+    let now = bench.at(1000);
+    bench.stream.handle(now, Input::Send(&Frame::SILENCE));
+    bench.stream.bye(now);
+    bench.told.drain(&mut bench.stream);
+    let (to, datagram) = &bench.told.controls[0];
+    assert_eq!(*to, address("192.0.2.2:5001"));
+    let received = rtcp::parse(datagram.as_bytes()).unwrap();
+    assert_eq!((received.bye.len(), received.blocks.len(), received.sender.unwrap().1.packets), (1, 1, 1));
+}
+
+#[test]
+fn any_bytes_are_met() {
+    let mut random = fastrand::Rng::with_seed(8);
+    let mut bench = Bench::new();
+    for n in 0..50_000u64 {
+        let payload: Vec<u8> = (0..random.usize(..400)).map(|_| random.u8(..)).collect();
+        let kind = [8, 0, 101, 13, 77][random.usize(..5)];
+        let near = random.u8(..4) != 0;
+        let sequence = if near { n as u16 } else { random.u16(..) };
+        let timestamp = if near { n as u32 * 160 } else { random.u32(..) };
+        let mut bytes = packet(random.u32(..2), sequence, timestamp, kind, &payload);
+        if random.u8(..10) == 0 {
+            let index = random.usize(..bytes.len());
+            bytes[index] = random.u8(..);
+        }
+        let now = bench.at(n * 20);
+        bench.stream.handle(now, Input::Rtp { from: address(THERE), bytes: &bytes });
+        bench.stream.handle(now, Input::Rtcp { from: address(THERE), bytes: &payload });
+        bench.stream.pull(now);
+        bench.told.drain(&mut bench.stream);
+    }
+    let figures = bench.stream.quality();
+    assert!(figures.received > 10_000 && figures.dropped > 0);
+}
