@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use crate::conversation::briefing::{self, Facts};
 use crate::conversation::escalation::Wish;
@@ -18,24 +18,22 @@ use crate::conversation::intent::Guess;
 use crate::conversation::language::{self, Before, Judged};
 use crate::conversation::normalise::Views;
 use crate::conversation::policy::{Meaning, Understanding};
-use crate::conversation::{Briefing, Input, Output, Say, Why, slot};
+use crate::conversation::{Briefing, Input, Output, Say, Why};
 use crate::dialplan::Plan;
-use crate::dialplan::schema::{Slot, SlotKind, Target};
+use crate::dialplan::schema::Target;
 use crate::journal::{Act, Decision, Entry, TransferFailure};
 use crate::speech::{Language, Transcript};
 
+mod filling;
+
+use filling::Filling;
+
 /// The key that always leads to a human.
 const HUMAN_KEY: char = '0';
-/// Keys of a number are complete when none follows for this long.
-const KEYS_PAUSE: Duration = Duration::from_secs(4);
 /// Transfers tried in one call, in vain or because the line is closed, before the bot says goodbye.
 const MOST_TRANSFERS: u8 = 3;
-/// Times that one slot is asked for.
-const MOST_ASKED: u8 = 3;
 /// An intent asked again within this many turns was not answered well.
 const RECENT: u8 = 3;
-/// Confidence from which an intent interrupts the filling of a slot.
-const INTERRUPTS: f32 = 0.6;
 
 /// The conversation of one call.
 #[derive(Debug)]
@@ -58,19 +56,6 @@ enum Phase {
     Transferring { queue: String },
     Closing,
     Done,
-}
-
-/// Slots of one intent being asked for.
-#[derive(Clone, Debug)]
-struct Filling {
-    intent: usize,
-    slot: usize,
-    values: BTreeMap<String, String>,
-    /// The value was read back and waits for yes or no.
-    confirming: bool,
-    keys: String,
-    keys_due: Option<Instant>,
-    misses: u8,
 }
 
 /// What went wrong in a row, and transfers tried.
@@ -327,98 +312,6 @@ impl Conversation {
         }
     }
 
-    // -- slots
-
-    fn slot_of(&self, filling: &Filling) -> Option<Slot> {
-        self.plan.intents.get(filling.intent)?.slots.get(filling.slot).cloned()
-    }
-
-    /// Asks for the current slot, or goes where the intent leads when all are filled.
-    fn ask(&mut self, mut filling: Filling, why: Reason) {
-        (filling.keys, filling.keys_due, filling.confirming) = (String::new(), None, false);
-        match self.slot_of(&filling) {
-            Some(slot) => {
-                let values = filling.values.clone();
-                self.phase = Phase::Filling(filling);
-                self.answer(&slot.ask, values, why);
-            }
-            None => {
-                let then =
-                    self.plan.intents.get(filling.intent).map_or(Target::Unresolved, |intent| intent.then.clone());
-                self.phase = Phase::Listening;
-                self.tally.unresolved = 0;
-                self.follow(&then, filling.values, why);
-            }
-        }
-    }
-
-    fn filling_turn(&mut self, filling: Filling, views: &Views, judged: Judged) {
-        let evidence = format!("language by {}", judged.evidence);
-        let because = |rule: String| Reason { rule, guess: None, evidence: evidence.clone() };
-        match self.mind.wish(views, &self.plan) {
-            Some(Meaning::Wish(wish)) => return self.wish(wish, because(wish_rule(wish).to_owned())),
-            Some(Meaning::Language(language)) => {
-                self.set_language(language);
-                return self.ask(filling, because("asked_for_language".to_owned()));
-            }
-            Some(Meaning::Intent(_) | Meaning::Question(_) | Meaning::NotUnderstood) | None => {}
-        }
-        let Some(slot) = self.slot_of(&filling) else { return self.free_turn(views, judged) };
-        if filling.confirming {
-            let number = slot::fill(slot.kind, views, &self.mind.readings);
-            match (slot::yes_no(views), number) {
-                (_, Some(value)) if slot.kind != SlotKind::YesNo => {
-                    return self.filled(filling, &slot, value, &evidence);
-                }
-                (Some(true), _) => {
-                    let next = Filling { slot: filling.slot + 1, misses: 0, ..filling };
-                    return self.ask(next, because(format!("slot:{}:confirmed", slot.name)));
-                }
-                (Some(false), _) => return self.missed(filling, because(format!("slot:{}:denied", slot.name))),
-                (None, _) => {}
-            }
-        } else if let Some(value) = slot::fill(slot.kind, views, &self.mind.readings) {
-            return self.filled(filling, &slot, value, &evidence);
-        }
-        let verdict = self.mind.judge(views, &self.plan);
-        let sure = verdict.guess.is_some_and(|guess| guess.best.1 >= INTERRUPTS);
-        match verdict.meaning {
-            Meaning::Intent(number) if sure && number != filling.intent => {
-                let repeat = self.plan.intents.get(number).is_some_and(|intent| intent.then == Target::Repeat);
-                if repeat { self.ask(filling, because("repeat".to_owned())) } else { self.free_turn(views, judged) }
-            }
-            Meaning::Question(_) => self.free_turn(views, judged),
-            Meaning::Intent(_) | Meaning::Wish(_) | Meaning::Language(_) | Meaning::NotUnderstood => {
-                self.missed(filling, Reason { guess: verdict.guess, ..because(format!("slot:{}:missed", slot.name)) });
-            }
-        }
-    }
-
-    fn filled(&mut self, mut filling: Filling, slot: &Slot, value: String, evidence: &str) {
-        filling.values.insert(slot.name.clone(), value);
-        let why = Reason { rule: format!("slot:{}", slot.name), guess: None, evidence: evidence.to_owned() };
-        match &slot.confirm {
-            Some(prompt) => {
-                (filling.confirming, filling.keys, filling.keys_due) = (true, String::new(), None);
-                let values = filling.values.clone();
-                self.phase = Phase::Filling(filling);
-                self.answer(prompt, values, why);
-            }
-            None => {
-                let next = Filling { slot: filling.slot + 1, misses: 0, ..filling };
-                self.ask(next, why);
-            }
-        }
-    }
-
-    fn missed(&mut self, filling: Filling, why: Reason) {
-        let misses = filling.misses.saturating_add(1);
-        if misses >= MOST_ASKED {
-            return self.escalate(None, why);
-        }
-        self.ask(Filling { misses, ..filling }, why);
-    }
-
     // -- keys and silence
 
     fn digit(&mut self, now: Instant, digit: char) {
@@ -445,57 +338,6 @@ impl Conversation {
                 self.follow(&target, BTreeMap::new(), why(&rule));
             }
             None => self.not_understood(why("key:unknown")),
-        }
-    }
-
-    fn filling_digit(&mut self, now: Instant, mut filling: Filling, digit: char) {
-        let Some(slot) = self.slot_of(&filling) else { return };
-        if digit == HUMAN_KEY && filling.keys.is_empty() {
-            return self.escalate(None, why("key:0"));
-        }
-        match digit {
-            '1' | '2' if filling.confirming || slot.kind == SlotKind::YesNo => {
-                let yes = digit == '1';
-                let rule = format!("key:{digit}");
-                if slot.kind == SlotKind::YesNo && !filling.confirming {
-                    let value = if yes { "yes" } else { "no" };
-                    return self.filled(filling, &slot, value.to_owned(), &rule);
-                }
-                if yes {
-                    return self.ask(Filling { slot: filling.slot + 1, misses: 0, ..filling }, why(&rule));
-                }
-                self.missed(filling, why(&rule));
-            }
-            '0'..='9' => {
-                (filling.confirming, filling.keys_due) = (false, now.checked_add(KEYS_PAUSE));
-                filling.keys.push(digit);
-                if filling.keys.len() >= slot::most_digits(slot.kind) {
-                    return self.keys_done(filling, &slot);
-                }
-                self.phase = Phase::Filling(filling);
-            }
-            '#' => self.keys_done(filling, &slot),
-            _ => {
-                (filling.keys, filling.keys_due) = (String::new(), None);
-                self.phase = Phase::Filling(filling);
-            }
-        }
-    }
-
-    fn keys_done(&mut self, filling: Filling, slot: &Slot) {
-        match slot::check(slot.kind, &filling.keys) {
-            Some(value) => self.filled(filling, slot, value, "keys"),
-            None => self.missed(filling, why(&format!("slot:{}:missed", slot.name))),
-        }
-    }
-
-    fn timeout(&mut self, now: Instant) {
-        let Phase::Filling(filling) = &self.phase else { return };
-        if crate::deadline::is_due(filling.keys_due, now) {
-            let filling = filling.clone();
-            if let Some(slot) = self.slot_of(&filling) {
-                self.keys_done(filling, &slot);
-            }
         }
     }
 
@@ -668,3 +510,6 @@ fn failure_name(failure: &TransferFailure) -> &'static str {
         TransferFailure::Unreachable => "unreachable",
     }
 }
+
+#[cfg(test)]
+mod tests;

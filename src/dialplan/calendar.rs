@@ -62,8 +62,8 @@ impl FromStr for DaySpan {
 fn minutes(text: &str) -> Option<i64> {
     let (hour, minute) = text.trim().split_once(':')?;
     let (hour, minute): (i64, i64) = (hour.parse().ok()?, minute.parse().ok()?);
-    let all = hour * 60 + minute;
-    ((0..60).contains(&minute) && (0..=DAY).contains(&all)).then_some(all)
+    let valid = (0..60).contains(&minute) && (0..=24).contains(&hour) && hour * 60 + minute <= DAY;
+    valid.then(|| hour * 60 + minute)
 }
 
 impl WeeklyHours {
@@ -128,8 +128,16 @@ mod tests {
     fn days_wrap_and_nonsense_is_refused() {
         let always: DaySpan = "sat-fri 00:00-24:00".parse().unwrap();
         assert!(always.days.iter().all(|d| *d));
-        for bad in ["", "mon", "mon 9-18", "mon 09:00-25:00", "moon 09:00-10:00", "mon 09:00-09:00", "mon 24:00-01:00"]
-        {
+        for bad in [
+            "",
+            "mon",
+            "mon 9-18",
+            "mon 09:00-25:00",
+            "moon 09:00-10:00",
+            "mon 09:00-09:00",
+            "mon 24:00-01:00",
+            "mon 09:00-9223372036854775807:00",
+        ] {
             assert!(bad.parse::<DaySpan>().is_err(), "{bad}");
         }
     }

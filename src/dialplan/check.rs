@@ -80,7 +80,8 @@ fn numbers(plans: &[(&PlanFiles, &Plan)], last: usize, problems: &Problems, warn
 fn located(files: &PlanFiles, path: &str, needle: &str, message: String) -> Problem {
     let file = format!("{}/{path}", files.folder);
     let text = files.files.get(path).map_or("", String::as_str);
-    match text.find(needle).and_then(|at| text.get(..at)) {
+    let found = if needle.is_empty() { None } else { text.find(needle) };
+    match found.and_then(|at| text.get(..at)) {
         Some(before) => {
             let line = before.matches('\n').count() + 1;
             let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;

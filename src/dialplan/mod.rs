@@ -17,6 +17,8 @@
 
 pub mod calendar;
 pub mod check;
+#[cfg(test)]
+pub mod demo;
 pub mod pattern;
 pub mod read;
 pub mod route;

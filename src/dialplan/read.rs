@@ -1,17 +1,23 @@
 //! Files of one hotline to a [`Plan`]. Every problem of every file is reported; a plan comes back only where there is none.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 use std::time::Duration;
 
 use crate::dialplan::calendar::{DaySpan, WeeklyHours};
 use crate::dialplan::check;
 use crate::dialplan::pattern::Pattern;
-use crate::dialplan::schema::{
-    Accept, Dialogue, Escalation, Intent, Ladder, Plan, Question, Queue, RingTarget, Slot, SlotKind, Target, Texts,
-};
+use crate::dialplan::schema::{Accept, Dialogue, Escalation, Intent, Ladder, Plan, Queue, RingTarget, Slot, Target};
 use crate::settings::{Problems, Section, Source};
 use crate::speech::Language;
+
+mod texts;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use texts::{knowledge, phrases, texts};
+use values::{Kind, Offset, Span};
 
 /// The files of one hotline: path within the folder (`plan.toml`, `prompts/yue.toml`) to text.
 #[derive(Clone, Debug, Default)]
@@ -322,160 +328,4 @@ fn slot(mut section: Section<'_>) -> Option<Slot> {
 fn needed(section: &mut Section<'_>, key: &str) -> String {
     let value = section.string(key);
     section.required(key, "a name of prompts/*.toml or of this plan", value).unwrap_or_default()
-}
-
-struct Kind(SlotKind);
-
-impl FromStr for Kind {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let kind = match text.split_once(':') {
-            None if text == "phone" => SlotKind::Phone,
-            None if text == "yes_no" => SlotKind::YesNo,
-            None if text == "digits" => SlotKind::Digits { min: 1, max: 20 },
-            Some(("digits", range)) => {
-                let (min, max) = range.split_once('-').unwrap_or((range, range));
-                let (min, max) = (min.parse::<u8>(), max.parse::<u8>());
-                match (min, max) {
-                    (Ok(min), Ok(max)) if 1 <= min && min <= max && max <= 32 => SlotKind::Digits { min, max },
-                    _ => return Err("1 to 32 digits"),
-                }
-            }
-            Some(_) | None => return Err("unknown kind"),
-        };
-        Ok(Self(kind))
-    }
-}
-
-struct Span(Duration);
-
-impl FromStr for Span {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or("no unit: ms, s or m")?);
-        let number: u64 = number.parse().map_err(|_| "no number")?;
-        let span = match unit.trim() {
-            "ms" => Duration::from_millis(number),
-            "s" => Duration::from_secs(number),
-            "m" => Duration::from_secs(number.saturating_mul(60)),
-            _ => return Err("units are ms, s and m"),
-        };
-        if span.is_zero() || span > Duration::from_secs(3600) { Err("1ms to 60m") } else { Ok(Self(span)) }
-    }
-}
-
-struct Offset(i32);
-
-impl FromStr for Offset {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (sign, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
-            (Some(rest), _) => (1, rest),
-            (None, Some(rest)) => (-1, rest),
-            (None, None) => return Err("no sign"),
-        };
-        let (hours, minutes) = rest.split_once(':').ok_or("no colon")?;
-        let (hours, minutes): (i32, i32) =
-            (hours.parse().map_err(|_| "no number")?, minutes.parse().map_err(|_| "no number")?);
-        if (0..=14).contains(&hours) && (0..60).contains(&minutes) {
-            Ok(Self(sign * (hours * 60 + minutes)))
-        } else {
-            Err("-14:00 to +14:00")
-        }
-    }
-}
-
-fn parse_each(
-    files: &PlanFiles,
-    folder: &str,
-    languages: &[Language],
-    problems: &Problems,
-    mut read: impl FnMut(Language, Section<'_>),
-) {
-    for language in languages {
-        let path = format!("{folder}/{language}.toml");
-        let name = format!("{}/{path}", files.folder);
-        let Some(text) = files.files.get(&path) else {
-            problems.push_file(name, format!("is missing; the plan speaks '{language}'"));
-            continue;
-        };
-        let source = Source::new(name, text.as_str());
-        let table = source.parse(problems);
-        read(*language, Section::root(&source, &table, problems));
-    }
-}
-
-fn texts(files: &PlanFiles, languages: &[Language], problems: &Problems) -> (Texts, Texts) {
-    let (mut prompts, mut labels) = (Texts::default(), Texts::default());
-    parse_each(files, "prompts", languages, problems, |language, mut root| {
-        for (key, texts) in [("say", &mut prompts), ("labels", &mut labels)] {
-            let mut section = root.section(key);
-            for id in section.keys() {
-                let Some(text) = section.string(&id) else { continue };
-                if text.trim().is_empty() || text.chars().count() > MAX_PROMPT {
-                    section.problem(&id, format_args!("expected 1 to {MAX_PROMPT} characters"));
-                }
-                texts.0.entry(id).or_default().insert(language, text);
-            }
-            section.finish();
-        }
-        root.finish();
-    });
-    (prompts, labels)
-}
-
-/// Longest prompt, in characters: about a minute of speech.
-const MAX_PROMPT: usize = 400;
-/// Longest phrase of a caller, in characters.
-const MAX_PHRASE: usize = 200;
-/// Most phrases of one intent in one language.
-const MAX_PHRASES: usize = 2000;
-
-fn phrases(
-    files: &PlanFiles,
-    languages: &[Language],
-    problems: &Problems,
-) -> BTreeMap<String, BTreeMap<Language, Vec<String>>> {
-    let mut all: BTreeMap<String, BTreeMap<Language, Vec<String>>> = BTreeMap::new();
-    parse_each(files, "phrases", languages, problems, |language, mut root| {
-        for intent in root.keys() {
-            let Some(phrases) = root.strings(&intent) else { continue };
-            if phrases.len() > MAX_PHRASES
-                || phrases.iter().any(|p| p.trim().is_empty() || p.chars().count() > MAX_PHRASE)
-            {
-                let what = format!("expected at most {MAX_PHRASES} phrases of 1 to {MAX_PHRASE} characters");
-                root.problem(&intent, what);
-            }
-            all.entry(intent).or_default().insert(language, phrases);
-        }
-        root.finish();
-    });
-    all
-}
-
-fn knowledge(files: &PlanFiles, languages: &[Language], problems: &Problems) -> Vec<Question> {
-    let mut all: BTreeMap<String, Question> = BTreeMap::new();
-    if !files.files.keys().any(|path| path.starts_with("knowledge/")) {
-        return Vec::new();
-    }
-    parse_each(files, "knowledge", languages, problems, |language, mut root| {
-        for name in root.keys() {
-            let mut section = root.section(&name);
-            let questions = section.strings("questions");
-            let questions = section.required("questions", "a list of ways to ask", questions).unwrap_or_default();
-            let answer = section.string("answer");
-            let answer = section.required("answer", "what the bot says", answer);
-            section.finish();
-            let question = all.entry(name.clone()).or_insert_with(|| Question {
-                prompt_id: format!("knowledge:{name}"),
-                name,
-                questions: BTreeMap::new(),
-                answers: BTreeMap::new(),
-            });
-            question.questions.insert(language, questions);
-            question.answers.extend(answer.map(|text| (language, text)));
-        }
-        root.finish();
-    });
-    all.into_values().collect()
 }

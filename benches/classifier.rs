@@ -1,0 +1,29 @@
+//! Understanding: time to learn the demo line, and time of one turn with all views and rules.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use tingwa::conversation::Understanding;
+use tingwa::settings::Problems;
+
+fn classifier(criterion: &mut Criterion) {
+    let (problems, warnings) = (Problems::default(), Problems::default());
+    let plans = tingwa::cli::check::load(Path::new("dialplans/demo"), &problems, &warnings);
+    let plan = Arc::new(plans.expect("the demo line is readable").remove(0));
+    let mut group = criterion.benchmark_group("conversation");
+    group.sample_size(10).bench_function("learn the demo line", |bench| bench.iter(|| Understanding::train(&plan)));
+    let mind = Understanding::train(&plan);
+    group.sample_size(100);
+    for (name, text) in [
+        ("cantonese turn", "我想check下個bill點解今個月貴咗咁多"),
+        ("mandarin turn", "我下个星期去日本想开通漫游流量"),
+        ("english turn", "i would like to know why my bill is so high this month"),
+    ] {
+        group.bench_function(name, |bench| bench.iter(|| mind.judge(&mind.views(text), &plan)));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, classifier);
+criterion_main!(benches);

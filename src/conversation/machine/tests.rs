@@ -1,0 +1,159 @@
+//! What holds for every conversation, whatever is thrown at it; single dialogues are scenarios of the demo line.
+
+use std::sync::OnceLock;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::*;
+use crate::dialplan::demo;
+use crate::ids::UtteranceId;
+use crate::redact::Redacted;
+
+fn conversation(change: impl FnOnce(&mut Plan)) -> Conversation {
+    static MIND: OnceLock<Arc<Understanding>> = OnceLock::new();
+    let mut plan = demo::plan();
+    let mind = Arc::clone(MIND.get_or_init(|| Arc::new(Understanding::train(&plan))));
+    change(&mut plan);
+    Conversation::new(Arc::new(plan), mind)
+}
+
+fn turn(text: &str) -> Transcript {
+    Transcript { utterance: UtteranceId(1), text: Redacted::from(text), language: None, confidence: 1.0 }
+}
+
+fn drain(conversation: &mut Conversation) -> Vec<Output> {
+    std::iter::from_fn(|| conversation.poll()).collect()
+}
+
+fn started(change: impl FnOnce(&mut Plan)) -> Conversation {
+    let mut conversation = conversation(change);
+    conversation.handle(Instant::now(), Input::Started { at: UNIX_EPOCH });
+    drain(&mut conversation);
+    conversation
+}
+
+/// xorshift, so that a failing run can be run again.
+fn random(seed: &mut u64) -> u64 {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    *seed
+}
+
+#[test]
+fn whatever_happens_it_decides_before_it_speaks_and_ends_by_speaking() {
+    let said = [
+        "我想查詢我張單",
+        "我屋企上唔到網",
+        "九一二三四五六七",
+        "唔啱",
+        "啱",
+        "冇喇",
+        "转人工",
+        "english please",
+        "",
+        "魚蛋燒賣",
+        "no that is all",
+    ];
+    let now = Instant::now();
+    for seed in 1..200_u64 {
+        let mut seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut conversation = started(|_| {});
+        let (mut over, mut transferring) = (false, false);
+        for step in 0..60 {
+            let transcript = turn(said[random(&mut seed) as usize % said.len()]);
+            let quiet = matches!(conversation.phase, Phase::Closing | Phase::Done | Phase::Transferring { .. });
+            let (input, must_speak) = match random(&mut seed) % 9 {
+                0 | 1 | 2 => (Input::Turn(&transcript), !quiet),
+                3 => (Input::Digit(['0', '1', '5', '#', '*', '9'][random(&mut seed) as usize % 6]), false),
+                4 => (Input::NoInput, false),
+                5 => (Input::SpokenToEnd, false),
+                6 => (Input::TransferFailed { failure: TransferFailure::Busy }, transferring),
+                7 => (Input::RecogniserLost, !quiet),
+                _ => (Input::Timeout, false),
+            };
+            let shown = format!("{input:?}");
+            conversation.handle(now + Duration::from_secs(5 * step), input);
+            let outputs = drain(&mut conversation);
+            assert!(!over || outputs.is_empty(), "after the end: {outputs:?}");
+            let decided = outputs.iter().position(|o| matches!(o, Output::Note(Entry::Decided(_))));
+            let spoke = outputs.iter().position(|o| matches!(o, Output::Say(_)));
+            assert!(spoke.is_none() || decided < spoke, "{shown}: {outputs:?}");
+            assert!(!must_speak || spoke.is_some(), "{shown}: silence");
+            if outputs.iter().any(|o| matches!(o, Output::Escalate { .. })) {
+                assert!(spoke.is_some());
+            }
+            transferring = matches!(conversation.phase, Phase::Transferring { .. });
+            over |= outputs.contains(&Output::HangUp);
+            assert!(outputs.len() < 6 && conversation.memory.wanted.len() <= 8);
+        }
+        // Left alone, every conversation reaches a human or a goodbye.
+        for _ in 0..40 {
+            conversation.handle(now, Input::TransferFailed { failure: TransferFailure::NoAnswer });
+            conversation.handle(now + Duration::from_secs(600), Input::Timeout);
+            conversation.handle(now, Input::NoInput);
+            conversation.handle(now, Input::SpokenToEnd);
+            over |= drain(&mut conversation).contains(&Output::HangUp);
+        }
+        assert!(over, "never ended");
+    }
+}
+
+#[test]
+fn a_closed_line_says_so_and_in_the_end_says_goodbye() {
+    let mut conversation = started(|plan| {
+        plan.hours = Some(crate::dialplan::calendar::WeeklyHours {
+            spans: vec!["mon 09:00-09:01".parse().unwrap()],
+            utc_offset_minutes: 480,
+        });
+    });
+    let mut rules = Vec::new();
+    for _ in 0..4 {
+        conversation.handle(Instant::now(), Input::Turn(&turn("我要搵真人")));
+        rules.extend(drain(&mut conversation).into_iter().filter_map(|output| match output {
+            Output::Note(Entry::Decided(decision)) => Some((decision.rule, decision.act)),
+            _ => None,
+        }));
+    }
+    let closed = ("asked_for_human:closed".to_owned(), Act::Answer { prompt: "closed".to_owned() });
+    let last = ("asked_for_human:gave_up".to_owned(), Act::Goodbye { prompt: "gave_up".to_owned() });
+    assert_eq!(rules, vec![closed.clone(), closed.clone(), closed, last]);
+}
+
+#[test]
+fn the_language_of_a_turn_is_judged_without_a_trace() {
+    let conversation = started(|_| {});
+    assert_eq!(conversation.language_of(&turn("i want to check my bill")), Language::English);
+    assert_eq!(conversation.language(), Language::Cantonese);
+    let only_cantonese = started(|plan| plan.languages = vec![Language::Cantonese]);
+    assert_eq!(only_cantonese.language_of(&turn("i want to check my bill")), Language::Cantonese);
+}
+
+#[test]
+fn keys_pause_is_the_only_deadline_and_is_kept() {
+    let mut conversation = started(|_| {});
+    let now = Instant::now();
+    assert_eq!(conversation.deadline(), None);
+    conversation.handle(now, Input::Turn(&turn("我屋企上唔到網")));
+    drain(&mut conversation);
+    conversation.handle(now, Input::Digit('9'));
+    assert_eq!(conversation.deadline(), Some((now + Duration::from_secs(4), Why::KeysPaused)));
+    conversation.handle(now + Duration::from_secs(3), Input::Timeout);
+    assert!(drain(&mut conversation).is_empty());
+    conversation.handle(now + Duration::from_secs(4), Input::Timeout);
+    assert!(!drain(&mut conversation).is_empty());
+    assert_eq!(conversation.deadline(), None);
+}
+
+#[test]
+fn nothing_personal_is_in_a_decision() {
+    let mut conversation = started(|_| {});
+    for text in ["我屋企上唔到網", "九一二三四五六七", "係"] {
+        conversation.handle(Instant::now(), Input::Turn(&turn(text)));
+    }
+    for output in drain(&mut conversation) {
+        if let Output::Note(entry) = output {
+            let shown = serde_json::to_string(&entry).unwrap();
+            assert!(!shown.contains("91234567") && !shown.contains("九一二三"), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Values written as strings.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::dialplan::schema::SlotKind;
+
+/// Kind of a slot: `phone`, `yes_no`, `digits`, `digits:4`, `digits:4-6`.
+pub(super) struct Kind(pub(super) SlotKind);
+
+impl FromStr for Kind {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let kind = match text.split_once(':') {
+            None if text == "phone" => SlotKind::Phone,
+            None if text == "yes_no" => SlotKind::YesNo,
+            None if text == "digits" => SlotKind::Digits { min: 1, max: 20 },
+            Some(("digits", range)) => {
+                let (min, max) = range.split_once('-').unwrap_or((range, range));
+                let (min, max) = (min.parse::<u8>(), max.parse::<u8>());
+                match (min, max) {
+                    (Ok(min), Ok(max)) if 1 <= min && min <= max && max <= 32 => SlotKind::Digits { min, max },
+                    _ => return Err("1 to 32 digits"),
+                }
+            }
+            Some(_) | None => return Err("unknown kind"),
+        };
+        Ok(Self(kind))
+    }
+}
+
+/// A time: `400ms`, `25s`, `2m`.
+pub(super) struct Span(pub(super) Duration);
+
+impl FromStr for Span {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or("no unit: ms, s or m")?);
+        let number: u64 = number.parse().map_err(|_| "no number")?;
+        let span = match unit.trim() {
+            "ms" => Duration::from_millis(number),
+            "s" => Duration::from_secs(number),
+            "m" => Duration::from_secs(number.saturating_mul(60)),
+            _ => return Err("units are ms, s and m"),
+        };
+        if span.is_zero() || span > Duration::from_secs(3600) { Err("1ms to 60m") } else { Ok(Self(span)) }
+    }
+}
+
+/// Minutes east of UTC: `+08:00`.
+pub(super) struct Offset(pub(super) i32);
+
+impl FromStr for Offset {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (sign, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
+            (Some(rest), _) => (1, rest),
+            (None, Some(rest)) => (-1, rest),
+            (None, None) => return Err("no sign"),
+        };
+        let (hours, minutes) = rest.split_once(':').ok_or("no colon")?;
+        let (hours, minutes): (i32, i32) =
+            (hours.parse().map_err(|_| "no number")?, minutes.parse().map_err(|_| "no number")?);
+        if (0..=14).contains(&hours) && (0..60).contains(&minutes) {
+            Ok(Self(sign * (hours * 60 + minutes)))
+        } else {
+            Err("-14:00 to +14:00")
+        }
+    }
+}
