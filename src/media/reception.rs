@@ -185,7 +185,7 @@ impl Reception {
         let expected_since = expected.saturating_sub(self.reported.expected);
         let lost_since = expected_since.saturating_sub(received.saturating_sub(self.reported.received));
         self.reported = Reported { expected, received };
-        let fraction = if expected_since == 0 { 0 } else { (lost_since * 256 / expected_since).min(255) as u8 };
+        let fraction = (lost_since * 256).checked_div(expected_since).unwrap_or(0).min(255) as u8;
         ReportBlock {
             ssrc: self.ssrc,
             fraction_lost: fraction,
