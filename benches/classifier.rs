@@ -10,7 +10,7 @@ use tingwa::settings::Problems;
 fn classifier(criterion: &mut Criterion) {
     let (problems, warnings) = (Problems::default(), Problems::default());
     let plans = tingwa::cli::check::load(Path::new("dialplans/demo"), &problems, &warnings);
-    let plan = Arc::new(plans.expect("the demo line is readable").remove(0));
+    let plan = Arc::new(plans.into_iter().next().expect("the demo line is readable"));
     let mut group = criterion.benchmark_group("conversation");
     group.sample_size(10).bench_function("learn the demo line", |bench| bench.iter(|| Understanding::train(&plan)));
     let mind = Understanding::train(&plan);

@@ -2,7 +2,9 @@
 //!
 //! `cargo run --release --example understanding -- DATA` where DATA holds `banking77/`, `hkcancor/utf8/`, `ud_hk/`.
 //! Prints accuracy, training time, time a turn, out-of-scope figures of the demo line, toneless Jyutping accuracy.
+#![allow(clippy::disallowed_methods, reason = "a measurement reads files and the clock")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
@@ -126,12 +128,14 @@ fn times(texts: &[String], readings: &Readings, classifier: &Classifier) {
 fn demo(folder: &Path, readings: &Readings) {
     let problems = tingwa::settings::Problems::default();
     let warnings = tingwa::settings::Problems::default();
-    let Ok(plans) = tingwa::cli::check::load(Path::new("dialplans/demo"), &problems, &warnings) else { return };
+    let plans = tingwa::cli::check::load(Path::new("dialplans/demo"), &problems, &warnings);
     let Some(plan) = plans.first() else { return println!("{}", problems.report()) };
     let mut phrases = Vec::new();
     for (number, intent) in plan.intents.iter().enumerate() {
         phrases.extend(intent.phrases.values().flatten().map(|text| (text.clone(), number)));
     }
+    let common = common_characters(folder, readings);
+    let mut noisy_right = [0; 2];
     let (mut right, mut kept, mut kept_right, mut total) = (0, 0, 0, 0);
     for part in 0..5 {
         let views = |text: &str| Views::of(text, readings);
@@ -140,6 +144,10 @@ fn demo(folder: &Path, readings: &Readings) {
         let classifier = Classifier::train(&inside, plan.intents.len());
         for (_, (text, label)) in phrases.iter().enumerate().filter(|(n, _)| n % 5 == part) {
             let Some(guess) = classifier.guess(&views(text)) else { continue };
+            for (noise, count) in [20, 40].into_iter().zip(&mut noisy_right) {
+                let text = with_homophones(text, noise, &common, readings);
+                *count += usize::from(classifier.guess(&views(&text)).is_some_and(|guess| guess.best.0 == *label));
+            }
             total += 1;
             right += usize::from(guess.best.0 == *label);
             let sure = guess.in_scope && guess.best.1 >= 0.25;
@@ -150,6 +158,7 @@ fn demo(folder: &Path, readings: &Readings) {
     println!(
         "demo, phrases of the plan held out (5 parts): {right} of {total} right, {kept} kept, {kept_right} of these right"
     );
+    println!("  with 20 and 40 % of characters replaced by homophones: {noisy_right:?} right");
     let mind = tingwa::conversation::Understanding::train(plan);
     let mut foreign: Vec<(&str, Vec<String>)> = Vec::new();
     for (name, file) in [("cantonese", "ud_hk/yue_hk-ud-test.conllu"), ("chinese", "ud_hk/zh_hk-ud-test.conllu")] {
@@ -197,4 +206,36 @@ fn jyutping(folder: &Path, readings: &Readings) {
         }
     }
     println!("hkcancor: toneless Jyutping {:.2} % of {total} characters", 100.0 * right as f32 / total.max(1) as f32);
+}
+
+/// Characters of the corpora by how they sound.
+fn common_characters(folder: &Path, readings: &Readings) -> BTreeMap<String, Vec<char>> {
+    let mut by_sound: BTreeMap<String, BTreeSet<char>> = BTreeMap::new();
+    for file in ["ud_hk/yue_hk-ud-test.conllu", "ud_hk/zh_hk-ud-test.conllu"] {
+        let text = read(&folder.join(file)).unwrap_or_default();
+        for c in text.chars().filter(|c| tingwa::conversation::normalise::is_han(*c)) {
+            by_sound.entry(readings.syllables(&[c]).concat()).or_default().insert(c);
+        }
+    }
+    by_sound.into_iter().map(|(sound, all)| (sound, all.into_iter().collect())).collect()
+}
+
+/// The text with some of its characters, in percent, replaced by others that sound alike.
+fn with_homophones(text: &str, percent: u64, common: &BTreeMap<String, Vec<char>>, readings: &Readings) -> String {
+    let mut seed = text.bytes().fold(percent, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte))) | 1;
+    let mut random = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    text.chars()
+        .map(|c| {
+            let alike = common.get(&readings.syllables(&[readings.traditional(c)]).concat());
+            match alike.filter(|_| random() % 100 < percent) {
+                Some(alike) => alike.get(random() as usize % alike.len().max(1)).copied().unwrap_or(c),
+                None => c,
+            }
+        })
+        .collect()
 }

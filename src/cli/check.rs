@@ -1,7 +1,6 @@
 //! `tingwa check [DIR]...`: reads dialplans, names everything that is wrong with them, learns them and runs their
-//! scenarios. Also where the gateway itself reads its dialplan folders ([`load`]). Exit code 0 where nothing is wrong.
+//! scenarios. Exit code 0 where nothing is wrong.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,12 +8,10 @@ use std::time::Instant;
 
 use crate::conversation::{Understanding, scenario};
 use crate::dialplan::{Plan, PlanFiles, check, read_plan};
+use crate::driver::lines::{line_folders, read_folder};
 use crate::settings::Problems;
 
 use super::CliError;
-
-/// Largest file of a dialplan, bytes.
-const MAX_FILE: u64 = 1 << 20;
 
 /// Check dialplans and run their scenarios.
 #[derive(Debug, clap::Args)]
@@ -39,10 +36,7 @@ pub struct CheckArgs {
 /// Checks and reports.
 pub fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let (problems, warnings) = (Problems::default(), Problems::default());
-    let mut all = Vec::new();
-    for folder in &args.folders {
-        all.extend(read_folders(folder, &problems)?);
-    }
+    let all = args.folders.iter().flat_map(|folder| read_folders(folder, &problems)).collect();
     for (files, plan) in plans(all, &problems, &warnings) {
         let before = Instant::now();
         let mind = Arc::new(Understanding::train(&plan));
@@ -99,9 +93,19 @@ fn scenarios(files: &PlanFiles, plan: &Arc<Plan>, mind: &Arc<Understanding>, pro
 }
 
 /// Reads every dialplan of a folder, in the order of their names; plans with problems are left out.
-pub fn load(folder: &Path, problems: &Problems, warnings: &Problems) -> Result<Vec<Plan>, CliError> {
-    let all = read_folders(folder, problems)?;
-    Ok(plans(all, problems, warnings).into_iter().map(|(_, plan)| plan).collect())
+pub fn load(folder: &Path, problems: &Problems, warnings: &Problems) -> Vec<Plan> {
+    plans(read_folders(folder, problems), problems, warnings).into_iter().map(|(_, plan)| plan).collect()
+}
+
+fn read_folders(folder: &Path, problems: &Problems) -> Vec<PlanFiles> {
+    let folders = line_folders(folder);
+    if folders.is_empty() {
+        problems.push_file(
+            folder.display(),
+            "no plan.toml here nor in a folder within; expected e.g. dialplans/demo/plan.toml",
+        );
+    }
+    folders.iter().map(|folder| read_folder(folder, problems)).collect()
 }
 
 fn plans(all: Vec<PlanFiles>, problems: &Problems, warnings: &Problems) -> Vec<(PlanFiles, Plan)> {
@@ -116,67 +120,4 @@ fn plans(all: Vec<PlanFiles>, problems: &Problems, warnings: &Problems) -> Vec<(
         check::between(&pairs, problems, warnings);
     }
     read
-}
-
-/// The files of a dialplan folder, or of each dialplan folder within.
-fn read_folders(folder: &Path, problems: &Problems) -> Result<Vec<PlanFiles>, CliError> {
-    if folder.join("plan.toml").exists() {
-        return Ok(vec![read_folder(folder, problems)?]);
-    }
-    let mut all = Vec::new();
-    for path in entries(folder)? {
-        if path.join("plan.toml").exists() {
-            all.push(read_folder(&path, problems)?);
-        }
-    }
-    if all.is_empty() {
-        problems.push_file(
-            folder.display(),
-            "no plan.toml here nor in a folder within; expected e.g. dialplans/demo/plan.toml",
-        );
-    }
-    Ok(all)
-}
-
-fn read_folder(folder: &Path, problems: &Problems) -> Result<PlanFiles, CliError> {
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut files = BTreeMap::new();
-    for path in entries(folder)? {
-        if path.is_dir() {
-            for inner in entries(&path)?.into_iter().filter(|inner| inner.is_file()) {
-                read_file(folder, &inner, &mut files, problems);
-            }
-        } else {
-            read_file(folder, &path, &mut files, problems);
-        }
-    }
-    Ok(PlanFiles { name, folder: folder.display().to_string(), files })
-}
-
-fn read_file(folder: &Path, path: &Path, files: &mut BTreeMap<String, String>, problems: &Problems) {
-    let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
-    if !name.ends_with(".toml") && !name.ends_with(".txt") {
-        return;
-    }
-    match std::fs::metadata(path).map(|found| found.len()) {
-        Ok(length) if length > MAX_FILE => {
-            problems.push_file(path.display(), format!("is larger than {MAX_FILE} bytes"))
-        }
-        Ok(_) => match std::fs::read_to_string(path) {
-            Ok(text) => {
-                files.insert(name, text);
-            }
-            Err(error) => problems.push_file(path.display(), error.to_string()),
-        },
-        Err(error) => problems.push_file(path.display(), error.to_string()),
-    }
-}
-
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
-    let system = |source| CliError::System { doing: format!("cannot read {}", folder.display()), source };
-    let listed: Result<Vec<PathBuf>, std::io::Error> =
-        std::fs::read_dir(folder).map_err(system)?.map(|entry| entry.map(|entry| entry.path())).collect();
-    let mut all = listed.map_err(system)?;
-    all.sort();
-    Ok(all)
 }
