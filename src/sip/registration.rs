@@ -73,7 +73,7 @@ pub enum RegistrationInput<'a> {
 #[derive(Clone, Debug)]
 pub enum RegistrationOutput {
     /// Send this in a transaction of its own; it has no Via yet.
-    Ask(Request),
+    Ask(Box<Request>),
     /// How it stands now.
     Tell(RegistrationState),
 }
@@ -93,10 +93,16 @@ pub struct Registration {
 #[derive(Debug)]
 enum State {
     /// To be registered then: at the start, and after a failure.
-    Waiting { until: Instant },
+    Waiting {
+        until: Instant,
+    },
     /// REGISTER is under way. `known` while the PBX still has an earlier one.
-    Asking { known: bool },
-    Registered { refresh: Instant },
+    Asking {
+        known: bool,
+    },
+    Registered {
+        refresh: Instant,
+    },
     /// REGISTER with Expires: 0 is under way.
     Removing,
     Removed,
@@ -217,9 +223,7 @@ impl Registration {
         out: &mut Vec<RegistrationOutput>,
     ) -> State {
         match input {
-            RegistrationInput::Response(response)
-                if !response.status.is_final() || !self.is_current(response) =>
-            {
+            RegistrationInput::Response(response) if !response.status.is_final() || !self.is_current(response) => {
                 return State::Removing;
             }
             RegistrationInput::Response(response)
@@ -335,7 +339,7 @@ impl Registration {
         headers.push_text(HeaderName::Expires, expires);
         author.sign_request(&mut request);
         self.prover.sign(&mut request, author);
-        out.push(RegistrationOutput::Ask(request));
+        out.push(RegistrationOutput::Ask(Box::new(request)));
     }
 }
 

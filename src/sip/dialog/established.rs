@@ -105,14 +105,7 @@ impl Established {
         earliest([waiting, self.session.map(|session| (session.ends, ()))]).map(|(at, ())| at)
     }
 
-    fn await_ack(
-        &mut self,
-        now: Instant,
-        invite: &Request,
-        transaction: ServerId,
-        answer: Bytes,
-        after: AfterAck,
-    ) {
+    fn await_ack(&mut self, now: Instant, invite: &Request, transaction: ServerId, answer: Bytes, after: AfterAck) {
         // Over any transport: the hop that loses it need not be ours.
         let Some(repeat) = Timer::G.repeat(now, Reliability::Unreliable) else { return };
         let number = invite.headers.cseq().map_or(0, |cseq| cseq.number);
@@ -179,13 +172,7 @@ impl Established {
         }
     }
 
-    fn invite(
-        &mut self,
-        now: Instant,
-        transaction: ServerId,
-        request: &Arc<Request>,
-        desk: &mut Desk<'_>,
-    ) -> Next {
+    fn invite(&mut self, now: Instant, transaction: ServerId, request: &Arc<Request>, desk: &mut Desk<'_>) -> Next {
         match &self.offering {
             // 14.2: an earlier one is not answered yet.
             Offering::Asked { .. } => later(transaction, request, desk),
@@ -195,13 +182,7 @@ impl Established {
         }
     }
 
-    fn update(
-        &mut self,
-        now: Instant,
-        transaction: ServerId,
-        request: &Arc<Request>,
-        desk: &mut Desk<'_>,
-    ) -> Next {
+    fn update(&mut self, now: Instant, transaction: ServerId, request: &Arc<Request>, desk: &mut Desk<'_>) -> Next {
         let offers = !request.body.is_empty();
         match &self.offering {
             // RFC 3311 5.2.
@@ -216,13 +197,7 @@ impl Established {
     }
 
     /// A re-INVITE or an UPDATE, in good order.
-    fn take_offer(
-        &mut self,
-        now: Instant,
-        transaction: ServerId,
-        request: &Arc<Request>,
-        desk: &mut Desk<'_>,
-    ) -> Next {
+    fn take_offer(&mut self, now: Instant, transaction: ServerId, request: &Arc<Request>, desk: &mut Desk<'_>) -> Next {
         if Session::is_too_small(&request.headers) {
             let mut refusal = desk.author.answer(request, StatusCode::SESSION_INTERVAL_TOO_SMALL, None);
             refusal.headers.push_text(HeaderName::MinSe, MIN_SE);
@@ -383,7 +358,7 @@ impl Established {
 
     fn leave(&mut self, next: Next, desk: &mut Desk<'_>) -> Next {
         self.abandon_offer(desk);
-        let request = self.core.request(Method::Bye, desk.author);
+        let request = Box::new(self.core.request(Method::Bye, desk.author));
         desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Bye });
         next
     }

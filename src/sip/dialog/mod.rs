@@ -96,7 +96,7 @@ pub enum DialogOutput {
     /// Send a request in a transaction of its own; it has no Via yet.
     Ask {
         /// The request.
-        request: Request,
+        request: Box<Request>,
         /// What for.
         purpose: Purpose,
     },

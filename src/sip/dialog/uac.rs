@@ -51,13 +51,24 @@ enum State {
     /// A provisional answer came.
     Proceeding,
     /// CANCEL was sent.
-    Cancelling { give_up: Instant },
+    Cancelling {
+        give_up: Instant,
+    },
     /// Answered.
-    Up { established: Established, ack: Ack },
+    Up {
+        established: Established,
+        ack: Ack,
+    },
     /// Our BYE is under way; `untold` where the call does not know of the end yet.
-    Leaving { core: Core, ack: Ack, untold: bool },
+    Leaving {
+        core: Core,
+        ack: Ack,
+        untold: bool,
+    },
     /// The dialog is gone; its INVITE may still be answered by a branch of a fork.
-    Lingering { ack: Ack },
+    Lingering {
+        ack: Ack,
+    },
     Over,
 }
 
@@ -73,7 +84,7 @@ struct Ack {
 impl Uac {
     /// Sends the INVITE.
     pub fn new(invitation: Invitation, desk: &mut Desk<'_>) -> Self {
-        desk.out.push(DialogOutput::Ask { request: invitation.request.clone(), purpose: Purpose::Invite });
+        desk.out.push(DialogOutput::Ask { request: Box::new(invitation.request.clone()), purpose: Purpose::Invite });
         Self { invitation, state: State::Calling }
     }
 
@@ -163,13 +174,7 @@ impl Uac {
         }
     }
 
-    fn cancelling(
-        &mut self,
-        now: Instant,
-        input: DialogInput<'_>,
-        give_up: Instant,
-        desk: &mut Desk<'_>,
-    ) -> State {
+    fn cancelling(&mut self, now: Instant, input: DialogInput<'_>, give_up: Instant, desk: &mut Desk<'_>) -> State {
         match input {
             DialogInput::Response { purpose: Purpose::Invite, response } if response.status.is_final() => {
                 self.answered_too_late(response, desk)
@@ -202,6 +207,7 @@ impl Uac {
             },
             401 | 407 => match self.signed_again(response, desk) {
                 Some(request) => {
+                    let request = Box::new(request);
                     desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Invite });
                     State::Calling
                 }
@@ -218,7 +224,7 @@ impl Uac {
         }
         match self.acknowledge(response, desk) {
             Some((mut core, ack)) => {
-                let request = core.request(Method::Bye, desk.author);
+                let request = Box::new(core.request(Method::Bye, desk.author));
                 desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Bye });
                 State::Leaving { core, ack, untold: true }
             }
@@ -259,7 +265,7 @@ impl Uac {
         if same {
             desk.out.push(DialogOutput::Transmit(ack.bytes.clone()));
         } else if let Some((mut core, _)) = self.acknowledge(response, desk) {
-            let request = core.request(Method::Bye, desk.author);
+            let request = Box::new(core.request(Method::Bye, desk.author));
             desk.out.push(DialogOutput::Ask { request, purpose: Purpose::ExtraBye });
         }
     }

@@ -263,7 +263,7 @@ pub(super) fn after_bye(input: DialogInput<'_>, core: &mut Core, desk: &mut Desk
             let challenge =
                 matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
             if challenge && core.prover.as_mut().is_some_and(|prover| prover.challenged(response)) {
-                let request = core.request(Method::Bye, desk.author);
+                let request = Box::new(core.request(Method::Bye, desk.author));
                 desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Bye });
                 return None;
             }

@@ -132,9 +132,9 @@ impl Prover {
     /// Takes note of a 401 or 407; true where sending the request again, signed, may help.
     pub fn challenged(&mut self, response: &Response) -> bool {
         let names = [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate];
-        let offered = names.iter().flat_map(|name| {
-            response.headers.challenges(name).into_iter().map(move |params| (name, params))
-        });
+        let offered = names
+            .iter()
+            .flat_map(|name| response.headers.challenges(name).into_iter().map(move |params| (name, params)));
         let Some(new) = Challenge::choose(offered) else { return false };
         self.in_a_row += 1;
         let before = self.challenges.iter().position(|old| old.answer_in == new.answer_in);
@@ -203,9 +203,8 @@ mod tests {
              qop=auth, nc=00000001, cnonce=\"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ\", \
              opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\""
         );
-        let counts: Vec<_> = (0..15)
-            .map(|_| challenge.answer(&mufasa(), "GET", "/", "c").text("nc").unwrap().to_owned())
-            .collect();
+        let counts: Vec<_> =
+            (0..15).map(|_| challenge.answer(&mufasa(), "GET", "/", "c").text("nc").unwrap().to_owned()).collect();
         assert_eq!((counts[8].as_str(), counts[14].as_str()), ("0000000a", "00000010"));
     }
 

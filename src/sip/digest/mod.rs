@@ -121,14 +121,9 @@ impl Proof<'_> {
         }
         let ha2 = algorithm.hash(&[self.method, self.uri]);
         match self.protection {
-            Some(Protection { nonce_count, client_nonce }) => algorithm.hash(&[
-                ha1.as_bytes(),
-                self.nonce,
-                nonce_count,
-                client_nonce,
-                b"auth",
-                ha2.as_bytes(),
-            ]),
+            Some(Protection { nonce_count, client_nonce }) => {
+                algorithm.hash(&[ha1.as_bytes(), self.nonce, nonce_count, client_nonce, b"auth", ha2.as_bytes()])
+            }
             None => algorithm.hash(&[ha1.as_bytes(), self.nonce, ha2.as_bytes()]),
         }
     }

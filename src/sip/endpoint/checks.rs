@@ -52,6 +52,7 @@ pub(super) fn refusal(request: &Request, merged: bool) -> Option<Refusal> {
         .or_else(|| merged.then(|| Refusal::new(StatusCode::LOOP_DETECTED)))
         .or_else(|| extensions(request))
         .or_else(|| body(request))
+        .or_else(|| acceptable(request))
         .or_else(|| session(request))
 }
 
@@ -110,6 +111,13 @@ fn body(request: &Request) -> Option<Refusal> {
     } else {
         refusal.with(HeaderName::Accept, ACCEPT)
     })
+}
+
+/// A caller who takes no session description cannot be given one (RFC 4475 3.3.15).
+fn acceptable(request: &Request) -> Option<Refusal> {
+    let named = request.method == Method::Invite && request.headers.contains(&HeaderName::Accept);
+    let takes = || request.headers.accept().iter().any(|range| range.accepts("application", "sdp"));
+    (named && !takes()).then(|| Refusal::new(StatusCode::NOT_ACCEPTABLE))
 }
 
 /// RFC 4028 9.

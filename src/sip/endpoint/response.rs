@@ -16,7 +16,10 @@ use crate::wire::sip::message::{Method, Request, Response};
 
 impl Endpoint {
     pub(super) fn response(&mut self, now: Instant, response: &Response) {
-        let Some(id) = ClientKey::of(response).and_then(|key| self.transactions.find_client(&key)) else {
+        // More than one Via: it is meant for somebody behind us (8.1.3.3).
+        let single = response.headers.values(&HeaderName::Via).nth(1).is_none();
+        let key = ClientKey::of(response).filter(|_| single);
+        let Some(id) = key.and_then(|key| self.transactions.find_client(&key)) else {
             return self.count(Counter::StrayResponse);
         };
         let input = match response.status.as_u16() {
@@ -30,13 +33,13 @@ impl Endpoint {
         self.run_client(now, id, input, Some(response));
     }
 
-    /// Starts a transaction for a request that has no Via yet; `cancel_of` is the INVITE that a CANCEL shares its Via with.
-    pub(super) fn start_client(&mut self, now: Instant, flow: Flow, mut request: Request, owner: Owner) -> ClientId {
+    /// Starts a transaction for a request that has no Via yet.
+    pub(super) fn start_client(&mut self, now: Instant, flow: Flow, mut request: Box<Request>, owner: Owner) -> ClientId {
         let branch = self.author.stamp(&mut request, flow);
         self.start_stamped(now, flow, request, &branch, owner)
     }
 
-    fn start_stamped(&mut self, now: Instant, flow: Flow, request: Request, branch: &str, owner: Owner) -> ClientId {
+    fn start_stamped(&mut self, now: Instant, flow: Flow, request: Box<Request>, branch: &str, owner: Owner) -> ClientId {
         let id = self.transactions.next_client();
         let key = ClientKey::new(branch, &request.method);
         let is_invite = request.method == Method::Invite;
@@ -57,10 +60,12 @@ impl Endpoint {
     pub(super) fn start_cancel(&mut self, now: Instant, invite: ClientId) {
         let Some(slot) = self.transactions.client(invite) else { return };
         let flow = slot.flow;
-        let Some(request) = slot.invite.as_ref().map(|invite| hop_request(invite, Method::Cancel, None)) else { return };
+        let Some(request) = slot.invite.as_ref().map(|invite| hop_request(invite, Method::Cancel, None)) else {
+            return;
+        };
         let Ok(via) = request.headers.via() else { return };
         let branch = via.branch().unwrap_or_default().to_owned();
-        self.start_stamped(now, flow, request, &branch, Owner::Nobody);
+        self.start_stamped(now, flow, Box::new(request), &branch, Owner::Nobody);
     }
 
     pub(super) fn client_timeout(&mut self, now: Instant, id: ClientId) {

@@ -31,7 +31,7 @@ pub struct ClientSlot {
     /// Who waits for the answer.
     pub owner: Owner,
     /// An INVITE with its Via, from which CANCEL and ACK are made.
-    pub invite: Option<Request>,
+    pub invite: Option<Box<Request>>,
     key: ClientKey,
 }
 
@@ -136,7 +136,7 @@ impl Transactions {
         machine: ClientTransaction,
         flow: Flow,
         owner: Owner,
-        invite: Option<Request>,
+        invite: Option<Box<Request>>,
     ) {
         self.client_keys.insert(key.clone(), id);
         self.note_flow(flow, TimerKey::Client(id));

@@ -35,7 +35,7 @@ impl World {
         self.machine.handle(self.now, input, &mut self.author, &mut out);
         for output in out {
             match output {
-                RegistrationOutput::Ask(request) => self.asked.push(request),
+                RegistrationOutput::Ask(request) => self.asked.push(*request),
                 RegistrationOutput::Tell(state) => self.told.push(state),
             }
         }

@@ -19,13 +19,22 @@ pub struct ClientInvite {
 #[derive(Debug)]
 enum State {
     /// Sent, nothing heard.
-    Calling { request: Bytes, repeat: Option<Repeat>, give_up: Instant },
+    Calling {
+        request: Bytes,
+        repeat: Option<Repeat>,
+        give_up: Instant,
+    },
     /// A provisional answer came.
     Proceeding,
     /// A refusal came and was acknowledged.
-    Completed { ack: Bytes, until: Instant },
+    Completed {
+        ack: Bytes,
+        until: Instant,
+    },
     /// A 2xx came; more may, from other branches of a fork.
-    Accepted { until: Instant },
+    Accepted {
+        until: Instant,
+    },
     Terminated,
 }
 
@@ -180,10 +189,7 @@ mod tests {
         });
         let times: Vec<_> = seen.iter().map(|(at, timer, _)| (*at, *timer)).collect();
         let a = Timer::A;
-        assert_eq!(
-            times,
-            [(500, a), (1500, a), (3500, a), (7500, a), (15500, a), (31500, a), (32000, Timer::B)]
-        );
+        assert_eq!(times, [(500, a), (1500, a), (3500, a), (7500, a), (15500, a), (31500, a), (32000, Timer::B)]);
         assert_eq!(seen[0].2, [Effect::Transmit(Bytes::from_static(b"INVITE"))]);
         assert_eq!(seen[6].2, [Effect::TimedOut, Effect::Ended]);
     }

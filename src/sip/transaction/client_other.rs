@@ -23,7 +23,9 @@ enum State {
     /// A provisional answer came.
     Proceeding(Pending),
     /// The final answer came; repeats of it are absorbed.
-    Completed { until: Instant },
+    Completed {
+        until: Instant,
+    },
     Terminated,
 }
 

@@ -19,13 +19,23 @@ pub struct ServerInvite {
 
 #[derive(Debug)]
 enum State {
-    Proceeding { last: Option<Bytes> },
+    Proceeding {
+        last: Option<Bytes>,
+    },
     /// Refused, not acknowledged.
-    Completed { answer: Bytes, repeat: Option<Repeat>, give_up: Instant },
+    Completed {
+        answer: Bytes,
+        repeat: Option<Repeat>,
+        give_up: Instant,
+    },
     /// Refused and acknowledged.
-    Confirmed { until: Instant },
+    Confirmed {
+        until: Instant,
+    },
     /// Answered with 2xx.
-    Accepted { until: Instant },
+    Accepted {
+        until: Instant,
+    },
     Terminated,
 }
 

@@ -69,10 +69,7 @@ impl ServerOther {
                 return State::Terminated;
             }
             ServerInput::Repeated => effects.push(Effect::Transmit(answer.clone())),
-            ServerInput::Timeout
-            | ServerInput::Ack
-            | ServerInput::Answer { .. }
-            | ServerInput::TransportFailed => {}
+            ServerInput::Timeout | ServerInput::Ack | ServerInput::Answer { .. } | ServerInput::TransportFailed => {}
         }
         State::Completed { answer, until }
     }
