@@ -1,0 +1,586 @@
+//! Our automatic side of a call: ear, mouth, turn-taking and conversation in one machine. It hears frames and says lines;
+//! it asks for a human, or for the end. It knows no SIP and no packet, and never falls silent: what cannot be said or
+//! understood ends in another prompt, in a human, or in a goodbye.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::hearing::{self, Hearing, HearingConfig};
+use super::speaking::{self, Line, Speaking, SpeakingConfig};
+use super::thoughts::{Thought, Thoughts};
+use crate::audio::frame::{Frame, WideFrame};
+use crate::conversation::{self, Briefing, Conversation, Say, Understanding};
+use crate::dialplan::Plan;
+use crate::ids::{SpeakId, UtteranceId};
+use crate::journal::{CallTime, Entry, TransferFailure};
+use crate::speech::{Hypothesis, Transcript, VoiceActivity};
+use crate::turn::barge_in::{self, BargeIn, BargeInConfig};
+use crate::turn::floor::{self, Floor, FloorConfig};
+
+/// How the bot listens and speaks. What a dialplan says of the same goes before it.
+#[derive(Clone, Debug)]
+pub struct BotConfig {
+    /// The ear.
+    pub hearing: HearingConfig,
+    /// The mouth.
+    pub speaking: SpeakingConfig,
+    /// Caller speech over the bot that stops it, ms.
+    pub barge_in_ms: u32,
+    /// Silence of ours that counts as dead air, ms.
+    pub dead_air_ms: u32,
+    /// An utterance without text that is shorter than this was a noise, ms.
+    pub noise_ms: u32,
+    /// So many prompts in a row may fail to sound, and so often may air be dead, before a human is called.
+    pub failures: u8,
+}
+
+impl Default for BotConfig {
+    fn default() -> Self {
+        Self {
+            hearing: HearingConfig::default(),
+            speaking: SpeakingConfig::default(),
+            barge_in_ms: 200,
+            dead_air_ms: 4_000,
+            noise_ms: 700,
+            failures: 2,
+        }
+    }
+}
+
+/// What can happen to it.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The caller is on the line. Wall time, for opening hours.
+    Started(SystemTime),
+    /// 20 ms of the caller, on arrival.
+    Frame(&'a Frame),
+    /// Voice activity of the caller.
+    Voice(VoiceActivity),
+    /// The recogniser's guess.
+    Hypothesis(&'a Hypothesis),
+    /// The recogniser's final text.
+    Transcript(Transcript),
+    /// The recogniser is gone.
+    RecogniserLost,
+    /// From the synthesiser.
+    Sound(speaking::Input),
+    /// The caller pressed a key.
+    Digit(char),
+    /// Nobody took the call.
+    TransferFailed(TransferFailure),
+    /// Caller and agent hear each other.
+    Bridged,
+    /// The caller put us on hold.
+    Held,
+    /// The caller is back.
+    Resumed,
+    /// The store takes entries again (true), or takes none (false).
+    Store(bool),
+    /// Say goodbye and hang up.
+    Leave,
+    /// A deadline may have passed.
+    Timeout,
+}
+
+/// What it asks for.
+#[derive(Debug)]
+pub enum Output {
+    /// A fact for the journal; its effect follows.
+    Note(Entry),
+    /// For the recogniser.
+    Hear(WideFrame),
+    /// For the recogniser: the text of this utterance, please.
+    Finish(UtteranceId),
+    /// For the recogniser: forget what you heard; the next utterance is this.
+    Restart(UtteranceId),
+    /// For the synthesiser.
+    Ask {
+        /// Its number.
+        speak: SpeakId,
+        /// What.
+        line: Line,
+    },
+    /// For the synthesiser: never mind.
+    Cancel {
+        /// Which.
+        speak: SpeakId,
+    },
+    /// A human is needed.
+    Escalate {
+        /// Queue in the plan.
+        queue: String,
+        /// What the agent is told.
+        briefing: Briefing,
+    },
+    /// Our own side is broken: a human is needed without further words.
+    Rescue {
+        /// What is broken; nothing personal.
+        what: &'static str,
+    },
+    /// Goodbye was said.
+    HangUp,
+}
+
+/// What it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The ear.
+    Hearing,
+    /// The synthesiser.
+    Sound,
+    /// A caller who speaks on.
+    BargeIn,
+    /// Silence.
+    Floor,
+    /// The conversation.
+    Conversation,
+}
+
+/// What it does for the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Duty {
+    /// Nothing yet.
+    Absent,
+    /// Talks with the caller.
+    Serving,
+    /// Keeps the caller company while a human is dialled.
+    Waiting,
+    /// A human talks with the caller; the bot takes notes.
+    Noting,
+    /// Says goodbye.
+    Leaving,
+}
+
+/// How well our own side does.
+#[derive(Debug, Default)]
+struct Troubles {
+    unspoken: u8,
+    dead_airs: u8,
+}
+
+/// The machine.
+pub struct Bot {
+    config: BotConfig,
+    plan: Arc<Plan>,
+    epoch: Instant,
+    duty: Duty,
+    thoughts: Thoughts,
+    hearing: Hearing,
+    speaking: Speaking,
+    barge_in: BargeIn,
+    floor: Floor,
+    next_speak: SpeakId,
+    /// End of the caller's speech that is not answered yet.
+    unanswered: Option<Instant>,
+    troubles: Troubles,
+    music: Arc<[i16]>,
+    outputs: VecDeque<Output>,
+}
+
+/// What a bot is made of.
+pub struct BotParts {
+    /// Settings.
+    pub config: BotConfig,
+    /// The line.
+    pub plan: Arc<Plan>,
+    /// What was learnt from the line's phrases.
+    pub understanding: Arc<Understanding>,
+    /// When the call began; journal times count from here.
+    pub epoch: Instant,
+    /// What a waiting caller hears, 8 kHz.
+    pub music: Arc<[i16]>,
+}
+
+impl Bot {
+    /// Ready, and silent until [`Input::Started`].
+    pub fn new(parts: BotParts) -> Self {
+        let BotParts { config, plan, understanding, epoch, music } = parts;
+        let dialogue = &plan.dialogue;
+        let no_input_ms = u32::try_from(dialogue.no_input_after.as_millis()).unwrap_or(u32::MAX);
+        let floor = FloorConfig { no_input_ms, dead_air_ms: config.dead_air_ms };
+        let barge_in = BargeInConfig { enabled: dialogue.barge_in, speech_ms: config.barge_in_ms };
+        Self {
+            thoughts: Thoughts::new(Conversation::new(plan.clone(), understanding)),
+            hearing: Hearing::new(config.hearing.clone()),
+            speaking: Speaking::new(config.speaking),
+            barge_in: BargeIn::new(barge_in),
+            floor: Floor::new(floor, epoch),
+            next_speak: SpeakId(1),
+            unanswered: None,
+            troubles: Troubles::default(),
+            duty: Duty::Absent,
+            outputs: VecDeque::with_capacity(16),
+            config,
+            plan,
+            epoch,
+            music,
+        }
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        match input {
+            Input::Started(wall) => {
+                self.duty = Duty::Serving;
+                self.floor.handle(now, floor::Input::BotOwes);
+                self.think(now, Thought::Started(wall));
+            }
+            Input::Frame(frame) => self.hearing.handle(now, hearing::Input::Frame(frame)),
+            Input::Voice(voice) => self.hearing.handle(now, hearing::Input::Voice(voice)),
+            Input::Hypothesis(guess) => self.hearing.handle(now, hearing::Input::Hypothesis(guess)),
+            Input::Transcript(text) => self.hearing.handle(now, hearing::Input::Transcript(text)),
+            Input::RecogniserLost => self.hearing.handle(now, hearing::Input::Lost),
+            Input::Sound(sound) => self.speaking.handle(now, sound),
+            Input::Digit(digit) => self.on_digit(now, digit),
+            Input::TransferFailed(failure) => self.on_transfer_failed(now, failure),
+            Input::Bridged => self.on_bridged(now),
+            Input::Held => self.on_held(now),
+            Input::Resumed => self.on_resumed(now),
+            Input::Store(room) => {
+                self.thoughts.store(now, room);
+                self.hear_conversation(now);
+            }
+            Input::Leave => self.leave(now),
+            Input::Timeout => self.on_time(now),
+        }
+        self.settle(now);
+    }
+
+    /// Next thing to do.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The earliest of what it waits for.
+    pub fn deadline(&self) -> Option<(Instant, Why)> {
+        if self.duty == Duty::Absent {
+            return None;
+        }
+        crate::deadline::earliest([
+            self.hearing.deadline().map(|(at, _)| (at, Why::Hearing)),
+            self.speaking.deadline().map(|(at, _)| (at, Why::Sound)),
+            self.barge_in.deadline().map(|(at, _)| (at, Why::BargeIn)),
+            self.floor.deadline().map(|(at, _)| (at, Why::Floor)),
+            self.thoughts.deadline().map(|at| (at, Why::Conversation)),
+        ])
+    }
+
+    /// The next 20 ms for the caller. Drain the outputs before the frame goes out.
+    pub fn next_frame(&mut self, now: Instant) -> Frame {
+        let frame = self.speaking.next_frame(now);
+        self.settle(now);
+        frame
+    }
+
+    /// A number for an act of speaking, of this mouth or of the one at the agent's ear.
+    pub fn take_speak(&mut self) -> SpeakId {
+        let speak = self.next_speak;
+        self.next_speak = speak.next();
+        speak
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        if self.duty == Duty::Absent {
+            return;
+        }
+        self.hearing.handle(now, hearing::Input::Timeout);
+        self.speaking.handle(now, speaking::Input::Timeout);
+        self.settle(now);
+        self.barge_in.handle(now, barge_in::Input::Timeout);
+        self.floor.handle(now, floor::Input::Timeout);
+        self.thoughts.on_time(now);
+        self.hear_conversation(now);
+    }
+
+    fn on_digit(&mut self, now: Instant, digit: char) {
+        if self.duty == Duty::Serving {
+            self.unanswered = Some(now);
+            self.think(now, Thought::Digit(digit));
+        }
+    }
+
+    fn on_transfer_failed(&mut self, now: Instant, failure: TransferFailure) {
+        self.duty = Duty::Serving;
+        self.speaking.music(None);
+        self.hearing.handle(now, hearing::Input::Forget);
+        self.floor.handle(now, floor::Input::BotOwes);
+        self.think(now, Thought::TransferFailed(failure));
+    }
+
+    fn on_bridged(&mut self, now: Instant) {
+        self.duty = Duty::Noting;
+        self.speaking.music(None);
+        self.speaking.handle(now, speaking::Input::Stop);
+        self.floor.handle(now, floor::Input::HumanJoined);
+        self.think(now, Thought::Bridged);
+    }
+
+    fn on_held(&mut self, now: Instant) {
+        self.speaking.pause();
+        self.hearing.handle(now, hearing::Input::Forget);
+        self.floor.handle(now, floor::Input::HumanJoined);
+    }
+
+    fn on_resumed(&mut self, now: Instant) {
+        self.speaking.resume();
+        match self.duty {
+            Duty::Absent | Duty::Noting => {}
+            Duty::Serving | Duty::Waiting | Duty::Leaving if self.speaking.is_busy() => {
+                self.floor.handle(now, floor::Input::BotStarted);
+            }
+            Duty::Waiting => self.floor.handle(now, floor::Input::BotStarted),
+            Duty::Serving | Duty::Leaving => self.give_floor_to_caller(now),
+        }
+    }
+
+    fn leave(&mut self, now: Instant) {
+        let language = self.thoughts.language();
+        let prompt = self.plan.escalation.gave_up.clone();
+        match self.plan.prompts.get(&prompt, language).map(str::to_owned) {
+            Some(text) if self.duty != Duty::Leaving => {
+                self.duty = Duty::Leaving;
+                self.speaking.music(None);
+                self.say(now, Line { prompt, text, language, interruptible: false }, false);
+            }
+            Some(_) | None => self.outputs.push_back(Output::HangUp),
+        }
+    }
+
+    /// Drains the parts until none has anything to say.
+    fn settle(&mut self, now: Instant) {
+        loop {
+            if let Some(output) = self.hearing.poll() {
+                self.on_hearing(now, output);
+            } else if let Some(output) = self.speaking.poll() {
+                self.on_speaking(now, output);
+            } else if let Some(output) = self.barge_in.poll() {
+                match output {
+                    barge_in::Output::Yield => self.on_yield(now),
+                }
+            } else if let Some(output) = self.floor.poll() {
+                self.on_floor(now, output);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn on_hearing(&mut self, now: Instant, output: hearing::Output) {
+        match output {
+            hearing::Output::Hear(frame) => self.outputs.push_back(Output::Hear(frame)),
+            hearing::Output::Finish(utterance) => self.outputs.push_back(Output::Finish(utterance)),
+            hearing::Output::Restart(utterance) => self.outputs.push_back(Output::Restart(utterance)),
+            hearing::Output::SpeechStarted { since } => {
+                self.barge_in.handle(now, barge_in::Input::SpeechStarted { since });
+                if self.speaking.sounding().is_none() {
+                    self.floor.handle(now, floor::Input::CallerStarted);
+                }
+            }
+            hearing::Output::Wavered => self.barge_in.handle(now, barge_in::Input::Wavered),
+            hearing::Output::Steadied => self.barge_in.handle(now, barge_in::Input::Steadied),
+            hearing::Output::SpeechEnded => self.barge_in.handle(now, barge_in::Input::SpeechEnded),
+            hearing::Output::UtteranceEnded => self.floor.handle(now, floor::Input::CallerEnded),
+            hearing::Output::Heard { transcript, began, ended } => self.on_turn(now, transcript, began, ended),
+            hearing::Output::Missed => self.on_dead_air(now),
+            hearing::Output::Lost => {
+                self.outputs.push_back(Output::Note(Entry::RecogniserLost));
+                self.think(now, Thought::RecogniserLost);
+            }
+        }
+    }
+
+    fn on_turn(&mut self, now: Instant, transcript: Transcript, began: Instant, ended: Instant) {
+        let short = ended.saturating_duration_since(began) < Duration::from_millis(u64::from(self.config.noise_ms));
+        let nothing = transcript.text.reveal().trim().is_empty();
+        if nothing && (short || self.speaking.sounding().is_some() || self.duty != Duty::Serving) {
+            if self.duty == Duty::Serving && !self.speaking.is_busy() {
+                self.give_floor_to_caller(now);
+            }
+            return;
+        }
+        self.outputs.push_back(Output::Note(Entry::CallerTurn {
+            utterance: transcript.utterance,
+            text: transcript.text.clone(),
+            language: self.thoughts.language_of(&transcript),
+            confidence: transcript.confidence,
+            began: self.time(began),
+            ended: self.time(ended),
+        }));
+        if self.duty == Duty::Serving {
+            self.unanswered = Some(ended);
+            self.think(now, Thought::Turn(transcript));
+        }
+    }
+
+    fn on_speaking(&mut self, now: Instant, output: speaking::Output) {
+        match output {
+            speaking::Output::Ask { speak, line } => self.outputs.push_back(Output::Ask { speak, line }),
+            speaking::Output::Cancel { speak } => self.outputs.push_back(Output::Cancel { speak }),
+            speaking::Output::Began { speak, line } => self.on_began(now, speak, line),
+            speaking::Output::Ended { speak, heard_ms, complete } => {
+                self.outputs.push_back(Output::Note(Entry::BotTurnEnded { speak, heard_ms, complete }));
+                self.barge_in.handle(now, barge_in::Input::BotEnded);
+                self.floor.handle(now, floor::Input::BotOwes);
+            }
+            speaking::Output::Unspoken { line, .. } => self.on_unspoken(now, line),
+            speaking::Output::AllSpoken { to_end } => self.on_all_spoken(now, to_end),
+        }
+    }
+
+    fn on_began(&mut self, now: Instant, speak: SpeakId, line: Line) {
+        self.troubles.unspoken = 0;
+        let Line { prompt, text, language, interruptible } = line;
+        self.outputs.push_back(Output::Note(Entry::BotTurn { speak, prompt, text: text.into(), language }));
+        let waited = self.unanswered.take().map(|since| now.saturating_duration_since(since).as_millis());
+        let response_ms = waited.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX));
+        self.outputs.push_back(Output::Note(Entry::AnswerBegan { speak, response_ms }));
+        self.barge_in.handle(now, barge_in::Input::BotStarted { interruptible });
+        self.floor.handle(now, floor::Input::BotStarted);
+    }
+
+    /// A prompt without sound: try it once more, then call a human.
+    fn on_unspoken(&mut self, now: Instant, line: Option<Line>) {
+        if self.troubles.unspoken == 0 {
+            self.outputs.push_back(Output::Note(Entry::Dropped { queue: "prompt".to_owned() }));
+        }
+        self.troubles.unspoken = self.troubles.unspoken.saturating_add(1);
+        match (self.duty, line) {
+            (Duty::Serving, _) if self.troubles.unspoken >= self.config.failures => {
+                self.troubles.unspoken = 0;
+                self.outputs.push_back(Output::Rescue { what: "the bot cannot speak" });
+            }
+            (Duty::Serving, Some(line)) => self.say(now, line, true),
+            (Duty::Serving | Duty::Absent | Duty::Waiting | Duty::Noting | Duty::Leaving, _) => {}
+        }
+    }
+
+    fn on_all_spoken(&mut self, now: Instant, to_end: bool) {
+        if self.speaking.is_busy() {
+            return;
+        }
+        match self.duty {
+            Duty::Absent | Duty::Noting => {}
+            Duty::Waiting => self.keep_company(now),
+            Duty::Leaving => self.outputs.push_back(Output::HangUp),
+            Duty::Serving => {
+                self.give_floor_to_caller(now);
+                if to_end {
+                    self.think(now, Thought::SpokenToEnd);
+                }
+            }
+        }
+    }
+
+    fn on_yield(&mut self, now: Instant) {
+        let Some(speak) = self.speaking.sounding() else { return };
+        self.outputs.push_back(Output::Note(Entry::BargeIn { speak }));
+        self.speaking.handle(now, speaking::Input::Stop);
+    }
+
+    fn on_floor(&mut self, now: Instant, output: floor::Output) {
+        match (output, self.duty) {
+            (floor::Output::NoInput { .. }, Duty::Serving) => self.think(now, Thought::NoInput),
+            (floor::Output::DeadAir, Duty::Serving) => self.on_dead_air(now),
+            (floor::Output::NoInput { .. } | floor::Output::DeadAir, Duty::Waiting) => self.keep_company(now),
+            (floor::Output::NoInput { .. } | floor::Output::DeadAir, Duty::Leaving) if !self.speaking.is_busy() => {
+                self.outputs.push_back(Output::HangUp);
+            }
+            (floor::Output::NoInput { .. } | floor::Output::DeadAir, Duty::Absent | Duty::Noting | Duty::Leaving) => {}
+        }
+    }
+
+    /// The caller hears nothing although it is our turn: ask again; and again; then call a human.
+    fn on_dead_air(&mut self, now: Instant) {
+        if self.duty != Duty::Serving || self.speaking.is_busy() {
+            return;
+        }
+        self.troubles.dead_airs = self.troubles.dead_airs.saturating_add(1);
+        let language = self.thoughts.language();
+        let prompt = self.plan.dialogue.no_match.prompts.first().cloned();
+        let text = prompt.as_deref().and_then(|id| self.plan.prompts.get(id, language)).map(str::to_owned);
+        match (prompt, text) {
+            (Some(prompt), Some(text)) if self.troubles.dead_airs < self.config.failures => {
+                let interruptible = self.plan.dialogue.barge_in;
+                self.say(now, Line { prompt, text, language, interruptible }, false);
+            }
+            (_, _) => self.outputs.push_back(Output::Rescue { what: "the bot has nothing to say" }),
+        }
+    }
+
+    /// Music, if nothing is being said to the waiting caller.
+    fn keep_company(&mut self, now: Instant) {
+        if !self.speaking.is_busy() {
+            self.speaking.music(Some(self.music.clone()));
+        }
+        self.floor.handle(now, floor::Input::BotStarted);
+    }
+
+    fn give_floor_to_caller(&mut self, now: Instant) {
+        self.floor.handle(now, floor::Input::BotOwes);
+        self.floor.handle(now, floor::Input::BotEnded);
+        if self.hearing.is_open() {
+            self.floor.handle(now, floor::Input::CallerStarted);
+        }
+    }
+
+    fn say(&mut self, now: Instant, line: Line, append: bool) {
+        let speak = self.take_speak();
+        self.speaking.handle(now, speaking::Input::Say { speak, line, append });
+        if self.speaking.sounding().is_none() {
+            self.floor.handle(now, floor::Input::BotOwes);
+        }
+    }
+
+    fn think(&mut self, now: Instant, thought: Thought) {
+        let asks = matches!(thought, Thought::Turn(_) | Thought::Digit(_) | Thought::NoInput);
+        let told = self.thoughts.think(now, thought);
+        let acted = self.hear_conversation(now);
+        if asks && told && !acted && !self.speaking.is_busy() {
+            // It chose to go on listening.
+            self.unanswered = None;
+            self.give_floor_to_caller(now);
+        }
+    }
+
+    /// True where the conversation did something about it.
+    fn hear_conversation(&mut self, now: Instant) -> bool {
+        let mut acted = false;
+        while let Some(output) = self.thoughts.poll() {
+            match output {
+                conversation::Output::Note(entry) => self.outputs.push_back(Output::Note(entry)),
+                conversation::Output::Say(Say { prompt, text, language, barge_in, append }) => {
+                    acted = true;
+                    self.say(now, Line { prompt, text, language, interruptible: barge_in }, append);
+                }
+                conversation::Output::Escalate { queue, reason: _, briefing } => {
+                    acted = true;
+                    self.duty = Duty::Waiting;
+                    self.keep_company(now);
+                    self.outputs.push_back(Output::Escalate { queue, briefing });
+                }
+                conversation::Output::HangUp => {
+                    acted = true;
+                    self.outputs.push_back(Output::HangUp);
+                }
+            }
+        }
+        if acted {
+            self.troubles.dead_airs = 0;
+        }
+        acted
+    }
+
+    /// Called by the call before a blind transfer: no more talk, only company.
+    pub fn wait_for_human(&mut self, now: Instant) {
+        self.duty = Duty::Waiting;
+        self.speaking.handle(now, speaking::Input::Stop);
+        self.keep_company(now);
+        self.settle(now);
+    }
+
+    fn time(&self, at: Instant) -> CallTime {
+        let ms = at.saturating_duration_since(self.epoch).as_millis();
+        CallTime(u64::try_from(ms).unwrap_or(u64::MAX))
+    }
+}

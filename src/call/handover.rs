@@ -1,0 +1,226 @@
+//! From the bot to a human, and back where there is none: carries out what [`super::transfer`] asks for.
+
+use std::time::Instant;
+
+use super::ending::By;
+use super::leg::{Leg, LegIdentity};
+use super::queue::Targets;
+use super::speaking::{self, Line, Speaking};
+use super::transfer::{self, Manner, Transfer};
+use super::{Call, Handover, Output, Phase, Rescue, bot};
+use crate::dialplan::schema::RingTarget;
+use crate::ids::LegId;
+use crate::journal::{EndCause, Role};
+use crate::media::bridge::Arrangement;
+use crate::sip::event::{DialogOrder, OutgoingTarget};
+
+/// Prompt id of a briefing, where the synthesiser looks for a recorded one. There is none.
+const BRIEFING: &str = "briefing";
+
+impl Call {
+    /// Begins to ring the telephones of a queue. Nothing where that is being done, or was.
+    pub(super) fn transfer_to(&mut self, now: Instant, queue: &str, manner: Manner) {
+        match self.phase {
+            Phase::WithBot => {}
+            Phase::Answering | Phase::Transferring(_) | Phase::Bridged { .. } | Phase::Over => return,
+        }
+        let blind = matches!(manner, Manner::Blind);
+        let targets = Targets::new(self.facts.plan.clone(), queue);
+        let first = self.next_leg;
+        let transfer = Transfer::new(now, self.facts.config.transfer, targets, manner, first);
+        let agent = Leg::opening(self.agent_identity(first));
+        let mouth = Speaking::new(self.speaking_config());
+        self.bridge.arrange(Arrangement::Briefing);
+        self.phase = Phase::Transferring(Box::new(Handover { transfer, agent, mouth, blind }));
+    }
+
+    /// The caller must get to a human, without briefing: our own side is broken, or the agent was lost. When that has been
+    /// tried before, what is left is a goodbye.
+    pub(super) fn rescue(&mut self, now: Instant, what: &'static str) {
+        match (&self.phase, self.rescue) {
+            (Phase::Over | Phase::Transferring(_) | Phase::Bridged { .. }, _) => {}
+            (Phase::Answering, _) => self.end(now, EndCause::Failed { what: what.to_owned() }),
+            (Phase::WithBot, Rescue::Tried { .. }) => self.bot.handle(now, bot::Input::Leave),
+            (Phase::WithBot, Rescue::NotNeeded) => {
+                self.rescue = Rescue::Tried { what };
+                self.bot.wait_for_human(now);
+                let plan = self.facts.plan.clone();
+                self.transfer_to(now, &plan.escalation.queue, Manner::Blind);
+            }
+        }
+    }
+
+    /// Something for the transfer, if it is about the leg that is being tried.
+    pub(super) fn on_transfer(&mut self, now: Instant, leg: LegId, input: transfer::Input) {
+        if let Phase::Transferring(handover) = &mut self.phase
+            && handover.agent.id() == leg
+        {
+            handover.transfer.handle(now, input);
+        }
+    }
+
+    pub(super) fn on_handover_time(&mut self, now: Instant) {
+        if let Phase::Transferring(handover) = &mut self.phase {
+            handover.transfer.handle(now, transfer::Input::Timeout);
+            handover.mouth.handle(now, speaking::Input::Timeout);
+        }
+    }
+
+    /// Sound for whichever mouth asked for it.
+    pub(super) fn on_sound(&mut self, now: Instant, sound: speaking::Input) {
+        if let Phase::Transferring(handover) = &mut self.phase {
+            handover.mouth.handle(now, sound.clone());
+        }
+        self.bot.handle(now, bot::Input::Sound(sound));
+    }
+
+    /// Does one thing that the transfer or its mouth asks for. False where there is none.
+    pub(super) fn settle_handover(&mut self, now: Instant) -> bool {
+        let Phase::Transferring(handover) = &mut self.phase else { return false };
+        if let Some(output) = handover.transfer.poll() {
+            self.on_transfer_output(now, output);
+        } else if let Some(output) = handover.mouth.poll() {
+            self.on_mouth(now, output);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// The agent's leg is over, or nothing is heard of it. `said_so`: by BYE.
+    pub(super) fn on_agent_gone(&mut self, now: Instant, said_so: bool) {
+        match std::mem::replace(&mut self.phase, Phase::WithBot) {
+            Phase::Bridged { mut agent } => {
+                self.end_leg(now, &mut agent, By::Us);
+                if said_so {
+                    return self.end(now, EndCause::AgentHungUp);
+                }
+                self.bridge.arrange(Arrangement::BotAlone);
+                self.rescue(now, "the agent was lost");
+            }
+            Phase::Transferring(mut handover) => {
+                handover.transfer.handle(now, transfer::Input::AgentGone);
+                self.phase = Phase::Transferring(handover);
+            }
+            phase @ (Phase::Answering | Phase::WithBot | Phase::Over) => self.phase = phase,
+        }
+    }
+
+    /// The other side has ended the agent's leg.
+    pub(super) fn close_agent(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.phase, Phase::WithBot) {
+            Phase::Transferring(mut handover) => {
+                self.end_leg(now, &mut handover.agent, By::Them);
+                self.phase = Phase::Transferring(handover);
+            }
+            Phase::Bridged { mut agent } => {
+                self.end_leg(now, &mut agent, By::Them);
+                self.phase = Phase::Bridged { agent };
+            }
+            phase @ (Phase::Answering | Phase::WithBot | Phase::Over) => self.phase = phase,
+        }
+    }
+
+    fn on_transfer_output(&mut self, now: Instant, output: transfer::Output) {
+        match output {
+            transfer::Output::Note(entry) => self.note(now, entry),
+            transfer::Output::Open { leg } => self.open(leg),
+            transfer::Output::Dial { leg, target } => self.dial(leg, &target),
+            transfer::Output::Brief { leg: _, briefing } => {
+                let speak = self.bot.take_speak();
+                let prompt = BRIEFING.to_owned();
+                let line = Line { prompt, text: briefing.text, language: briefing.language, interruptible: true };
+                self.tell_mouth(now, speaking::Input::Say { speak, line, append: false });
+            }
+            transfer::Output::CutBriefing { leg: _ } => self.tell_mouth(now, speaking::Input::Stop),
+            transfer::Output::Bridge { leg: _ } => self.bridge_agent(now),
+            transfer::Output::End { leg: _ } => {
+                self.end_agent(now);
+            }
+            transfer::Output::GivenUp { failure } => {
+                let Phase::Transferring(handover) = std::mem::replace(&mut self.phase, Phase::WithBot) else { return };
+                self.bridge.arrange(Arrangement::BotAlone);
+                let input = if handover.blind { bot::Input::Leave } else { bot::Input::TransferFailed(failure) };
+                self.bot.handle(now, input);
+            }
+        }
+    }
+
+    fn on_mouth(&mut self, now: Instant, output: speaking::Output) {
+        match output {
+            speaking::Output::Ask { speak, line } => self.ask(speak, line),
+            speaking::Output::Cancel { speak } => self.outputs.push_back(Output::CancelSpeak(speak)),
+            speaking::Output::AllSpoken { .. } => self.tell_transfer(now, transfer::Input::BriefingSpoken),
+            speaking::Output::Unspoken { .. } => self.tell_transfer(now, transfer::Input::BriefingFailed),
+            // The journal has the briefing as such.
+            speaking::Output::Began { .. } | speaking::Output::Ended { .. } => {}
+        }
+    }
+
+    fn open(&mut self, leg: LegId) {
+        let agent = Leg::opening(self.agent_identity(leg));
+        if let Phase::Transferring(handover) = &mut self.phase {
+            handover.agent = agent;
+            self.next_leg = leg.next();
+            self.outputs.push_back(Output::OpenLeg { leg });
+        }
+    }
+
+    fn dial(&mut self, leg: LegId, target: &RingTarget) {
+        let display_name = Some(self.facts.caller.clone());
+        let Some(agent) = self.agent().filter(|agent| agent.id() == leg) else { return };
+        let (Some(dialog), Some(offer)) = (agent.dialog(), agent.offer()) else { return };
+        let host = self.facts.domains.get(&target.trunk).unwrap_or(&target.trunk);
+        let uri = format!("sip:{}@{host}", target.user);
+        let target = OutgoingTarget { uri, trunk: target.trunk.clone(), display_name };
+        self.order(dialog, DialogOrder::Invite { target, offer, headers: Vec::new() });
+    }
+
+    fn bridge_agent(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.phase, Phase::WithBot) {
+            Phase::Transferring(mut handover) => {
+                self.cancel_briefing(now, &mut handover);
+                self.phase = Phase::Bridged { agent: Box::new(handover.agent) };
+                self.bridge.arrange(Arrangement::Bridged);
+                self.bot.handle(now, bot::Input::Bridged);
+            }
+            phase @ (Phase::Answering | Phase::WithBot | Phase::Bridged { .. } | Phase::Over) => self.phase = phase,
+        }
+    }
+
+    fn end_agent(&mut self, now: Instant) {
+        if let Phase::Transferring(mut handover) = std::mem::replace(&mut self.phase, Phase::WithBot) {
+            self.cancel_briefing(now, &mut handover);
+            self.end_leg(now, &mut handover.agent, By::Us);
+            self.phase = Phase::Transferring(handover);
+        }
+    }
+
+    /// Silences the mouth at the agent's ear and drops its other news: what it was saying no longer matters.
+    pub(super) fn cancel_briefing(&mut self, now: Instant, handover: &mut Handover) {
+        handover.mouth.handle(now, speaking::Input::Stop);
+        while let Some(output) = handover.mouth.poll() {
+            if let speaking::Output::Cancel { speak } = output {
+                self.outputs.push_back(Output::CancelSpeak(speak));
+            }
+        }
+    }
+
+    fn tell_mouth(&mut self, now: Instant, input: speaking::Input) {
+        if let Phase::Transferring(handover) = &mut self.phase {
+            handover.mouth.handle(now, input);
+        }
+    }
+
+    fn tell_transfer(&mut self, now: Instant, input: transfer::Input) {
+        if let Phase::Transferring(handover) = &mut self.phase {
+            handover.transfer.handle(now, input);
+        }
+    }
+
+    fn agent_identity(&self, id: LegId) -> LegIdentity {
+        // Each leg's stream its own numbers, all from the call's seed.
+        let seed = self.facts.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        LegIdentity { id, role: Role::Agent, seed, patience: self.facts.config.patience }
+    }
+}

@@ -1,0 +1,249 @@
+//! What a call is made of, what can happen to it, and what it asks for. Values only; the machine is [`super::Call`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::bot::{self, BotConfig};
+use super::transfer::{self, TransferConfig};
+use crate::audio::frame::{Frame, WideFrame};
+use crate::conversation::Understanding;
+use crate::dialplan::Plan;
+use crate::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
+use crate::journal::Record;
+use crate::media::stream::Datagram;
+use crate::redact::Redacted;
+use crate::sip::event::{AddressedOrder, DialogEvent, IncomingInvite};
+use crate::speech::{Hypothesis, Language, Transcript, VoiceActivity};
+
+/// How calls run. What a dialplan says of the same goes before it.
+#[derive(Clone, Debug)]
+pub struct CallConfig {
+    /// The bot.
+    pub bot: BotConfig,
+    /// Transfers.
+    pub transfer: TransferConfig,
+    /// No packet from a party for this long: the party is lost.
+    pub patience: Duration,
+    /// No call lasts longer.
+    pub longest: Duration,
+}
+
+impl Default for CallConfig {
+    fn default() -> Self {
+        Self {
+            bot: BotConfig::default(),
+            transfer: TransferConfig::default(),
+            patience: Duration::from_secs(20),
+            longest: Duration::from_secs(4 * 3600),
+        }
+    }
+}
+
+/// What a call is made of.
+pub struct CallParts {
+    /// Its name.
+    pub id: CallId,
+    /// The INVITE that began it.
+    pub invite: IncomingInvite,
+    /// The line that was dialled.
+    pub plan: Arc<Plan>,
+    /// What was learnt from the line's phrases.
+    pub understanding: Arc<Understanding>,
+    /// Settings.
+    pub config: CallConfig,
+    /// Where the caller's RTP shall come to, as the caller shall see it.
+    pub address: SocketAddr,
+    /// Wall time now, for opening hours.
+    pub wall: SystemTime,
+    /// File of the recording, relative to the recordings folder; `None`: not recorded.
+    pub recording: Option<String>,
+    /// Host part of telephones' addresses at each trunk, by the trunk's name, e.g. `pbx` -> `10.0.0.5:5060`.
+    pub domains: Arc<BTreeMap<String, String>>,
+    /// What a waiting caller hears, 8 kHz, looped.
+    pub music: Arc<[i16]>,
+    /// For everything random (SSRC, sequence numbers, session ids).
+    pub seed: u64,
+}
+
+/// Everything that can happen to a call.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// News of a dialog.
+    Dialog {
+        /// Which.
+        dialog: DialogId,
+        /// What.
+        event: DialogEvent,
+    },
+    /// The port that [`Output::OpenLeg`] asked for, and a free dialog id.
+    LegPort {
+        /// For which leg.
+        leg: LegId,
+        /// Dialog of its INVITE.
+        dialog: DialogId,
+        /// Where its RTP shall come to, as the other side shall see it.
+        address: SocketAddr,
+    },
+    /// There is no port to be had.
+    NoLegPort {
+        /// For which leg.
+        leg: LegId,
+    },
+    /// A datagram on a leg's RTP port.
+    Rtp {
+        /// Which leg.
+        leg: LegId,
+        /// From where.
+        from: SocketAddr,
+        /// What.
+        bytes: &'a [u8],
+    },
+    /// A datagram on a leg's RTCP port.
+    Rtcp {
+        /// Which leg.
+        leg: LegId,
+        /// From where.
+        from: SocketAddr,
+        /// What.
+        bytes: &'a [u8],
+    },
+    /// From the recogniser: voice activity of the caller.
+    Voice(VoiceActivity),
+    /// From the recogniser: a guess.
+    Hypothesis(Hypothesis),
+    /// From the recogniser: final text.
+    Transcript(Transcript),
+    /// The recogniser hears this call no more.
+    RecogniserLost,
+    /// From the synthesiser: the next samples of a prompt, 8 kHz.
+    PromptAudio {
+        /// Which prompt.
+        speak: SpeakId,
+        /// Samples.
+        samples: Arc<[i16]>,
+    },
+    /// From the synthesiser: all samples have come.
+    PromptDone {
+        /// Which prompt.
+        speak: SpeakId,
+    },
+    /// From the synthesiser: no (more) samples will come.
+    PromptFailed {
+        /// Which prompt.
+        speak: SpeakId,
+    },
+    /// The store takes entries again (true), or has no room for decisions (false).
+    Store {
+        /// Whether there is room.
+        room: bool,
+    },
+    /// A person at the console, or the gateway itself, wants something.
+    Order(Order),
+    /// A fault in the shell that serves this call: get the caller to a human.
+    Fault {
+        /// What; nothing personal.
+        what: &'static str,
+    },
+    /// [`super::Call::deadline`] has come.
+    Timeout,
+}
+
+/// What a person, or the gateway, can ask of a live call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// End it.
+    HangUp,
+    /// End it: the gateway stops.
+    Drain,
+    /// Stop recording, or go on.
+    PauseRecording(bool),
+}
+
+/// Everything that a call can ask for, in the order in which it is to be done.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "frames and datagrams pass without a heap allocation each")]
+pub enum Output {
+    /// Hand this to the store before anything that follows.
+    Journal(Record),
+    /// For the SIP endpoint.
+    Sip(AddressedOrder),
+    /// Send on a leg's RTP port.
+    Rtp {
+        /// Which leg.
+        leg: LegId,
+        /// Where to.
+        to: SocketAddr,
+        /// What.
+        datagram: Datagram,
+    },
+    /// Send on a leg's RTCP port.
+    Rtcp {
+        /// Which leg.
+        leg: LegId,
+        /// Where to.
+        to: SocketAddr,
+        /// What.
+        datagram: Datagram,
+    },
+    /// The caller, for the recogniser: 20 ms at 16 kHz, in RTP order on arrival.
+    Hear(WideFrame),
+    /// The recogniser shall give the text of what it heard since the last time.
+    FinishUtterance(UtteranceId),
+    /// The recogniser shall forget what it heard since then; what follows belongs to this utterance.
+    RestartUtterance(UtteranceId),
+    /// The synthesiser shall speak.
+    Speak(SpeakOrder),
+    /// The synthesiser need not speak this any more.
+    CancelSpeak(SpeakId),
+    /// 20 ms for the recording.
+    Record {
+        /// The caller.
+        left: Frame,
+        /// What the caller hears.
+        right: Frame,
+    },
+    /// A port for this new leg, please: [`Input::LegPort`] or [`Input::NoLegPort`] answers.
+    OpenLeg {
+        /// The leg to be.
+        leg: LegId,
+    },
+    /// The leg's port is free.
+    CloseLeg {
+        /// Which.
+        leg: LegId,
+    },
+    /// Nothing will follow: forget this call.
+    Done,
+}
+
+/// Something for the synthesiser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpeakOrder {
+    /// Its number.
+    pub speak: SpeakId,
+    /// Prompt id in the dialplan, to find a recorded one.
+    pub prompt: String,
+    /// The words.
+    pub text: Redacted<String>,
+    /// Their language.
+    pub language: Language,
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The next 20 ms.
+    Frame,
+    /// The bot.
+    Bot(bot::Why),
+    /// A telephone that was dialled.
+    Transfer(transfer::Why),
+    /// The agent's briefing.
+    Briefing,
+    /// A stream.
+    Stream(LegId),
+    /// The longest call.
+    Longest,
+}

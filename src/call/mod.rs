@@ -1,0 +1,306 @@
+//! One call: the caller's leg, the bot, and the human who is called to help. It composes SIP events, streams, turn-taking
+//! and conversation, and decides nothing that they can decide. Sans-IO like its parts: the shell carries bytes, orders and
+//! sounds, and comes back when [`Call::deadline`] says so.
+//!
+//! ```text
+//! driver/call <-> Call -- leg (dialog + stream) x 2
+//!                      -- bot (hearing, speaking, turn-taking, conversation)
+//!                      -- transfer (queue) -- the agent's mouth (speaking)
+//!                      -- ending: the one way out
+//! ```
+//! | file | holds |
+//! |---|---|
+//! | `dialogs` | what SIP says about the legs |
+//! | `frames` | the 20 ms clock: pull, mix, send, record |
+//! | `handover` | from bot to human and back |
+//! | `ending` | [`Call::end`] |
+//!
+//! Journal entries come out before the effect that they announce ([`Output::Journal`]).
+#![deny(clippy::disallowed_methods)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+pub mod bot;
+mod dialogs;
+mod ending;
+mod frames;
+mod handover;
+pub mod hearing;
+mod interface;
+pub mod leg;
+pub mod queue;
+pub mod speaking;
+mod thoughts;
+pub mod transfer;
+
+pub use interface::{CallConfig, CallParts, Input, Order, Output, SpeakOrder, Why};
+
+use crate::dialplan::Plan;
+use crate::ids::{CallId, DialogId, LegId, SpeakId};
+use crate::journal::{CallTime, EndCause, Entry, Record, Role};
+use crate::media::bridge::Bridge;
+use crate::media::stream;
+use crate::redact::Redacted;
+use crate::sip::event::{AddressedOrder, DialogOrder};
+
+use bot::{Bot, BotParts};
+use leg::{Leg, LegIdentity};
+use speaking::{Speaking, SpeakingConfig};
+use transfer::Transfer;
+
+/// How far a call has come.
+enum Phase {
+    /// Our 200 held an offer; the ACK brings the answer (RFC 3264 5).
+    Answering,
+    /// Caller and bot.
+    WithBot,
+    /// The caller waits while telephones ring.
+    Transferring(Box<Handover>),
+    /// Caller and agent.
+    Bridged {
+        /// The agent's.
+        agent: Box<Leg>,
+    },
+    /// Over.
+    Over,
+}
+
+/// A transfer under way.
+struct Handover {
+    transfer: Transfer,
+    agent: Leg,
+    mouth: Speaking,
+    blind: bool,
+}
+
+/// Whether the call is being recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Recording {
+    Off,
+    On,
+    Paused,
+}
+
+/// Whether the caller had to be brought to a human without briefing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rescue {
+    NotNeeded,
+    Tried { what: &'static str },
+}
+
+/// What does not change about a call.
+struct Facts {
+    id: CallId,
+    config: CallConfig,
+    plan: Arc<Plan>,
+    caller: Redacted<String>,
+    epoch: Instant,
+    wall: SystemTime,
+    domains: Arc<BTreeMap<String, String>>,
+    seed: u64,
+}
+
+/// The machine.
+pub struct Call {
+    facts: Facts,
+    caller: Leg,
+    bot: Bot,
+    phase: Phase,
+    bridge: Bridge,
+    next_frame: Instant,
+    next_leg: LegId,
+    recording: Recording,
+    rescue: Rescue,
+    outputs: VecDeque<Output>,
+}
+
+impl Call {
+    /// Answers the INVITE, or refuses it where no media can be agreed.
+    pub fn new(now: Instant, parts: CallParts) -> Self {
+        let CallParts { id, invite, plan, understanding, config, address, wall, recording, domains, music, seed } =
+            parts;
+        let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience: config.patience };
+        let bot = BotParts { config: config.bot.clone(), plan: plan.clone(), understanding, epoch: now, music };
+        let mut call = Self {
+            caller: Leg::calling(identity, invite.dialog, address),
+            bot: Bot::new(bot),
+            phase: Phase::Answering,
+            bridge: Bridge::new(),
+            next_frame: now,
+            next_leg: LegId::CALLER.next(),
+            recording: if recording.is_some() { Recording::On } else { Recording::Off },
+            rescue: Rescue::NotNeeded,
+            outputs: VecDeque::with_capacity(32),
+            facts: Facts { id, config, plan, caller: invite.from.clone(), epoch: now, wall, domains, seed },
+        };
+        call.note(
+            now,
+            Entry::Offered {
+                from: invite.from,
+                to: invite.to,
+                sip_call_id: invite.call_id,
+                dialplan: call.facts.plan.name.clone(),
+            },
+        );
+        call.answer(now, invite.dialog, invite.offer.as_deref(), recording);
+        call
+    }
+
+    /// Takes one input. After [`Output::Done`] nothing has an effect.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        if matches!(self.phase, Phase::Over) {
+            return;
+        }
+        match input {
+            Input::Dialog { dialog, event } => self.on_dialog(now, dialog, event),
+            Input::LegPort { leg, dialog, address } => self.on_port(now, leg, dialog, address),
+            Input::NoLegPort { leg } => self.on_transfer(now, leg, transfer::Input::NotOpened),
+            Input::Rtp { leg, from, bytes } => {
+                self.on_stream(now, leg, stream::Input::Rtp { from, bytes });
+            }
+            Input::Rtcp { leg, from, bytes } => {
+                self.on_stream(now, leg, stream::Input::Rtcp { from, bytes });
+            }
+            Input::Voice(voice) => self.bot.handle(now, bot::Input::Voice(voice)),
+            Input::Hypothesis(guess) => self.bot.handle(now, bot::Input::Hypothesis(&guess)),
+            Input::Transcript(text) => self.bot.handle(now, bot::Input::Transcript(text)),
+            Input::RecogniserLost => self.bot.handle(now, bot::Input::RecogniserLost),
+            Input::PromptAudio { speak, samples } => self.on_sound(now, speaking::Input::Piece { speak, samples }),
+            Input::PromptDone { speak } => self.on_sound(now, speaking::Input::Done { speak }),
+            Input::PromptFailed { speak } => self.on_sound(now, speaking::Input::Failed { speak }),
+            Input::Store { room } => self.bot.handle(now, bot::Input::Store(room)),
+            Input::Order(order) => self.on_order(now, order),
+            Input::Fault { what } => self.rescue(now, what),
+            Input::Timeout => self.on_time(now),
+        }
+        self.settle(now);
+    }
+
+    /// Next thing to do.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to come back, and why. `None` once the call is over.
+    pub fn deadline(&self) -> Option<(Instant, Why)> {
+        let stream_of = |leg: &Leg| leg.deadline().map(|at| (at, Why::Stream(leg.id())));
+        let longest = (self.facts.epoch + self.facts.config.longest, Why::Longest);
+        let (first, second, agent) = match &self.phase {
+            Phase::Over => return None,
+            Phase::Answering => return Some(longest),
+            Phase::WithBot => (None, None, None),
+            Phase::Transferring(handover) => (
+                handover.transfer.deadline().map(|(at, why)| (at, Why::Transfer(why))),
+                handover.mouth.deadline().map(|(at, _)| (at, Why::Briefing)),
+                stream_of(&handover.agent),
+            ),
+            Phase::Bridged { agent } => (None, None, stream_of(agent)),
+        };
+        crate::deadline::earliest([
+            Some((self.next_frame, Why::Frame)),
+            self.bot.deadline().map(|(at, why)| (at, Why::Bot(why))),
+            Some(longest),
+            stream_of(&self.caller),
+            first,
+            second,
+            agent,
+        ])
+    }
+
+    /// The journal's name of this call.
+    pub fn id(&self) -> CallId {
+        self.facts.id
+    }
+
+    fn on_order(&mut self, now: Instant, order: Order) {
+        match order {
+            Order::HangUp => self.end(now, EndCause::BotGoodbye),
+            Order::Drain => self.end(now, EndCause::Drained),
+            Order::PauseRecording(paused) => {
+                let next = match (self.recording, paused) {
+                    (Recording::On, true) => Recording::Paused,
+                    (Recording::Paused, false) => Recording::On,
+                    (Recording::Off, _) | (Recording::On, false) | (Recording::Paused, true) => return,
+                };
+                self.note(now, Entry::RecordingPaused { paused });
+                self.recording = next;
+            }
+        }
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        if now >= self.facts.epoch + self.facts.config.longest {
+            return self.end(now, EndCause::Failed { what: "longer than the longest call".to_owned() });
+        }
+        self.bot.handle(now, bot::Input::Timeout);
+        self.on_handover_time(now);
+        self.on_stream(now, LegId::CALLER, stream::Input::Timeout);
+        if let Some(agent) = self.agent().map(|leg| leg.id()) {
+            self.on_stream(now, agent, stream::Input::Timeout);
+        }
+        self.settle(now);
+        self.on_frames(now);
+    }
+
+    /// Does what the parts ask for, until none asks for anything.
+    fn settle(&mut self, now: Instant) {
+        while !matches!(self.phase, Phase::Over) {
+            if let Some(output) = self.bot.poll() {
+                self.on_bot(now, output);
+            } else if !self.settle_handover(now) {
+                return;
+            }
+        }
+    }
+
+    fn on_bot(&mut self, now: Instant, output: bot::Output) {
+        match output {
+            bot::Output::Note(entry) => self.note(now, entry),
+            bot::Output::Hear(frame) => self.outputs.push_back(Output::Hear(frame)),
+            bot::Output::Finish(utterance) => self.outputs.push_back(Output::FinishUtterance(utterance)),
+            bot::Output::Restart(utterance) => self.outputs.push_back(Output::RestartUtterance(utterance)),
+            bot::Output::Ask { speak, line } => self.ask(speak, line),
+            bot::Output::Cancel { speak } => self.outputs.push_back(Output::CancelSpeak(speak)),
+            bot::Output::Escalate { queue, briefing } => {
+                self.transfer_to(now, &queue, transfer::Manner::Warm(briefing));
+            }
+            bot::Output::Rescue { what } => self.rescue(now, what),
+            bot::Output::HangUp => {
+                let cause = match self.rescue {
+                    Rescue::NotNeeded => EndCause::BotGoodbye,
+                    Rescue::Tried { what } => EndCause::Failed { what: what.to_owned() },
+                };
+                self.end(now, cause);
+            }
+        }
+    }
+
+    fn ask(&mut self, speak: SpeakId, line: speaking::Line) {
+        let speaking::Line { prompt, text, language, interruptible: _ } = line;
+        self.outputs.push_back(Output::Speak(SpeakOrder { speak, prompt, text: text.into(), language }));
+    }
+
+    fn note(&mut self, now: Instant, entry: Entry) {
+        let ms = now.saturating_duration_since(self.facts.epoch).as_millis();
+        let at = CallTime(u64::try_from(ms).unwrap_or(u64::MAX));
+        self.outputs.push_back(Output::Journal(Record { call: self.facts.id, at, entry }));
+    }
+
+    fn order(&mut self, dialog: DialogId, order: DialogOrder) {
+        self.outputs.push_back(Output::Sip(AddressedOrder { dialog, order }));
+    }
+
+    fn agent(&mut self) -> Option<&mut Leg> {
+        match &mut self.phase {
+            Phase::Transferring(handover) => Some(&mut handover.agent),
+            Phase::Bridged { agent } => Some(agent),
+            Phase::Answering | Phase::WithBot | Phase::Over => None,
+        }
+    }
+
+    fn speaking_config(&self) -> SpeakingConfig {
+        self.facts.config.bot.speaking
+    }
+}

@@ -1,0 +1,130 @@
+//! What the conversation is told, and when. While the store has no room for decisions, thoughts wait here in order: a
+//! store that stalls slows decisions, never audio.
+
+use std::collections::VecDeque;
+use std::time::{Instant, SystemTime};
+
+use crate::conversation::{Conversation, Input, Output};
+use crate::journal::TransferFailure;
+use crate::speech::{Language, Transcript};
+
+/// Thoughts that may wait. Of more, the oldest is dropped.
+const DEFERRED: usize = 16;
+
+/// What the conversation is told.
+#[derive(Clone, Debug)]
+pub enum Thought {
+    /// The call was answered.
+    Started(SystemTime),
+    /// The caller finished a turn.
+    Turn(Transcript),
+    /// The caller pressed a key.
+    Digit(char),
+    /// The caller says nothing.
+    NoInput,
+    /// The caller has heard everything.
+    SpokenToEnd,
+    /// Nobody took the call.
+    TransferFailed(TransferFailure),
+    /// A human has the caller.
+    Bridged,
+    /// The ear is deaf for good.
+    RecogniserLost,
+}
+
+/// Whether decisions can be written down.
+#[derive(Debug)]
+enum Store {
+    Open,
+    Full { deferred: VecDeque<Thought> },
+}
+
+/// The conversation and what waits for it.
+pub struct Thoughts {
+    conversation: Conversation,
+    store: Store,
+}
+
+impl Thoughts {
+    /// With an open store.
+    pub fn new(conversation: Conversation) -> Self {
+        Self { conversation, store: Store::Open }
+    }
+
+    /// Tells the conversation, or remembers to. True where it was told.
+    pub fn think(&mut self, now: Instant, thought: Thought) -> bool {
+        match &mut self.store {
+            Store::Open => {
+                self.tell(now, &thought);
+                true
+            }
+            Store::Full { deferred } => {
+                if deferred.len() >= DEFERRED {
+                    deferred.pop_front();
+                }
+                deferred.push_back(thought);
+                false
+            }
+        }
+    }
+
+    /// The store has room (again), or none.
+    pub fn store(&mut self, now: Instant, room: bool) {
+        match (&mut self.store, room) {
+            (Store::Open, true) | (Store::Full { .. }, false) => {}
+            (Store::Open, false) => self.store = Store::Full { deferred: VecDeque::with_capacity(DEFERRED) },
+            (Store::Full { deferred }, true) => {
+                let deferred = std::mem::take(deferred);
+                self.store = Store::Open;
+                for thought in &deferred {
+                    self.tell(now, thought);
+                }
+            }
+        }
+    }
+
+    /// A deadline may have passed.
+    pub fn on_time(&mut self, now: Instant) {
+        if matches!(self.store, Store::Open) && self.deadline().is_some_and(|due| now >= due) {
+            self.conversation.handle(now, Input::Timeout);
+        }
+    }
+
+    /// Next thing that the conversation asks for.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.conversation.poll()
+    }
+
+    /// When the conversation wants to be called back. Never while the store is full.
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.store {
+            Store::Open => self.conversation.deadline().map(|(at, _)| at),
+            Store::Full { .. } => None,
+        }
+    }
+
+    /// Language of this transcript, as the conversation sees it.
+    pub fn language_of(&self, transcript: &Transcript) -> Language {
+        self.conversation.language_of(transcript)
+    }
+
+    /// Language of the last reply.
+    pub fn language(&self) -> Language {
+        self.conversation.language()
+    }
+
+    fn tell(&mut self, now: Instant, thought: &Thought) {
+        let input = match thought {
+            Thought::Started(at) => Input::Started { at: *at },
+            Thought::Turn(transcript) => Input::Turn(transcript),
+            Thought::Digit(digit) => Input::Digit(*digit),
+            Thought::NoInput => Input::NoInput,
+            Thought::SpokenToEnd => Input::SpokenToEnd,
+            Thought::TransferFailed(TransferFailure::Unreachable) => Input::TransferUnavailable,
+            Thought::TransferFailed(failure) => Input::TransferFailed { failure: failure.clone() },
+            Thought::Bridged => Input::Bridged,
+            Thought::RecogniserLost => Input::RecogniserLost,
+        };
+        self.conversation.handle(now, input);
+    }
+}

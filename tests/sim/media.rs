@@ -1,0 +1,141 @@
+//! Bad networks, hold, offers in odd places: the call goes on and both sides hear what they should.
+
+use std::time::Duration;
+
+use tingwa::ids::LegId;
+use tingwa::journal::{EndCause, Entry, Role};
+
+use super::network::Conditions;
+use super::pbx::{Agent, Then};
+use super::world::{Action, Setting, World};
+use super::{engine, signal};
+
+const GREETING: &str = "Welcome to the simulated hotline, say what you want.";
+
+#[test]
+fn audio_survives_loss_reordering_and_jitter() {
+    let rows = [
+        ("clean", Conditions::default(), 0.9, 0.9),
+        ("jitter", Conditions { jitter_ms: 15, ..Conditions::default() }, 0.7, 0.8),
+        ("reordering", Conditions { jitter_ms: 60, ..Conditions::default() }, 0.4, 0.6),
+        ("loss", Conditions { loss: 3.0, ..Conditions::default() }, 0.6, 0.7),
+        ("both", Conditions { loss: 3.0, jitter_ms: 30, ..Conditions::default() }, 0.3, 0.5),
+    ];
+    for (name, network, to_caller, recorded) in rows {
+        let mut world = World::new(Setting { network, ..Setting::default() });
+        world.at(4_500, Action::Says("check my bill", 2_000));
+        world.run_until(10_000);
+        let heard = signal::found(&world.phone(0).heard, &engine::prompt_voice(GREETING));
+        assert!(heard >= to_caller, "{name}: the caller found {heard} of the greeting");
+        let said = signal::voice("check my bill".len() as u64 * 31 + 2_000, 2_000);
+        let left = signal::found(&world.left, &said);
+        assert!(left >= recorded, "{name}: {left} of the caller is in the recording");
+        assert_eq!(world.prompts(), ["greeting", "bill"], "{name}");
+        world.at(10_500, Action::HangsUp);
+        world.run_until(11_000);
+        world.check_over();
+        let quality = world.entries().find_map(|e| match e {
+            Entry::LegEnded { role: Role::Caller, quality, .. } => *quality,
+            _ => None,
+        });
+        let quality = quality.expect("figures of the caller's stream");
+        assert!(quality.received > 400, "{name}: {quality:?}");
+        assert!((network.loss == 0.0) || quality.lost > 0, "{name}: {quality:?}");
+    }
+}
+
+#[test]
+fn the_recording_has_both_sides_in_step() {
+    let mut world = World::new(Setting::default());
+    world.at(4_000, Action::Says("check my bill", 1_000));
+    world.run_until(8_000);
+    assert_eq!(world.left.len(), world.right.len());
+    let length = world.left.len() as u64 / 8;
+    assert!((7_900..=8_040).contains(&length), "{length} ms for 8 s");
+}
+
+#[test]
+fn a_paused_recording_holds_silence() {
+    let mut world = World::new(Setting::default());
+    world.at(1_000, Action::Order(tingwa::call::Order::PauseRecording(true)));
+    world.at(2_000, Action::Order(tingwa::call::Order::PauseRecording(false)));
+    world.run_until(3_000);
+    assert!(world.right[8_200..15_800].iter().all(|s| *s == 0));
+    assert!(signal::loudness(&world.right[16_500..22_000]) > 100.0);
+    assert_eq!(world.entries().filter(|e| matches!(e, Entry::RecordingPaused { .. })).count(), 2);
+}
+
+#[test]
+fn hold_stops_the_bot_and_resuming_goes_on() {
+    let mut world = World::new(Setting::default());
+    world.at(1_000, Action::Holds);
+    world.at(16_000, Action::Unholds);
+    world.run_until(15_900);
+    assert!(!world.done, "a caller on hold is not lost");
+    assert_eq!(world.prompts(), ["greeting"], "and not asked whether anybody is there");
+    assert!(!world.entries().any(|e| matches!(e, Entry::BotTurnEnded { .. })));
+    world.run_until(20_000);
+    assert!(world.entries().any(|e| matches!(e, Entry::BotTurnEnded { complete: true, .. })), "the greeting goes on");
+    world.at(20_500, Action::Says("check my bill", 900));
+    world.run_until(24_000);
+    assert_eq!(world.prompts(), ["greeting", "bill"]);
+}
+
+#[test]
+fn a_caller_on_hold_for_longer_than_patience_is_not_lost() {
+    let mut setting = Setting::default();
+    setting.config.patience = Duration::from_secs(3);
+    let mut world = World::new(setting);
+    world.at(1_000, Action::Holds);
+    world.run_until(12_000);
+    assert!(!world.done);
+}
+
+#[test]
+fn a_caller_whose_packets_stop_is_lost() {
+    let mut setting = Setting::default();
+    setting.config.patience = Duration::from_secs(5);
+    setting.network.caller_dead_from_ms = 3_000;
+    let mut world = World::new(setting);
+    world.run_until(12_000);
+    world.check_over();
+    assert!(matches!(world.entries().last(), Some(Entry::Ended(EndCause::CallerLost))));
+    assert!((7_900..9_000).contains(&world.elapsed()), "{}", world.elapsed());
+}
+
+#[test]
+fn an_invite_without_offer_gets_ours() {
+    let mut world = World::new(Setting { offer: false, ..Setting::default() });
+    world.at(4_500, Action::Says("check my bill", 1_000));
+    world.run_until(8_000);
+    assert_eq!(world.prompts(), ["greeting", "bill"]);
+    assert!(signal::found(&world.phone(0).heard, &engine::prompt_voice(GREETING)) > 0.9);
+}
+
+#[test]
+fn reports_tell_the_round_trip() {
+    let mut world = World::new(Setting::default());
+    world.at(12_000, Action::HangsUp);
+    world.run_until(13_000);
+    let rtcp = world.trace.iter().filter(|line| line.contains(" rtcp ")).count();
+    assert!(rtcp >= 2, "{rtcp} reports");
+}
+
+#[test]
+fn a_hold_while_bridged_keeps_the_agent() {
+    let mut world = World::new(Setting {
+        agents: [("6001", Agent::Answers(500, Then::Accepts(500)))].into(),
+        ..Setting::default()
+    });
+    world.at(1_500, Action::Presses('0'));
+    world.at(8_000, Action::Holds);
+    world.at(12_000, Action::Unholds);
+    world.run_until(13_000);
+    assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })));
+    let voice = signal::voice(611, 1_500);
+    world.phones.get_mut(&LegId(1)).unwrap().say(&voice);
+    let from = world.phone(0).heard.len();
+    world.run_until(16_000);
+    assert!(signal::found(&world.phone(0).heard[from..], &voice) > 0.8);
+    assert!(!world.done);
+}

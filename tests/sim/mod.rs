@@ -1,0 +1,16 @@
+//! One simulated world on a simulated clock: a real [`tingwa::call::Call`] between scripted telephones with real streams,
+//! a lossy network, a PBX, a recogniser that listens to the energy of what it is given, and a synthesiser that hums.
+//! No socket, no thread, no sleep: `world.run_until(..)`.
+
+pub mod engine;
+pub mod network;
+pub mod pbx;
+pub mod phone;
+pub mod plan;
+pub mod signal;
+pub mod world;
+
+mod call_events;
+mod media;
+mod talk;
+mod transfers;

@@ -1,0 +1,107 @@
+//! A telephone: a real stream, a script of what its person says and presses, and an ear that remembers.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tingwa::audio::frame::Frame;
+use tingwa::media::negotiate::{self, LocalMedia, Negotiated};
+use tingwa::media::stream::{self, Stream, StreamConfig};
+
+pub struct Phone {
+    pub address: SocketAddr,
+    pub local: LocalMedia,
+    pub stream: Option<Stream>,
+    /// What is still to be said, 8 kHz.
+    saying: std::collections::VecDeque<i16>,
+    /// Everything heard since the stream began, 8 kHz.
+    pub heard: Vec<i16>,
+    pub digits_heard: Vec<char>,
+    /// Of an INVITE that rings.
+    pub pending_offer: Vec<u8>,
+    seed: u64,
+}
+
+impl Phone {
+    pub fn new(address: SocketAddr, seed: u64) -> Self {
+        let local = LocalMedia::new(address, seed);
+        Self {
+            address,
+            local,
+            stream: None,
+            saying: Default::default(),
+            heard: Vec::new(),
+            digits_heard: Vec::new(),
+            pending_offer: Vec::new(),
+            seed,
+        }
+    }
+
+    pub fn begin(&mut self, now: Instant, negotiated: Negotiated) {
+        match &mut self.stream {
+            Some(stream) => stream.renegotiate(now, negotiated),
+            None => {
+                let patience = Duration::from_secs(3600);
+                let config = StreamConfig { negotiated, cname: "phone".to_owned(), seed: self.seed, patience };
+                self.stream = Some(Stream::new(config, now));
+            }
+        }
+    }
+
+    pub fn offer(&mut self) -> Vec<u8> {
+        negotiate::offer(&mut self.local)
+    }
+
+    pub fn accept(&mut self, now: Instant, answer: &[u8]) {
+        let negotiated = negotiate::accept(answer, &mut self.local).expect("an answer that fits the offer");
+        self.begin(now, negotiated);
+    }
+
+    pub fn answer(&mut self, now: Instant, offer: &[u8]) -> Vec<u8> {
+        let (negotiated, body) = negotiate::answer(offer, &mut self.local).expect("an offer that can be answered");
+        self.begin(now, negotiated);
+        body
+    }
+
+    pub fn say(&mut self, samples: &[i16]) {
+        self.saying.extend(samples);
+    }
+
+    pub fn press(&mut self, now: Instant, digit: char) {
+        if let Some(stream) = &mut self.stream {
+            stream.handle(now, stream::Input::SendDigit { digit, ms: 100 });
+        }
+    }
+
+    /// 20 ms pass.
+    pub fn tick(&mut self, now: Instant) {
+        let mut frame = Frame::default();
+        for sample in &mut frame.0 {
+            *sample = self.saying.pop_front().unwrap_or(0);
+        }
+        let Some(stream) = &mut self.stream else { return };
+        let heard = stream.pull(now);
+        self.heard.extend_from_slice(&heard.0);
+        stream.handle(now, stream::Input::Send(&frame));
+        stream.handle(now, stream::Input::Timeout);
+    }
+
+    pub fn take(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], control: bool) {
+        let Some(stream) = &mut self.stream else { return };
+        let input = if control { stream::Input::Rtcp { from, bytes } } else { stream::Input::Rtp { from, bytes } };
+        stream.handle(now, input);
+    }
+
+    /// Datagrams to send: whether RTCP, and the bytes.
+    pub fn poll(&mut self) -> Vec<(bool, Vec<u8>)> {
+        let mut datagrams = Vec::new();
+        while let Some(output) = self.stream.as_mut().and_then(Stream::poll) {
+            match output {
+                stream::Output::Transmit { datagram, .. } => datagrams.push((false, datagram.as_bytes().to_vec())),
+                stream::Output::TransmitRtcp { datagram, .. } => datagrams.push((true, datagram.as_bytes().to_vec())),
+                stream::Output::Digit(digit) => self.digits_heard.push(digit),
+                stream::Output::Heard(_) | stream::Output::Lost | stream::Output::Resumed => {}
+            }
+        }
+        datagrams
+    }
+}

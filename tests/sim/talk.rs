@@ -1,0 +1,184 @@
+//! Caller and bot: turns, barge-in, silence, keys, and what happens when hearing or speaking fails.
+
+use tingwa::journal::{EndCause, Entry};
+use tingwa::speech::Language;
+
+use super::engine::{Ear, Mouth};
+use super::pbx::{Agent, Then};
+use super::world::{Action, Setting, World};
+use super::{engine, signal};
+
+fn cause(world: &World) -> Option<&EndCause> {
+    match world.entries().last() {
+        Some(Entry::Ended(cause)) => Some(cause),
+        _ => None,
+    }
+}
+
+fn response_times(world: &World) -> Vec<u64> {
+    let time = |e: &Entry| if let Entry::AnswerBegan { response_ms, .. } = e { *response_ms } else { None };
+    world.entries().filter_map(time).collect()
+}
+
+#[test]
+fn a_question_is_heard_answered_and_timed() {
+    let mut world = World::new(Setting::default());
+    world.at(4_000, Action::Says("check my bill", 1_000));
+    world.at(9_000, Action::Says("我想查賬單", 1_000));
+    world.at(14_000, Action::Says("goodbye", 700));
+    world.run_until(30_000);
+    assert_eq!(world.prompts(), ["greeting", "bill", "bill", "goodbye"]);
+    world.check_over();
+    assert_eq!(cause(&world), Some(&EndCause::BotGoodbye));
+    let turns: Vec<(String, Language)> = world
+        .entries()
+        .filter_map(|e| match e {
+            Entry::CallerTurn { text, language, .. } => Some((text.reveal().clone(), *language)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(turns[0], ("check my bill".to_owned(), Language::English));
+    assert_eq!(turns[1], ("我想查賬單".to_owned(), Language::Cantonese));
+    let spoken: Vec<Language> = world
+        .entries()
+        .filter_map(|e| if let Entry::BotTurn { language, .. } = e { Some(*language) } else { None })
+        .collect();
+    assert_eq!(spoken[2], Language::Cantonese, "the reply follows the caller's language");
+    let times = response_times(&world);
+    assert_eq!(times.len(), 3);
+    assert!(times.iter().all(|ms| (350..900).contains(ms)), "{times:?}");
+    let greeting = engine::prompt_voice("Welcome to the simulated hotline, say what you want.");
+    assert!(signal::found(&world.phone(0).heard, &greeting) > 0.9, "the caller hears the greeting");
+    assert!(signal::found(&world.right, &greeting) > 0.95, "and so does the recording");
+}
+
+#[test]
+fn the_journal_is_ahead_of_what_is_heard() {
+    let mut world = World::new(Setting::default());
+    world.at(4_000, Action::Says("check my bill", 1_000));
+    world.run_until(8_000);
+    // Words of the trace, in order: decided, then spoken, then begun, then the packet.
+    let index =
+        |what: &str| world.trace.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}"));
+    assert!(index("prompt: \"bill\", text") > index("CallerTurn"));
+    let asked = world.trace.iter().position(|l| l.contains("Speak(") && l.contains("\"bill\"")).unwrap();
+    let decided = world.trace.iter().position(|l| l.contains("Decided") && l.contains("\"bill\"")).unwrap();
+    let began = world.trace.iter().position(|l| l.contains("BotTurn {") && l.contains("\"bill\"")).unwrap();
+    assert!(decided < asked && asked < began);
+}
+
+#[test]
+fn a_caller_who_speaks_over_the_bot_stops_it() {
+    let mut world = World::new(Setting::default());
+    world.at(1_000, Action::Says("check my bill", 1_200));
+    world.run_until(6_000);
+    let stopped = world.time_of(|e| matches!(e, Entry::BargeIn { .. })).expect("barge-in");
+    assert!((1_190..1_400).contains(&stopped), "after 200 ms of speech, not at {stopped}");
+    let cut = world.entries().find_map(|e| match e {
+        Entry::BotTurnEnded { heard_ms, complete: false, .. } => Some(*heard_ms),
+        _ => None,
+    });
+    assert!(cut.is_some_and(|ms| (900..1_400).contains(&ms)), "{cut:?}");
+    assert_eq!(world.prompts(), ["greeting", "bill"]);
+}
+
+#[test]
+fn a_cough_does_not_stop_the_bot() {
+    let mut world = World::new(Setting::default());
+    world.at(1_000, Action::Noise(140));
+    world.run_until(3_500);
+    assert!(!world.entries().any(|e| matches!(e, Entry::BargeIn { .. } | Entry::CallerTurn { .. })));
+}
+
+#[test]
+fn a_silent_caller_is_asked_twice_and_then_let_go() {
+    let mut world = World::new(Setting::default());
+    world.run_until(60_000);
+    assert_eq!(world.prompts(), ["greeting", "no_input_1", "no_input_2", "goodbye"]);
+    let counts: Vec<u8> =
+        world.entries().filter_map(|e| if let Entry::NoInput { count } = e { Some(*count) } else { None }).collect();
+    assert_eq!(&counts[..2], [1, 2]);
+    world.check_over();
+    assert_eq!(cause(&world), Some(&EndCause::BotGoodbye));
+    assert!(world.longest_silence() < 5_000, "{}", world.longest_silence());
+}
+
+#[test]
+fn what_is_not_understood_twice_goes_to_a_human() {
+    let mut world = World::new(Setting {
+        agents: [("6001", Agent::Answers(500, Then::Accepts(500)))].into(),
+        ..Setting::default()
+    });
+    world.at(4_000, Action::Says("ππππ ωωω", 900));
+    world.at(8_000, Action::Says("ξξξξ δδδ", 900));
+    world.run_until(14_000);
+    assert_eq!(world.prompts(), ["greeting", "no_match", "transferring"]);
+    assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })));
+}
+
+#[test]
+fn key_0_leads_to_a_human_and_stops_the_bot() {
+    let mut world = World::new(Setting {
+        agents: [("6001", Agent::Answers(500, Then::Accepts(500)))].into(),
+        ..Setting::default()
+    });
+    world.at(1_500, Action::Presses('0'));
+    world.run_until(6_000);
+    assert!(world.entries().any(|e| matches!(e, Entry::Digit { digit: '0', .. })));
+    assert_eq!(world.prompts(), ["greeting", "transferring"]);
+    assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })));
+}
+
+#[test]
+fn a_lost_recogniser_leaves_the_keys() {
+    for ear in [Ear::Lost, Ear::Mute, Ear::NoTranscripts] {
+        let mut world = World::new(Setting {
+            ear,
+            agents: [("6001", Agent::Answers(500, Then::Accepts(500)))].into(),
+            ..Setting::default()
+        });
+        world.at(4_000, Action::Says("check my bill", 1_000));
+        world.at(9_500, Action::Says("check my bill", 1_000));
+        world.run_until(15_000);
+        assert_eq!(world.entries().filter(|e| matches!(e, Entry::RecogniserLost)).count(), 1, "{ear:?}");
+        assert!(world.prompts().contains(&"keys_only"), "{ear:?}: {:?}", world.prompts());
+        world.at(15_500, Action::Presses('0'));
+        world.run_until(20_000);
+        assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })), "{ear:?}");
+    }
+}
+
+#[test]
+fn a_bot_that_cannot_speak_calls_a_human() {
+    for mouth in [Mouth::Failing, Mouth::Mute] {
+        let mut world = World::new(Setting {
+            mouth,
+            agents: [("6001", Agent::Answers(500, Then::SaysNothing))].into(),
+            ..Setting::default()
+        });
+        world.run_until(30_000);
+        assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })), "{mouth:?}");
+        assert!(world.longest_silence() < 8_000, "{mouth:?}: {}", world.longest_silence());
+    }
+}
+
+#[test]
+fn noise_without_words_is_no_turn_if_it_is_short() {
+    let mut world = World::new(Setting::default());
+    world.at(4_000, Action::Noise(300));
+    world.run_until(6_000);
+    assert!(!world.entries().any(|e| matches!(e, Entry::CallerTurn { .. })));
+    assert_eq!(world.prompts(), ["greeting"]);
+}
+
+#[test]
+fn a_store_that_stalls_slows_decisions_and_not_audio() {
+    let mut world = World::new(Setting::default());
+    world.at(3_500, Action::Store(false));
+    world.at(4_000, Action::Says("check my bill", 1_000));
+    world.at(7_000, Action::Store(true));
+    world.run_until(6_900);
+    assert_eq!(world.prompts(), ["greeting"]);
+    world.run_until(9_000);
+    assert_eq!(world.prompts(), ["greeting", "bill"]);
+}

@@ -1,0 +1,561 @@
+//! The world: one call, its telephones, and everything that is on its way to somewhere, ordered by time.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tingwa::call::{Call, CallConfig, CallParts, Input, Output};
+use tingwa::ids::{CallId, DialogId, LegId, UtteranceId};
+use tingwa::journal::{Entry, Record};
+use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite};
+
+use super::engine::{self, Ear, Mouth, Recogniser};
+use super::network::{Conditions, Network};
+use super::pbx::{Agent, Then};
+use super::phone::Phone;
+use super::{plan, signal};
+
+/// The caller's dialog.
+pub const CALLER: DialogId = DialogId(1);
+
+/// How the world is to be.
+pub struct Setting {
+    pub network: Conditions,
+    pub agents: BTreeMap<&'static str, Agent>,
+    pub ear: Ear,
+    pub mouth: Mouth,
+    pub config: CallConfig,
+    /// False: the INVITE has no offer.
+    pub offer: bool,
+    /// False: there are no ports for further legs.
+    pub ports: bool,
+    pub seed: u64,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            network: Conditions::default(),
+            agents: BTreeMap::new(),
+            ear: Ear::Healthy,
+            mouth: Mouth::Healthy,
+            config: CallConfig::default(),
+            offer: true,
+            ports: true,
+            seed: 1,
+        }
+    }
+}
+
+/// What a test makes happen at some moment.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// The caller says this, aloud, for so many ms.
+    Says(&'static str, u64),
+    /// The same, but nothing that a recogniser could write down.
+    Noise(u64),
+    Presses(char),
+    HangsUp,
+    Cancels,
+    Holds,
+    Unholds,
+    Order(tingwa::call::Order),
+    Store(bool),
+    Fault,
+}
+
+enum Event {
+    Input(Input<'static>),
+    ToCall { leg: LegId, control: bool, bytes: Vec<u8> },
+    ToPhone { leg: LegId, control: bool, bytes: Vec<u8> },
+    Tick,
+    Action(Action),
+    AgentAnswers { leg: LegId, dialog: DialogId, then: Then },
+    AgentPresses { leg: LegId, digit: char },
+}
+
+pub struct World {
+    pub call: Call,
+    pub start: Instant,
+    pub now: Instant,
+    pub phones: BTreeMap<LegId, Phone>,
+    pub journal: Vec<Record>,
+    /// Orders to dialogs: ms, dialog, order.
+    pub orders: Vec<(u64, DialogId, DialogOrder)>,
+    pub left: Vec<i16>,
+    pub right: Vec<i16>,
+    /// Everything that came out of the call, in words; for comparing two runs.
+    pub trace: Vec<String>,
+    pub done: bool,
+    queue: BTreeMap<(Instant, u64), Event>,
+    sequence: u64,
+    network: Network,
+    recogniser: Recogniser,
+    setting: Setting,
+    agent_dialogs: BTreeMap<DialogId, LegId>,
+    answered: BTreeMap<DialogId, bool>,
+    ended_by_them: Vec<DialogId>,
+    pub open_legs: Vec<LegId>,
+    next_dialog: u64,
+}
+
+fn ms(value: u64) -> Duration {
+    Duration::from_millis(value)
+}
+
+fn phone_address(leg: LegId) -> SocketAddr {
+    SocketAddr::from(([10, 0, 1, 1 + leg.0 as u8], 4000))
+}
+
+fn gateway_address(leg: LegId) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 9], 10_000 + 2 * leg.0))
+}
+
+impl World {
+    pub fn new(setting: Setting) -> Self {
+        let mut caller = Phone::new(phone_address(LegId::CALLER), 77);
+        let offer = setting.offer.then(|| caller.offer());
+        Self::build(setting, caller, offer)
+    }
+
+    /// With this offer, whatever it is.
+    pub fn with_offer(setting: Setting, offer: Vec<u8>) -> Self {
+        Self::build(setting, Phone::new(phone_address(LegId::CALLER), 77), Some(offer))
+    }
+
+    /// A call without a world.
+    pub fn bare_call(seed: u64, offer: bool) -> Call {
+        let mut caller = Phone::new(phone_address(LegId::CALLER), 77);
+        let offer = offer.then(|| caller.offer());
+        Call::new(Instant::now(), parts(&Setting { seed, ..Setting::default() }, offer))
+    }
+
+    fn build(setting: Setting, caller: Phone, offer: Option<Vec<u8>>) -> Self {
+        let now = Instant::now();
+        let mut world = Self {
+            call: Call::new(now, parts(&setting, offer)),
+            start: now,
+            now,
+            phones: [(LegId::CALLER, caller)].into(),
+            journal: Vec::new(),
+            orders: Vec::new(),
+            left: Vec::new(),
+            right: Vec::new(),
+            trace: Vec::new(),
+            done: false,
+            queue: BTreeMap::new(),
+            sequence: 0,
+            network: Network::new(setting.network, setting.seed),
+            recogniser: Recogniser::new(setting.ear),
+            agent_dialogs: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            ended_by_them: Vec::new(),
+            open_legs: vec![LegId::CALLER],
+            next_dialog: 100,
+            setting,
+        };
+        world.post(0, Event::Tick);
+        world.drain();
+        world
+    }
+
+    /// Makes something happen, ms after the start.
+    pub fn at(&mut self, at_ms: u64, action: Action) {
+        self.sequence += 1;
+        self.queue.insert((self.start + ms(at_ms), self.sequence), Event::Action(action));
+    }
+
+    pub fn elapsed(&self) -> u64 {
+        (self.now - self.start).as_millis() as u64
+    }
+
+    /// Lets time pass, to so many ms after the start or to the end of the call.
+    pub fn run_until(&mut self, until_ms: u64) {
+        let until = self.start + ms(until_ms);
+        while !self.done {
+            let event = self.queue.first_key_value().map(|((at, _), _)| *at);
+            let due = self.call.deadline().map(|(at, _)| at);
+            let next = match (event, due) {
+                (Some(event), Some(due)) => event.min(due),
+                (Some(one), None) | (None, Some(one)) => one,
+                (None, None) => return,
+            };
+            if next > until {
+                self.now = until;
+                return;
+            }
+            self.now = self.now.max(next);
+            if event.is_some_and(|at| at <= self.now) {
+                let (_, event) = self.queue.pop_first().expect("there is one");
+                self.happen(event);
+            } else {
+                self.call.handle(self.now, Input::Timeout);
+            }
+            self.drain();
+        }
+    }
+
+    fn post(&mut self, in_ms: u64, event: Event) {
+        self.post_in(ms(in_ms), event);
+    }
+
+    fn post_in(&mut self, wait: Duration, event: Event) {
+        self.sequence += 1;
+        self.queue.insert((self.now + wait, self.sequence), event);
+    }
+
+    fn input(&mut self, in_ms: u64, input: Input<'static>) {
+        self.post(in_ms, Event::Input(input));
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Input(input) => self.call.handle(self.now, input),
+            Event::ToCall { leg, control, bytes } => {
+                let (from, bytes) = (phone_address(leg), &bytes[..]);
+                let input = if control { Input::Rtcp { leg, from, bytes } } else { Input::Rtp { leg, from, bytes } };
+                self.call.handle(self.now, input);
+            }
+            Event::ToPhone { leg, control, bytes } => {
+                if let Some(phone) = self.phones.get_mut(&leg) {
+                    phone.take(self.now, gateway_address(leg), &bytes, control);
+                }
+            }
+            Event::Tick => self.tick(),
+            Event::Action(action) => self.act(action),
+            Event::AgentAnswers { leg, dialog, then } => self.agent_answers(leg, dialog, then),
+            Event::AgentPresses { leg, digit } => {
+                if let Some(phone) = self.phones.get_mut(&leg) {
+                    phone.press(self.now, digit);
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        self.post(20, Event::Tick);
+        let elapsed = self.elapsed();
+        let mut sent = Vec::new();
+        for (leg, phone) in &mut self.phones {
+            phone.tick(self.now);
+            sent.extend(phone.poll().into_iter().map(|(control, bytes)| (*leg, control, bytes)));
+        }
+        for (leg, control, bytes) in sent {
+            let conditions = self.network.conditions;
+            let dead =
+                if leg == LegId::CALLER { conditions.caller_dead_from_ms } else { conditions.agent_dead_from_ms };
+            if elapsed < dead
+                && let Some(delay) = self.network.pass()
+            {
+                self.post_in(delay, Event::ToCall { leg, control, bytes });
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        let now = self.now;
+        let caller = self.phones.get_mut(&LegId::CALLER).expect("the caller has a telephone");
+        match action {
+            Action::Says(text, length) => {
+                self.recogniser.script.push_back(text.to_owned());
+                let seed = text.len() as u64 * 31 + length;
+                caller.say(&signal::voice(seed, length));
+            }
+            Action::Noise(length) => caller.say(&signal::voice(99, length)),
+            Action::Presses(digit) => caller.press(now, digit),
+            Action::HangsUp => self.caller_event(DialogEvent::Ended { lost: false }),
+            Action::Cancels => self.caller_event(DialogEvent::Cancelled),
+            Action::Holds | Action::Unholds => {
+                caller.local.hold = matches!(action, Action::Holds);
+                let sdp: Arc<[u8]> = caller.offer().into();
+                // A telephone that holds with `inactive` sends and wants nothing.
+                let sdp = match action {
+                    Action::Holds => inactive(&sdp),
+                    _ => sdp,
+                };
+                self.caller_event(DialogEvent::Offered { sdp });
+            }
+            Action::Order(order) => self.call.handle(now, Input::Order(order)),
+            Action::Store(room) => self.call.handle(now, Input::Store { room }),
+            Action::Fault => self.call.handle(now, Input::Fault { what: "a fault of the shell" }),
+        }
+    }
+
+    fn caller_event(&mut self, event: DialogEvent) {
+        if matches!(event, DialogEvent::Ended { .. } | DialogEvent::Cancelled) {
+            self.ended_by_them.push(CALLER);
+        }
+        self.call.handle(self.now, Input::Dialog { dialog: CALLER, event });
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.call.poll() {
+            assert!(!self.done, "after Done: {output:?}");
+            self.note_trace(&output);
+            match output {
+                Output::Journal(record) => self.journal.push(record),
+                Output::Sip(order) => {
+                    self.orders.push((self.elapsed(), order.dialog, order.order.clone()));
+                    self.on_order(order.dialog, order.order);
+                }
+                Output::Rtp { leg, to, datagram } => self.to_phone(leg, to, false, datagram.as_bytes().to_vec()),
+                Output::Rtcp { leg, to, datagram } => self.to_phone(leg, to, true, datagram.as_bytes().to_vec()),
+                Output::Hear(frame) => {
+                    for (wait, input) in self.recogniser.hear(&frame) {
+                        self.input(wait, input);
+                    }
+                }
+                Output::FinishUtterance(utterance) => self.finish(utterance),
+                Output::RestartUtterance(utterance) => self.recogniser.restart(utterance),
+                Output::Speak(order) => {
+                    for (wait, input) in engine::speak(self.setting.mouth, &order) {
+                        self.input(wait, input);
+                    }
+                }
+                Output::CancelSpeak(_) => {}
+                Output::Record { left, right } => {
+                    self.left.extend_from_slice(&left.0);
+                    self.right.extend_from_slice(&right.0);
+                }
+                Output::OpenLeg { leg } => self.open_leg(leg),
+                Output::CloseLeg { leg } => {
+                    let index = self.open_legs.iter().position(|open| *open == leg);
+                    self.open_legs.remove(index.expect("only an open leg is closed"));
+                }
+                Output::Done => self.done = true,
+            }
+        }
+    }
+
+    fn note_trace(&mut self, output: &Output) {
+        let line = match output {
+            Output::Rtp { leg, datagram, .. } => format!("rtp {leg} {:?}", datagram.as_bytes()),
+            Output::Rtcp { leg, datagram, .. } => format!("rtcp {leg} {:?}", datagram.as_bytes()),
+            Output::Hear(_) | Output::Record { .. } => return,
+            other => format!("{other:?}"),
+        };
+        self.trace.push(format!("{} {line}", self.elapsed()));
+    }
+
+    fn to_phone(&mut self, leg: LegId, to: SocketAddr, control: bool, bytes: Vec<u8>) {
+        let address = phone_address(leg);
+        assert_eq!(to.ip(), address.ip(), "sent to where the telephone is");
+        if let Some(delay) = self.network.pass() {
+            self.post_in(delay, Event::ToPhone { leg, control, bytes });
+        }
+    }
+
+    fn finish(&mut self, utterance: UtteranceId) {
+        if let Some((wait, input)) = self.recogniser.finish(utterance) {
+            self.input(wait, input);
+        }
+    }
+
+    fn open_leg(&mut self, leg: LegId) {
+        self.open_legs.push(leg);
+        if !self.setting.ports {
+            return self.input(1, Input::NoLegPort { leg });
+        }
+        let dialog = DialogId(self.next_dialog);
+        self.next_dialog += 1;
+        self.agent_dialogs.insert(dialog, leg);
+        self.phones.insert(leg, Phone::new(phone_address(leg), 1000 + u64::from(leg.0)));
+        self.input(1, Input::LegPort { leg, dialog, address: gateway_address(leg) });
+    }
+
+    fn on_order(&mut self, dialog: DialogId, order: DialogOrder) {
+        let now = self.now;
+        match order {
+            DialogOrder::Answer { sdp } => {
+                let caller = self.phones.get_mut(&LegId::CALLER).expect("the caller has a telephone");
+                let sdp = if self.setting.offer {
+                    caller.accept(now, &sdp);
+                    None
+                } else {
+                    Some(caller.answer(now, &sdp).into())
+                };
+                self.input(20, Input::Dialog { dialog, event: DialogEvent::Acknowledged { sdp } });
+            }
+            DialogOrder::AnswerOffer { sdp } => {
+                let caller = self.phones.get_mut(&LegId::CALLER).expect("the caller has a telephone");
+                caller.accept(now, &sdp);
+            }
+            DialogOrder::Invite { target, offer, .. } => self.dial(dialog, &target.uri, &offer),
+            DialogOrder::HangUp => {
+                if self.answered.get(&dialog) == Some(&false) {
+                    let event = DialogEvent::Refused { status: 487 };
+                    self.input(10, Input::Dialog { dialog, event });
+                }
+            }
+            DialogOrder::Ring
+            | DialogOrder::Progress { .. }
+            | DialogOrder::Refuse { .. }
+            | DialogOrder::RefuseOffer { .. } => {}
+        }
+    }
+
+    fn dial(&mut self, dialog: DialogId, uri: &str, offer: &[u8]) {
+        let leg = self.agent_dialogs[&dialog];
+        let user = uri.trim_start_matches("sip:").split('@').next().unwrap_or_default();
+        let agent = self.setting.agents.get(user).copied().unwrap_or(Agent::Refuses(404));
+        self.answered.insert(dialog, false);
+        let event = |event| Input::Dialog { dialog, event };
+        match agent {
+            Agent::Answers(after, then) => {
+                self.input(50, event(DialogEvent::Ringing { sdp: None }));
+                self.phones.get_mut(&leg).expect("the leg has a telephone").pending_offer = offer.to_vec();
+                self.post(after, Event::AgentAnswers { leg, dialog, then });
+            }
+            Agent::NoAnswer => self.input(50, event(DialogEvent::Ringing { sdp: None })),
+            Agent::Refuses(status) => {
+                self.ended_by_them.push(dialog);
+                self.input(30, event(DialogEvent::Refused { status }));
+            }
+            Agent::Silent(wait) => {
+                self.input(wait, event(DialogEvent::Refused { status: 408 }));
+            }
+        }
+    }
+
+    fn agent_answers(&mut self, leg: LegId, dialog: DialogId, then: Then) {
+        if !self.open_legs.contains(&leg) {
+            return;
+        }
+        let now = self.now;
+        let phone = self.phones.get_mut(&leg).expect("the leg has a telephone");
+        let offer = std::mem::take(&mut phone.pending_offer);
+        let sdp = Some(phone.answer(now, &offer).into());
+        self.answered.insert(dialog, true);
+        self.call.handle(now, Input::Dialog { dialog, event: DialogEvent::Answered { sdp } });
+        let presses = |digit| Event::AgentPresses { leg, digit };
+        match then {
+            Then::Accepts(after) => self.post(after, presses('1')),
+            Then::Declines(after) => self.post(after, presses('2')),
+            Then::AcceptsByInfo(after) => {
+                self.input(after, Input::Dialog { dialog, event: DialogEvent::Digit('1') });
+            }
+            Then::SaysNothing => {}
+            Then::HangsUp(after) => self.bye(after, dialog),
+            Then::AcceptsThenHangsUp(accept, bye) => {
+                self.post(accept, presses('1'));
+                self.bye(bye, dialog);
+            }
+        }
+    }
+
+    fn bye(&mut self, after: u64, dialog: DialogId) {
+        self.ended_by_them.push(dialog);
+        self.input(after, Input::Dialog { dialog, event: DialogEvent::Ended { lost: false } });
+    }
+}
+
+/// What tests ask about.
+impl World {
+    /// Entries of the journal, in order.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.journal.iter().map(|record| &record.entry)
+    }
+
+    /// Time of the first entry that fits, ms.
+    pub fn time_of(&self, fits: impl Fn(&Entry) -> bool) -> Option<u64> {
+        self.journal.iter().find(|record| fits(&record.entry)).map(|record| record.at.0)
+    }
+
+    /// Prompts that were begun, in order.
+    pub fn prompts(&self) -> Vec<&str> {
+        self.entries()
+            .filter_map(|e| if let Entry::BotTurn { prompt, .. } = e { Some(prompt.as_str()) } else { None })
+            .collect()
+    }
+
+    /// Times, ms, of HangUp orders to a dialog.
+    pub fn hang_ups(&self, dialog: DialogId) -> Vec<u64> {
+        let fits = |(at, d, order): &(u64, DialogId, DialogOrder)| {
+            (*d == dialog && *order == DialogOrder::HangUp).then_some(*at)
+        };
+        self.orders.iter().filter_map(fits).collect()
+    }
+
+    /// Dialog of a leg that was dialled.
+    pub fn dialog_of(&self, leg: LegId) -> DialogId {
+        *self.agent_dialogs.iter().find(|(_, l)| **l == leg).expect("a leg that was opened").0
+    }
+
+    pub fn phone(&self, leg: u16) -> &Phone {
+        &self.phones[&LegId(leg)]
+    }
+
+    /// What holds of every call that is over.
+    pub fn check_over(&self) {
+        assert!(self.done, "the call is over");
+        assert_eq!(self.call.deadline(), None);
+        assert!(self.open_legs.is_empty(), "every port was given back: {:?}", self.open_legs);
+        assert_eq!(self.entries().filter(|e| matches!(e, Entry::Ended(_))).count(), 1);
+        assert!(matches!(self.journal.last().map(|r| &r.entry), Some(Entry::Ended(_))), "Ended comes last");
+        let times: Vec<_> = self.journal.iter().map(|r| r.at).collect();
+        assert!(times.is_sorted(), "time only goes forward");
+        let mut dialogs: Vec<DialogId> = self.answered.keys().copied().collect();
+        dialogs.push(CALLER);
+        for dialog in dialogs {
+            let ours = self.hang_ups(dialog).len();
+            assert!(ours <= 1, "one BYE or CANCEL for dialog {dialog}, not {ours}");
+            let refused = self.orders.iter().any(|(_, d, o)| *d == dialog && matches!(o, DialogOrder::Refuse { .. }));
+            assert!(ours == 1 || refused || self.ended_by_them.contains(&dialog), "dialog {dialog} was left open");
+        }
+        for leg in self.phones.keys() {
+            let ended = self.entries().filter(|e| matches!(e, Entry::LegEnded { leg: l, .. } if l == leg)).count();
+            assert_eq!(ended, 1, "leg {leg} ended once");
+        }
+    }
+
+    /// The longest silence that the caller heard before a human was there, ms.
+    pub fn longest_silence(&self) -> u64 {
+        let mut longest = 0;
+        let mut current = 0;
+        let alone = self.time_of(|e| matches!(e, Entry::Bridged { .. })).unwrap_or(u64::MAX / 8);
+        for frame in self.right.chunks(160).take((alone / 20) as usize) {
+            current = if signal::loudness(frame) < 50.0 { current + 20 } else { 0 };
+            longest = longest.max(current);
+        }
+        longest
+    }
+}
+
+fn inactive(sdp: &[u8]) -> Arc<[u8]> {
+    let text = String::from_utf8_lossy(sdp);
+    let text = text.replace("a=sendonly", "a=inactive").replace("a=sendrecv", "a=inactive");
+    assert!(text.contains("a=inactive"), "{text}");
+    Arc::from(text.as_bytes())
+}
+
+fn ulid_of(seed: u64) -> ulid::Ulid {
+    ulid::Ulid::from_parts(1_790_000_000_000, u128::from(seed))
+}
+
+fn parts(setting: &Setting, offer: Option<Vec<u8>>) -> CallParts {
+    let (plan, understanding) = plan::line();
+    let invite = IncomingInvite {
+        dialog: CALLER,
+        from: "91234567".into(),
+        display_name: None,
+        to: "1823".to_owned(),
+        call_id: "sim@example".to_owned(),
+        offer: offer.map(Into::into),
+        trunk: Some("pbx".to_owned()),
+        source: SocketAddr::from(([10, 0, 1, 1], 5060)),
+    };
+    CallParts {
+        id: CallId(ulid_of(setting.seed)),
+        invite,
+        plan,
+        understanding,
+        config: setting.config.clone(),
+        address: gateway_address(LegId::CALLER),
+        wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000),
+        recording: Some("sim.wav".to_owned()),
+        domains: Arc::new([("pbx".to_owned(), "192.0.2.2".to_owned())].into()),
+        music: Arc::from(signal::voice(4242, 3_000)),
+        seed: setting.seed,
+    }
+}
