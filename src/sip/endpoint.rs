@@ -48,7 +48,7 @@ pub enum Input<'a> {
         /// What came.
         bytes: &'a [u8],
     },
-    /// A TCP connection has ended or could not be opened; a UDP peer is not to be reached.
+    /// A TCP connection has ended or could not be opened. UDP flows never close.
     FlowClosed {
         /// Which.
         flow: Flow,

@@ -63,6 +63,8 @@ pub enum RegistrationInput<'a> {
     Response(&'a Response),
     /// It was not answered (408) or not sent (503).
     NoAnswer(u16),
+    /// The TCP connection that the PBX would call us by is gone.
+    Disconnected,
     /// The gateway drains.
     Remove,
     /// Time has passed.
@@ -165,9 +167,10 @@ impl Registration {
                 out.push(RegistrationOutput::Tell(RegistrationState::Removed));
                 State::Removed
             }
-            RegistrationInput::Timeout | RegistrationInput::Response(_) | RegistrationInput::NoAnswer(_) => {
-                State::Waiting { until }
-            }
+            RegistrationInput::Timeout
+            | RegistrationInput::Response(_)
+            | RegistrationInput::NoAnswer(_)
+            | RegistrationInput::Disconnected => State::Waiting { until },
         }
     }
 
@@ -189,7 +192,8 @@ impl Registration {
                 self.ask(0, author, out);
                 State::Removing
             }
-            RegistrationInput::Timeout => State::Asking { known },
+            // Its transaction fails on its own.
+            RegistrationInput::Timeout | RegistrationInput::Disconnected => State::Asking { known },
         }
     }
 
@@ -210,6 +214,8 @@ impl Registration {
                 self.ask(0, author, out);
                 State::Removing
             }
+            // Not at once: a PBX that closes after each REGISTER would get them without end.
+            RegistrationInput::Disconnected => State::Registered { refresh: refresh.min(now + BACK_OFF) },
             RegistrationInput::Timeout | RegistrationInput::Response(_) | RegistrationInput::NoAnswer(_) => {
                 State::Registered { refresh }
             }
@@ -232,7 +238,9 @@ impl Registration {
                 self.ask(0, author, out);
                 return State::Removing;
             }
-            RegistrationInput::Remove | RegistrationInput::Timeout => return State::Removing,
+            RegistrationInput::Remove | RegistrationInput::Timeout | RegistrationInput::Disconnected => {
+                return State::Removing;
+            }
             RegistrationInput::Response(_) | RegistrationInput::NoAnswer(_) => {}
         }
         out.push(RegistrationOutput::Tell(RegistrationState::Removed));

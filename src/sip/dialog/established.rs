@@ -258,6 +258,10 @@ impl Established {
     }
 
     fn info(transaction: ServerId, request: &Request, desk: &mut Desk<'_>) -> Next {
+        // RFC 6086 4.2.2: no package was agreed on.
+        if request.headers.contains(&HeaderName::InfoPackage) {
+            return reply(transaction, request, StatusCode::BAD_INFO_PACKAGE, desk);
+        }
         if request.body.is_empty() {
             return reply(transaction, request, StatusCode::OK, desk);
         }

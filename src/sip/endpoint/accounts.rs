@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::dialogs::own_address;
 use super::tables::Owner;
 use super::{Endpoint, Output, TimerKey};
+use crate::sip::flow::Flow;
 use crate::sip::registration::{Registration, RegistrationConfig, RegistrationInput, RegistrationOutput};
 
 impl Endpoint {
@@ -27,6 +28,14 @@ impl Endpoint {
     pub(super) fn remove_registrations(&mut self, now: Instant) {
         for place in 0..self.registrations.len() {
             self.run_registration(now, place, RegistrationInput::Remove);
+        }
+    }
+
+    pub(super) fn registrations_disconnected(&mut self, now: Instant, flow: Flow) {
+        for place in 0..self.registrations.len() {
+            if self.registrations.get(place).is_some_and(|(_, registration)| registration.flow() == flow) {
+                self.run_registration(now, place, RegistrationInput::Disconnected);
+            }
         }
     }
 

@@ -101,5 +101,6 @@ impl Endpoint {
                 TimerKey::Dialog(_) | TimerKey::Registration(_) => {}
             }
         }
+        self.registrations_disconnected(now, flow);
     }
 }

@@ -62,10 +62,8 @@ impl Endpoint {
         match arrival.request.method {
             Method::Ack => self.ack(now, &arrival.request),
             Method::Cancel => self.cancel(now, &arrival),
-            _ => match arrival.request.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)) {
-                Some(tag) => self.within_dialog(now, &tag, arrival),
-                None => self.new_request(now, arrival),
-            },
+            _ if arrival.request.headers.to().is_ok_and(|to| to.tag().is_some()) => self.within_dialog(now, arrival),
+            _ => self.new_request(now, arrival),
         }
     }
 
@@ -101,9 +99,8 @@ impl Endpoint {
         self.run_dialog(now, dialog, DialogInput::Cancel { transaction: id });
     }
 
-    fn within_dialog(&mut self, now: Instant, tag: &str, arrival: Arrival) {
+    fn within_dialog(&mut self, now: Instant, arrival: Arrival) {
         let Some(dialog) = self.dialog_of(&arrival.request) else {
-            tracing::debug!(tag, "request for no dialog of ours");
             return self.refuse(&arrival, Refusal::new(StatusCode::NO_SUCH_TRANSACTION));
         };
         let limit = self.config.limits.transactions;

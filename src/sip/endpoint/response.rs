@@ -34,12 +34,25 @@ impl Endpoint {
     }
 
     /// Starts a transaction for a request that has no Via yet.
-    pub(super) fn start_client(&mut self, now: Instant, flow: Flow, mut request: Box<Request>, owner: Owner) -> ClientId {
+    pub(super) fn start_client(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        mut request: Box<Request>,
+        owner: Owner,
+    ) -> ClientId {
         let branch = self.author.stamp(&mut request, flow);
         self.start_stamped(now, flow, request, &branch, owner)
     }
 
-    fn start_stamped(&mut self, now: Instant, flow: Flow, request: Box<Request>, branch: &str, owner: Owner) -> ClientId {
+    fn start_stamped(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        request: Box<Request>,
+        branch: &str,
+        owner: Owner,
+    ) -> ClientId {
         let id = self.transactions.next_client();
         let key = ClientKey::new(branch, &request.method);
         let is_invite = request.method == Method::Invite;

@@ -95,6 +95,16 @@ fn registers_refreshes_and_is_taken_back() {
 }
 
 #[test]
+fn a_lost_connection_is_made_anew() {
+    let mut world = World::new(300);
+    world.wait();
+    world.answer(200, &[]);
+    world.feed(RegistrationInput::Disconnected);
+    assert_eq!(world.wait(), BACK_OFF);
+    assert_eq!(world.asked.len(), 2);
+}
+
+#[test]
 fn a_registrar_that_wants_longer_gets_it() {
     let mut world = World::new(60);
     world.wait();

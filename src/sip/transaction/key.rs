@@ -1,11 +1,13 @@
 //! Which transaction a message belongs to (RFC 3261 17.1.3, 17.2.3).
 
+use std::sync::Arc;
+
 use crate::wire::sip::header::{HeaderName, Via};
 use crate::wire::sip::message::{Method, Request, Response};
 
 /// Key of a server transaction. An ACK has the key of the INVITE that it acknowledges (with a refusal), a CANCEL its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ServerKey(Vec<u8>);
+pub struct ServerKey(Arc<[u8]>);
 
 impl ServerKey {
     /// The key of a request.
@@ -34,7 +36,7 @@ impl ServerKey {
             }
             None => Self::push_rfc_2543(&mut key, request, method),
         }
-        Self(key)
+        Self(key.into())
     }
 
     /// Without a branch of RFC 3261: Request-URI, From tag, Call-ID, CSeq number, top Via; the To tag too but where the ACK's
@@ -63,7 +65,7 @@ impl ServerKey {
 
 /// Key by which a request that came by two paths is known (RFC 3261 8.2.2.2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct MergeKey(Vec<u8>);
+pub struct MergeKey(Arc<[u8]>);
 
 impl MergeKey {
     /// `None` for a request within a dialog, or that lacks what it takes.
@@ -76,7 +78,7 @@ impl MergeKey {
         let from = headers.from().ok()?;
         let mut key = format!("{cseq}|{}|", from.tag()?).into_bytes();
         key.extend_from_slice(headers.get(&HeaderName::CallId)?);
-        Some(Self(key))
+        Some(Self(key.into()))
     }
 }
 

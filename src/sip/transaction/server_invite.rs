@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Effect, Effects, ServerInput};
+use super::{Effect, Effects, ServerInput, compact};
 use crate::deadline::earliest;
 use crate::sip::timers::{Reliability, Repeat, Timer};
 
@@ -77,12 +77,13 @@ impl ServerInvite {
                 State::Proceeding { last }
             }
             ServerInput::Answer { status, bytes } => {
-                effects.push(Effect::Transmit(bytes.clone()));
+                let answer = compact(&bytes);
+                effects.push(Effect::Transmit(bytes));
                 match status {
-                    ..200 => State::Proceeding { last: Some(bytes) },
+                    ..200 => State::Proceeding { last: Some(answer) },
                     200..300 => State::Accepted { until: Timer::L.due(now, self.reliability) },
                     300.. => State::Completed {
-                        answer: bytes,
+                        answer,
                         repeat: Timer::G.repeat(now, self.reliability),
                         give_up: Timer::H.due(now, self.reliability),
                     },

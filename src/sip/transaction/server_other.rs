@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Effect, Effects, ServerInput};
+use super::{Effect, Effects, ServerInput, compact};
 use crate::sip::timers::{Reliability, Timer};
 
 /// See the module.
@@ -49,8 +49,9 @@ impl ServerOther {
     fn trying(&self, now: Instant, input: ServerInput, effects: &mut Effects) -> State {
         match input {
             ServerInput::Answer { status: 200.., bytes } => {
-                effects.push(Effect::Transmit(bytes.clone()));
-                State::Completed { answer: bytes, until: Timer::J.due(now, self.reliability) }
+                let answer = compact(&bytes);
+                effects.push(Effect::Transmit(bytes));
+                State::Completed { answer, until: Timer::J.due(now, self.reliability) }
             }
             ServerInput::TransportFailed => {
                 effects.push(Effect::Ended);

@@ -139,6 +139,7 @@ fn keys_by_info() {
         (relay, "Duration=160\n", "400", None),
         ("Content-Type: application/media_control+xml\n", "<x/>", "415", None),
         ("", "", "200", None),
+        ("Info-Package: x\n", "", "469", None),
     ]) {
         bench.receive(caller.request("INFO", seq, &format!("k{seq}"), kind, body));
         assert_eq!(bench.words(), [status], "{body}");
