@@ -9,6 +9,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 RUN = os.environ.get("PEERS_RUN", "/tmp/tingwa-peers")
 SPEECH, TINGWA = RUN + "/speech", sys.argv[1]
 CONFIG = RUN + "/tingwa.toml"
+GREETING = 13  # seconds; the recording notice in it cannot be spoken over
 
 
 class Gateway:
@@ -77,7 +78,7 @@ def ask_for_person(phone):
     """Dials the hotline through the PBX and asks for a person once the greeting is over."""
     phone.dial("1823")
     phone.wait("CALL_ESTABLISHED", 10)
-    phone.listen(2)
+    phone.listen(GREETING)
     phone.say(f"{SPEECH}/yue_agent.wav")
 
 
@@ -94,7 +95,7 @@ def check_sipp_speech():
     """SIPp plays Cantonese speech straight to the gateway; the journal shows what was heard and understood."""
     run = subprocess.run([HERE + "/sipp/sipp", "127.0.0.10:5060", "-sf", HERE + "/sipp/uac_play.xml", "-i", "127.0.0.1",
                           "-mi", "127.0.0.1", "-p", "5600", "-min_rtp_port", "40000", "-max_rtp_port", "40038", "-s", "1823",
-                          "-key", "user", "91234567", "-key", "play", f"{SPEECH}/yue_bill_later.al", "-key", "hold", "16000",
+                          "-key", "user", "91234567", "-key", "play", f"{SPEECH}/yue_bill_later.al", "-key", "hold", "24000",
                           "-m", "1", "-timeout", "40", "-trace_logs", "-log_file", RUN + "/sipp.log", "-nostdin"],
                          stdin=subprocess.DEVNULL, capture_output=True, cwd=RUN)
     assert run.returncode == 0, f"SIPp ended with {run.returncode}: {run.stderr[-300:]}"
@@ -212,7 +213,7 @@ def main():
     subprocess.run(["rm", "-rf", RUN + "/var", RUN + "/phones"], check=True)
     subprocess.run([HERE + "/speech.sh", SPEECH], check=True)
     # SIPp cannot wait before it plays: the greeting's time goes in front of the words.
-    subprocess.run(["sox", "-D", f"{SPEECH}/yue_bill.wav", "-t", "al", f"{SPEECH}/yue_bill_later.al", "pad", "2", "12"], check=True)
+    subprocess.run(["sox", "-D", f"{SPEECH}/yue_bill.wav", "-t", "al", f"{SPEECH}/yue_bill_later.al", "pad", str(GREETING), "12"], check=True)
     subprocess.run([HERE + "/asterisk/ast.sh", "start"], check=True)
     gateway, failed, passed = Gateway(), 0, 0
     try:

@@ -1,15 +1,11 @@
 //! Ends, orders, odd moments; the same world twice; and arbitrary inputs.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tingwa::call::{Call, Input, Order, Output};
-use tingwa::ids::{DialogId, LegId, SpeakId, UtteranceId};
+use tingwa::call::Order;
 use tingwa::journal::{EndCause, Entry};
-use tingwa::sip::event::DialogEvent;
-use tingwa::speech::{Hypothesis, Transcript, VoiceActivity};
 
+use super::arbitrary;
 use super::network::Conditions;
 use super::pbx::{Agent, Then};
 use super::world::{Action, CALLER, Setting, World};
@@ -77,109 +73,10 @@ fn the_same_inputs_give_the_same_outputs() {
 /// A quick run of what `fuzz/fuzz_targets/call.rs` does for long.
 #[test]
 fn arbitrary_inputs_end_in_one_end() {
-    for seed in 0..150 {
-        arbitrary(seed);
-    }
-}
-
-fn arbitrary(seed: u64) {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut call = World::bare_call(seed, random.bool());
-    let mut now = Instant::now();
-    let mut ends = Ends::default();
-    ends.drain(&mut call);
-    for _ in 0..random.usize(0..120) {
-        now += Duration::from_millis(random.u64(0..400));
-        let mut bytes = [0u8; 48];
-        random.fill(&mut bytes);
-        let input = input(&mut random, &bytes);
-        call.handle(now, input);
-        ends.drain(&mut call);
-        for _ in 0..20 {
-            let Some((due, _)) = call.deadline() else { break };
-            if due > now {
-                break;
-            }
-            call.handle(now, Input::Timeout);
-            ends.drain(&mut call);
-        }
-    }
-    call.handle(now, Input::Dialog { dialog: CALLER, event: DialogEvent::Ended { lost: false } });
-    ends.drain(&mut call);
-    assert_eq!((ends.ended, ends.done), (1, 1), "seed {seed}");
-    assert_eq!(ends.opened, ends.closed, "seed {seed}");
-    assert_eq!(call.deadline(), None);
-}
-
-#[derive(Default)]
-struct Ends {
-    ended: usize,
-    done: usize,
-    opened: Vec<LegId>,
-    closed: Vec<LegId>,
-    byes: Vec<DialogId>,
-}
-
-impl Ends {
-    fn drain(&mut self, call: &mut Call) {
-        while let Some(output) = call.poll() {
-            assert_eq!(self.done, 0, "after Done: {output:?}");
-            match output {
-                Output::Journal(record) => self.ended += usize::from(matches!(record.entry, Entry::Ended(_))),
-                Output::Sip(order) if order.order == tingwa::sip::event::DialogOrder::HangUp => {
-                    assert!(!self.byes.contains(&order.dialog), "two BYEs for {}", order.dialog);
-                    self.byes.push(order.dialog);
-                }
-                Output::OpenLeg { leg } => self.opened.push(leg),
-                Output::CloseLeg { leg } if leg != LegId::CALLER => self.closed.push(leg),
-                Output::Done => self.done += 1,
-                _ => {}
-            }
-        }
-    }
-}
-
-fn input<'a>(random: &mut fastrand::Rng, bytes: &'a [u8]) -> Input<'a> {
-    let leg = LegId(random.u16(0..4));
-    let dialog = DialogId(random.u64(1..4));
-    let from = SocketAddr::from(([10, 0, 1, 1], 4000));
-    let (speak, utterance) = (SpeakId(random.u32(0..6)), UtteranceId(random.u32(0..4)));
-    let sdp: Arc<[u8]> = Arc::from(&b"v=0\r\no=- 1 1 IN IP4 10.0.1.2\r\ns=-\r\nc=IN IP4 10.0.1.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"[..]);
-    match random.u8(0..22) {
-        0 => Input::Dialog { dialog, event: DialogEvent::Ringing { sdp: None } },
-        1 => Input::Dialog { dialog, event: DialogEvent::Answered { sdp: Some(sdp) } },
-        2 => Input::Dialog { dialog, event: DialogEvent::Refused { status: random.u16(300..700) } },
-        3 => Input::Dialog { dialog, event: DialogEvent::Acknowledged { sdp: random.bool().then_some(sdp) } },
-        4 => Input::Dialog {
-            dialog,
-            event: DialogEvent::Offered { sdp: if random.bool() { sdp } else { Arc::from(bytes) } },
-        },
-        5 => Input::Dialog { dialog, event: DialogEvent::Digit(*random.choice(&['0', '1', '2', '#', 'A']).unwrap()) },
-        6 if dialog != CALLER => Input::Dialog { dialog, event: DialogEvent::Ended { lost: random.bool() } },
-        7 | 8 => Input::LegPort {
-            leg,
-            dialog: DialogId(1 + u64::from(leg.0)),
-            address: SocketAddr::from(([10, 0, 0, 9], 10_000)),
-        },
-        9 => Input::NoLegPort { leg },
-        10 => Input::Rtp { leg, from, bytes },
-        11 => Input::Rtcp { leg, from, bytes },
-        12 | 13 => {
-            Input::Voice(VoiceActivity { probability: random.f32() * 1.2 - 0.1, duration_ms: random.u16(0..200) })
-        }
-        14 => Input::Hypothesis(Hypothesis { utterance, text: "bill".into() }),
-        15 => Input::Transcript(Transcript {
-            utterance,
-            text: "speak to a person".into(),
-            language: None,
-            confidence: 1.0,
-        }),
-        16 => Input::RecogniserLost,
-        17 => Input::PromptAudio { speak, samples: Arc::from(vec![900i16; random.usize(0..4000)]) },
-        18 => Input::PromptDone { speak },
-        19 => Input::PromptFailed { speak },
-        20 => Input::Store { room: random.bool() },
-        21 => Input::Fault { what: "fuzz" },
-        _ => Input::Timeout,
+    for seed in 0..300 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut data = vec![0u8; random.usize(0..700)];
+        random.fill(&mut data);
+        arbitrary::run(&data);
     }
 }

@@ -2,6 +2,7 @@
 //! a lossy network, a PBX, a recogniser that listens to the energy of what it is given, and a synthesiser that hums.
 //! No socket, no thread, no sleep: `world.run_until(..)`.
 
+pub mod arbitrary;
 pub mod engine;
 pub mod network;
 pub mod pbx;

@@ -8,7 +8,6 @@ use tingwa::media::negotiate::{self, LocalMedia, Negotiated};
 use tingwa::media::stream::{self, Stream, StreamConfig};
 
 pub struct Phone {
-    pub address: SocketAddr,
     pub local: LocalMedia,
     pub stream: Option<Stream>,
     /// What is still to be said, 8 kHz.
@@ -25,7 +24,6 @@ impl Phone {
     pub fn new(address: SocketAddr, seed: u64) -> Self {
         let local = LocalMedia::new(address, seed);
         Self {
-            address,
             local,
             stream: None,
             saying: Default::default(),

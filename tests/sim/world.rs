@@ -124,13 +124,6 @@ impl World {
         Self::build(setting, Phone::new(phone_address(LegId::CALLER), 77), Some(offer))
     }
 
-    /// A call without a world.
-    pub fn bare_call(seed: u64, offer: bool) -> Call {
-        let mut caller = Phone::new(phone_address(LegId::CALLER), 77);
-        let offer = offer.then(|| caller.offer());
-        Call::new(Instant::now(), parts(&Setting { seed, ..Setting::default() }, offer))
-    }
-
     fn build(setting: Setting, caller: Phone, offer: Option<Vec<u8>>) -> Self {
         let now = Instant::now();
         let mut world = Self {
@@ -535,6 +528,7 @@ fn ulid_of(seed: u64) -> ulid::Ulid {
 
 fn parts(setting: &Setting, offer: Option<Vec<u8>>) -> CallParts {
     let (plan, understanding) = plan::line();
+    let domains = Arc::new([("pbx".to_owned(), "192.0.2.2".to_owned())].into());
     let invite = IncomingInvite {
         dialog: CALLER,
         from: "91234567".into(),
@@ -550,11 +544,10 @@ fn parts(setting: &Setting, offer: Option<Vec<u8>>) -> CallParts {
         invite,
         plan,
         understanding,
-        config: setting.config.clone(),
+        config: CallConfig { domains, ..setting.config.clone() },
         address: gateway_address(LegId::CALLER),
         wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000),
         recording: Some("sim.wav".to_owned()),
-        domains: Arc::new([("pbx".to_owned(), "192.0.2.2".to_owned())].into()),
         music: Arc::from(signal::voice(4242, 3_000)),
         seed: setting.seed,
     }
