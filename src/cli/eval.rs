@@ -89,6 +89,7 @@ struct Figures {
     language_right: f64,
     final_ms_p50: f64,
     final_ms_p95: f64,
+    /// Time of one processor a second of audio.
     real_time_factor: f64,
 }
 
@@ -176,7 +177,7 @@ pub fn run(args: &EvalArgs) -> Result<ExitCode, Box<dyn Error>> {
             errors,
             language_right: named == Some(*language),
             finish: spent.finish,
-            work: spent.frames + spent.finish,
+            work: spent.processor,
             audio_ms: frames.len() as u64 * 20,
         };
         for name in [language.code(), "all"] {
@@ -213,7 +214,7 @@ fn read_set(path: &Path) -> Result<Vec<(Item, Language)>, Box<dyn Error>> {
 fn print_table(figures: &BTreeMap<String, Figures>) {
     println!(
         "{:<5} {:>6} {:>7} {:>8} {:>5} {:>5} {:>5} {:>8} {:>9} {:>14} {:>7}",
-        "", "utter.", "tokens", "errors", "S", "D", "I", "right", "language", "final p50/p95", "RTF"
+        "", "utter.", "tokens", "errors", "S", "D", "I", "right", "language", "final p50/p95", "CPU/s"
     );
     for (name, f) in figures {
         println!(

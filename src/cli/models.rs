@@ -146,9 +146,9 @@ fn try_file(manifest: &Manifest, recogniser: &str, vad: &str, file: &Path) -> Re
         }
     })?;
     let seconds = frames.len() as f64 * 0.02;
-    let work = (spent.frames + spent.finish).as_secs_f64();
+    let work = spent.processor.as_secs_f64();
     println!(
-        "\n{seconds:.1} s of audio in {:.0} ms: {:.2} % of a core; final after {:.1} ms",
+        "\n{seconds:.1} s of audio took {:.0} ms of a processor: {:.2} %; final after {:.1} ms",
         work * 1000.0,
         100.0 * work / seconds,
         spent.finish.as_secs_f64() * 1000.0

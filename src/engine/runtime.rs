@@ -66,3 +66,24 @@ fn load() -> Result<ort::environment::Environment, RuntimeError> {
     let builder = ort::init_from(&path).map_err(|error| refused(error.to_string()))?;
     builder.with_telemetry(false).with_name("tingwa").build().map_err(|error| refused(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtime_is_there_and_cannot_look_up_a_name() {
+        let path = library().unwrap_or_else(|error| panic!("{error}"));
+        let bytes = std::fs::read(path).unwrap();
+        for name in [&b"getaddrinfo"[..], b"gethostbyname", b"curl_easy_init"] {
+            assert!(!bytes.windows(name.len()).any(|at| at == name), "{}", String::from_utf8_lossy(name));
+        }
+        environment().unwrap();
+    }
+
+    #[test]
+    fn a_missing_library_says_what_to_do() {
+        let error = missing(&[PathBuf::from("/a"), PathBuf::from("/b")]).to_string();
+        assert_eq!(error, "no libonnxruntime.so at /a, /b; run `make setup`, or set TINGWA_ORT_LIB to the file");
+    }
+}

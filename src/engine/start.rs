@@ -4,17 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::config::EngineConfig;
-use super::manifest::{Kind, Manifest, ManifestError, Model};
+use super::local::{CheckError, LocalEngines, check_in_child};
+use super::manifest::{Kind, Manifest, ManifestError};
 use super::recogniser::RecogniserError;
-use super::recogniser::sherpa::SherpaRecogniser;
 use super::synthesiser::cache::{Cache, CacheConfig};
 use super::synthesiser::espeak::{Espeak, EspeakConfig};
 use super::synthesiser::pool::SpeakConfig;
 use super::synthesiser::recorded::Recordings;
 use super::synthesiser::{SynthesiserError, SynthesiserPool};
-use super::vad::gate::GateConfig;
-use super::vad::silero::SileroVad;
-use super::worker::{EngineFactory, PoolConfig, RecogniserPool};
+use super::worker::{PoolConfig, RecogniserPool};
 
 /// The configured voices cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -37,26 +35,19 @@ pub enum VoicesError {
     },
 }
 
-/// Makes sherpa-onnx and Silero on each worker's thread.
-struct SherpaAndSilero {
-    recogniser: Model,
-    vad: Model,
-}
-
-impl EngineFactory for SherpaAndSilero {
-    type Recogniser = SherpaRecogniser;
-    type Vad = SileroVad;
-    fn make(&self) -> Result<(SherpaRecogniser, SileroVad), RecogniserError> {
-        Ok((SherpaRecogniser::load(&self.recogniser)?, SileroVad::load(&self.vad, Some(GateConfig::default()))?))
+/// Has a process of its own load the configured models first: a file that the native library cannot take ends that process
+/// and not this one. For the program's start; it needs `tingwa models` in the running program.
+pub fn check_models(config: &EngineConfig, manifest: &Manifest) -> Result<(), CheckError> {
+    for id in [&config.recogniser, &config.vad] {
+        check_in_child(&config.manifest, manifest.model(id)?)?;
     }
+    Ok(())
 }
 
 /// Starts the recogniser workers; returns when each has loaded its models.
 pub fn start_hearing(config: &EngineConfig, manifest: &Manifest) -> Result<RecogniserPool, RecogniserError> {
-    let recogniser = manifest.model(&config.recogniser)?.clone();
-    let vad = manifest.model(&config.vad)?.clone();
-    let pool = PoolConfig { workers: config.recogniser_threads, ..PoolConfig::default() };
-    RecogniserPool::start(pool, SherpaAndSilero { recogniser, vad })
+    let engines = LocalEngines::of(manifest, &config.recogniser, &config.vad)?;
+    RecogniserPool::start(PoolConfig { workers: config.recogniser_threads, ..PoolConfig::default() }, engines)
 }
 
 /// Starts the synthesiser threads. `folders` are the hotlines' names and their folders of recorded prompts.

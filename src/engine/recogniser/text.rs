@@ -36,9 +36,9 @@ pub fn is_chinese(c: char) -> bool {
 /// Characters that written Cantonese has and written Mandarin has not.
 const CANTONESE: &str = "嘅係唔冇咗喺嗰啲佢咩嘢哋畀搵睇噉喎啫嚟揾諗嬲攞唞啱噃嘥冚瞓踎嗌嘞喇㗎嚿咁啩𠮶俾嗮晒瞇尋攰乜";
 /// Characters that only Simplified writing has, as far as telephone talk goes.
-const SIMPLIFIED: &str = "账单询问题这们个为么说话请给电网络让对时间还没钱费约业务办谢帮转员经变动换机号码开关长见现听难过达总讲边远连书车东门马风飞鱼龙头发买卖卡里后从会应该吗";
+const SIMPLIFIED: &str = "账单询问题这们个为么说话请给电网络让对时间还没钱费约业务办谢帮转员经变动换机号码开关长见现听难过达总讲边远连书车东门马风飞鱼龙头发买卖卡里后从会应该吗骗块贷讯资积区级银实际险维护复态据签传临优价值员宽带视频报读写错误线断";
 /// Characters that only Traditional writing has, likewise.
-const TRADITIONAL: &str = "賬單詢問題這們個為說話請給電網絡讓對時間還沒錢費約業務辦謝幫轉員經變動換機號碼開關長見現聽難過達總講邊遠連書車東門馬風飛魚龍頭發買賣裡後從會應該嗎";
+const TRADITIONAL: &str = "賬單詢問題這們個為說話請給電網絡讓對時間還沒錢費約業務辦謝幫轉員經變動換機號碼開關長見現聽難過達總講邊遠連書車東門馬風飛魚龍頭發買賣裡後從會應該嗎騙塊貸訊資積區級銀實際險維護復態據簽傳臨優價值員寬帶視頻報讀寫錯誤線斷";
 /// Characters of Mandarin function words that spoken Cantonese writes otherwise.
 const MANDARIN: &str = "的是不在他她它们們这這那没沒吗嗎呢吧很说說给給把也和";
 

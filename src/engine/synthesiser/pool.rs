@@ -220,3 +220,137 @@ impl Job {
         (self.sink)(SpeakEvent { call: self.request.call, speak: self.request.speak, kind });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::synthesiser::cache::CacheConfig;
+    use crate::ids::{CallId, SpeakId};
+
+    /// Speaks every text as two pieces; "hang" waits for `gate`, "panic" panics, "fail" fails.
+    #[derive(Default)]
+    struct Fake {
+        spoken: AtomicU64,
+        gate: Arc<Mutex<()>>,
+    }
+
+    impl Synthesiser for Fake {
+        fn fingerprint(&self, language: Language) -> String {
+            format!("fake {language}")
+        }
+        fn speak(
+            &self,
+            words: Words<'_>,
+            _: &Cancel,
+            sink: &mut super::super::PieceSink<'_>,
+        ) -> Result<(), SynthesiserError> {
+            self.spoken.fetch_add(1, Ordering::SeqCst);
+            assert_ne!(words.text, "panic");
+            if words.text == "hang" {
+                drop(self.gate.lock().unwrap());
+            }
+            if words.text == "fail" {
+                return Err(SynthesiserError::TooLong { characters: 9, limit: 1 });
+            }
+            let length = words.text.len();
+            let _ = sink(vec![1; length].into());
+            let _ = sink(vec![2; length].into());
+            Ok(())
+        }
+    }
+
+    struct Room {
+        pool: SynthesiserPool,
+        engine: Arc<Fake>,
+        heard: Receiver<SpeakEventKind>,
+        ear: Sender<SpeakEventKind>,
+    }
+
+    fn room(queue: usize) -> Room {
+        let engine = Arc::new(Fake::default());
+        let cache = Arc::new(Cache::new(CacheConfig::default()));
+        let config = SpeakConfig { workers: 1, queue };
+        let pool = SynthesiserPool::start(config, engine.clone(), Recordings::default(), cache).unwrap();
+        let (ear, heard) = bounded(100);
+        Room { pool, engine, heard, ear }
+    }
+
+    impl Room {
+        fn speak(&self, text: &str) -> Result<SpeakHandle, SpeakRefused> {
+            let call = CallId(ulid::Ulid(1));
+            let (text, language, recording) = (text.into(), Language::English, None);
+            let request = SpeakRequest { call, speak: SpeakId(4), text, language, recording };
+            let ear = self.ear.clone();
+            let sink = move |event: SpeakEvent| {
+                assert_eq!((event.call, event.speak), (call, SpeakId(4)));
+                ear.send(event.kind).unwrap();
+            };
+            self.pool.speak(request, Box::new(sink))
+        }
+        fn next(&self) -> SpeakEventKind {
+            self.heard.recv_timeout(Duration::from_secs(10)).expect("an event in time")
+        }
+    }
+
+    fn piece(samples: &[i16]) -> SpeakEventKind {
+        SpeakEventKind::Piece(samples.into())
+    }
+
+    #[test]
+    fn speaks_piece_by_piece_and_the_second_time_from_memory() {
+        let room = room(8);
+        room.speak("abc").unwrap();
+        assert_eq!([room.next(), room.next(), room.next()], [piece(&[1; 3]), piece(&[2; 3]), SpeakEventKind::Done]);
+        room.speak("abc").unwrap();
+        assert_eq!([room.next(), room.next()], [piece(&[1, 1, 1, 2, 2, 2]), SpeakEventKind::Done]);
+        assert_eq!(room.engine.spoken.load(Ordering::SeqCst), 1);
+        assert_eq!(room.pool.counts().remembered.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn failures_and_panics_are_told_and_the_thread_goes_on() {
+        let room = room(8);
+        room.speak("fail").unwrap();
+        assert_eq!(room.next(), SpeakEventKind::Failed("the text has 9 characters; a prompt may have 1".to_owned()));
+        room.speak("panic").unwrap();
+        assert_eq!(room.next(), SpeakEventKind::Failed("the synthesiser panicked".to_owned()));
+        room.speak("x").unwrap();
+        assert_eq!(room.next(), piece(&[1]));
+        assert_eq!(room.pool.counts().failed.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_what_was_cancelled_is_not_spoken() {
+        let room = room(1);
+        let held = room.engine.gate.lock().unwrap();
+        room.speak("hang").unwrap();
+        // Taken from the queue before the next one is put into it.
+        while room.pool.waiting() > 0 {
+            std::thread::yield_now();
+        }
+        let waiting = room.speak("never").unwrap();
+        assert_eq!(room.speak("x").unwrap_err(), SpeakRefused);
+        waiting.cancel();
+        drop(held);
+        assert_eq!([room.next(), room.next(), room.next()], [piece(&[1; 4]), piece(&[2; 4]), SpeakEventKind::Done]);
+        let engine = room.engine.clone();
+        room.pool.shut_down();
+        assert_eq!((engine.spoken.load(Ordering::SeqCst), room.heard.try_recv().is_err()), (1, true));
+    }
+
+    #[test]
+    fn fixed_prompts_are_spoken_beforehand_once() {
+        let room = room(1);
+        let prompts = [("welcome".to_owned(), Language::English), ("welcome".to_owned(), Language::Cantonese)];
+        let mut seen = Vec::new();
+        room.pool.prepare(&prompts, &mut |done, all| seen.push((done, all))).unwrap();
+        room.pool.prepare(&prompts, &mut |_, _| {}).unwrap();
+        assert_eq!(seen, [(0, 2), (1, 2), (2, 2)]);
+        assert_eq!(room.engine.spoken.load(Ordering::SeqCst), 2);
+        room.speak("welcome").unwrap();
+        assert_eq!(room.next(), piece(&[1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2]));
+    }
+}

@@ -134,6 +134,11 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
         self.fed = true;
     }
 
+    /// True where the call asked for something at this point of its audio.
+    pub(super) fn is_asked(&self) -> bool {
+        self.due.is_some()
+    }
+
     /// Tells the guess where the last decode changed it, then does what the call asked for at this point. True where
     /// something was done and more may be waiting behind it.
     pub(super) fn answer(&mut self) -> bool {

@@ -125,12 +125,14 @@ impl<F: EngineFactory> Worker<F> {
     /// One round over all calls; again while a call asked for something and may have asked for more.
     fn tick<R: Recogniser, V: Vad>(&self, engines: &mut (R, V), hearings: &mut Vec<Hearing<R, V>>) {
         loop {
-            let mut failed = None;
+            let (mut failed, mut again) = (None, false);
             for (at, hearing) in hearings.iter_mut().enumerate() {
                 if let Err(error) = hearing.absorb(&mut engines.1) {
                     failed = Some((at, error));
                     break;
                 }
+                // A transcript that is asked for does not wait for the guesses of others.
+                again |= hearing.is_asked() && hearing.answer();
             }
             if let Some((at, error)) = failed {
                 tracing::error!(%error, "voice activity failed; the call is told");
@@ -139,9 +141,8 @@ impl<F: EngineFactory> Worker<F> {
             }
             let mut fed: Vec<&mut R::Stream> = hearings.iter_mut().filter(|h| h.fed).map(Hearing::stream).collect();
             engines.0.decode(&mut fed);
-            let mut again = false;
-            for hearing in hearings.iter_mut() {
-                again |= hearing.answer();
+            for hearing in hearings.iter_mut().filter(|h| h.fed) {
+                hearing.answer();
             }
             let before = hearings.len();
             hearings.retain(|h| !h.gone);
