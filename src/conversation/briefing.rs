@@ -56,3 +56,30 @@ pub fn text(plan: &Plan, facts: Facts<'_>, language: Language) -> String {
     let fields = [("reason", reason), ("wanted", wanted), ("language", label(facts.caller.code())), ("said", said)];
     fields.into_iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), &value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialplan::demo;
+
+    #[test]
+    fn an_agent_hears_why_what_and_in_which_language() {
+        let plan = demo::plan();
+        let number = |name: &str| plan.intents.iter().position(|intent| intent.name == name).unwrap();
+        let wanted = [number("bill"), number("roaming"), number("roaming")];
+        let facts = Facts { rule: "intent:lost", wanted: &wanted, caller: Language::Mandarin, said: "" };
+        assert_eq!(
+            text(&plan, facts, Language::Cantonese),
+            "有客人轉駁。原因：遺失電話或者電話卡。查詢：漫遊、查賬單。客人講普通話。接聽請按一，唔接請按二。"
+        );
+        let facts = Facts { rule: "no_match:2", wanted: &[], caller: Language::English, said: "" };
+        assert!(text(&plan, facts, Language::English).contains("Reason: the bot could not help. About: not clear."));
+    }
+
+    #[test]
+    fn fields_are_filled_as_they_are_said() {
+        let values = BTreeMap::from([("number".to_owned(), "91234567".to_owned())]);
+        assert_eq!(render("打去{number}。", &values, Language::Cantonese), "打去九一二三，四五六七。");
+        assert_eq!(render("{other}", &values, Language::English), "{other}");
+    }
+}

@@ -175,7 +175,11 @@ const WRITTEN: [(&str, &str); 96] = [
 impl Views {
     /// All views of a text.
     pub fn of(text: &str, readings: &Readings) -> Self {
-        let tokens = tokens(text, readings);
+        Self::of_tokens(tokens(text, readings), readings)
+    }
+
+    /// All views of tokens, e.g. of a part of an utterance.
+    pub fn of_tokens(tokens: Vec<Token>, readings: &Readings) -> Self {
         let core: Vec<Token> =
             tokens.iter().filter(|t| !matches!(t, Token::Han(c) if PARTICLES.contains(*c))).cloned().collect();
         let core = if core.is_empty() { tokens.clone() } else { core };

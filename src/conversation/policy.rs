@@ -5,7 +5,8 @@
 //! 3. a request for another language -> that language (`asked_for_language`)
 //! 4. a stored question alike enough, and more so than the best intent -> its answer (`knowledge:NAME`)
 //! 5. an intent in scope and not ambiguous -> where it leads (`intent:NAME`)
-//! 6. else not understood
+//! 6. small talk that the turn began with set aside (「喂你好，」「唔該」), rules 4 and 5 for the rest
+//! 7. else not understood; an intent that would end the call on weak evidence is not understood either
 //!
 //! Pure: the same words give the same verdict. What follows from it, and the counting, is the machine's.
 
@@ -13,13 +14,21 @@ use crate::conversation::escalation::{Lexicon, Wish};
 use crate::conversation::intent::{Classifier, Guess};
 use crate::conversation::knowledge::Knowledge;
 use crate::conversation::language;
-use crate::conversation::normalise::Views;
+use crate::conversation::normalise::{Token, Views};
 use crate::conversation::readings::Readings;
 use crate::dialplan::Plan;
+use crate::dialplan::schema::Target;
 use crate::speech::Language;
 
 /// Below this confidence the best intent is no better than a coin among several.
 const AMBIGUOUS: f32 = 0.25;
+
+/// An intent that ends the call needs this confidence.
+const TO_HANG_UP: f32 = 0.5;
+/// Against an intent with a lower score than this, a question that is alike enough wins.
+const WEAK: f32 = -0.25;
+/// The rest of a turn counts when it has this many tokens.
+const REST: usize = 2;
 
 /// Everything that a plan's line has learnt. Built once a plan, shared by its calls.
 #[derive(Debug)]
@@ -29,6 +38,8 @@ pub struct Understanding {
     classifier: Classifier,
     knowledge: Knowledge,
     lexicon: Lexicon,
+    /// Small talk that a turn may begin with, longest first.
+    openings: Vec<Vec<Token>>,
 }
 
 /// What a turn means and why.
@@ -71,11 +82,16 @@ impl Understanding {
                 questions.push((Views::of(text, &readings), number));
             }
         }
+        let chat = |number: &usize| plan.intents.get(*number).is_some_and(|intent| intent.chat);
+        let openings = examples.iter().filter(|(_, number)| chat(number)).map(|(views, _)| views.core.clone());
+        let mut openings: Vec<Vec<Token>> = openings.filter(|tokens| tokens.len() <= 4).collect();
+        openings.sort_by_key(|tokens| std::cmp::Reverse(tokens.len()));
         let lexicon = Lexicon::new(&plan.escalation.human_words, &plan.escalation.urgent_words, &readings);
         Self {
             classifier: Classifier::train(&examples, plan.intents.len()),
             knowledge: Knowledge::new(&questions),
             lexicon,
+            openings,
             readings,
         }
     }
@@ -104,14 +120,83 @@ impl Understanding {
         if let Some(meaning) = self.wish(said, plan) {
             return Verdict { meaning, guess };
         }
-        let sure = guess.filter(|guess| guess.in_scope && guess.best.1 >= AMBIGUOUS);
-        let question = self.knowledge.find(said);
-        let meaning = match (question, sure) {
-            (Some((question, likeness)), Some(guess)) if likeness >= guess.best.1 => Meaning::Question(question),
+        let meaning = self.content(said, guess, plan);
+        let chat = match meaning {
+            Meaning::Intent(number) => plan.intents.get(number).is_some_and(|intent| intent.chat),
+            Meaning::NotUnderstood => true,
+            Meaning::Wish(_) | Meaning::Language(_) | Meaning::Question(_) => false,
+        };
+        let rest = if chat { self.rest(said, plan) } else { None };
+        rest.unwrap_or(Verdict { meaning, guess })
+    }
+
+    /// Rules 4 and 5.
+    fn content(&self, said: &Views, guess: Option<Guess>, plan: &Plan) -> Meaning {
+        let ends = |number: usize| plan.intents.get(number).is_some_and(|intent| matches!(intent.then, Target::End(_)));
+        let enough = |guess: &Guess| guess.best.1 >= if ends(guess.best.0) { TO_HANG_UP } else { AMBIGUOUS };
+        let sure = guess.filter(|guess| guess.in_scope && enough(guess));
+        match (self.knowledge.find(said), sure) {
+            (Some((question, likeness)), Some(guess)) if likeness >= guess.best.1 || guess.score < WEAK => {
+                Meaning::Question(question)
+            }
             (Some((question, _)), None) => Meaning::Question(question),
             (_, Some(guess)) => Meaning::Intent(guess.best.0),
             (None, None) => Meaning::NotUnderstood,
-        };
-        Verdict { meaning, guess }
+        }
+    }
+
+    /// Rule 6: what follows the small talk, where that is more than small talk.
+    fn rest(&self, said: &Views, plan: &Plan) -> Option<Verdict> {
+        let opening = self.openings.iter().find(|opening| said.core.starts_with(opening))?;
+        let rest = said.core.get(opening.len()..).filter(|rest| rest.len() >= REST)?;
+        let views = Views::of_tokens(rest.to_vec(), &self.readings);
+        let guess = self.classifier.guess(&views);
+        let meaning = self.content(&views, guess, plan);
+        match meaning {
+            Meaning::Intent(number) if plan.intents.get(number).is_none_or(|intent| intent.chat) => None,
+            Meaning::NotUnderstood => None,
+            Meaning::Intent(_) | Meaning::Question(_) | Meaning::Wish(_) | Meaning::Language(_) => {
+                Some(Verdict { meaning, guess })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialplan::demo;
+
+    #[test]
+    fn the_first_rule_that_holds_decides() {
+        let plan = demo::plan();
+        let mind = Understanding::train(&plan);
+        let intent = |name: &str| Meaning::Intent(plan.intents.iter().position(|intent| intent.name == name).unwrap());
+        let table = [
+            ("我畀人呃咗錢，我要搵真人", Meaning::Wish(Wish::Urgent)),
+            ("我想搵真人查張單", Meaning::Wish(Wish::Human)),
+            ("講普通話", Meaning::Language(Language::Mandarin)),
+            ("點樣開通留言信箱呀", Meaning::Question(2)),
+            ("我想check下個bill", intent("bill")),
+            ("喂你好我想開漫遊", intent("roaming")),
+            ("唔該", intent("thanks")),
+            ("no", intent("no")),
+            ("有冇其他優惠", intent("plan_change")),
+            ("冇訊號", intent("fault")),
+            ("", Meaning::NotUnderstood),
+            ("榴槤芒果火龍果", Meaning::NotUnderstood),
+        ];
+        for (text, expected) in table {
+            assert_eq!(mind.judge(&mind.views(text), &plan).meaning, expected, "{text}");
+        }
+        let cantonese_only = Plan { languages: vec![Language::Cantonese], ..plan };
+        assert_eq!(mind.wish(&mind.views("講普通話"), &cantonese_only), None);
+    }
+
+    #[test]
+    fn learning_is_the_same_each_time() {
+        let plan = demo::plan();
+        let guess = |mind: &Understanding| mind.judge(&mind.views("我想知張單幾錢"), &plan).guess;
+        assert_eq!(guess(&Understanding::train(&plan)), guess(&Understanding::train(&plan)));
     }
 }

@@ -26,3 +26,25 @@ impl Routes {
         &self.plans
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialplan::{check, demo};
+    use crate::settings::Problems;
+
+    #[test]
+    fn the_first_plan_that_matches_takes_the_number() {
+        let (first, files) = (demo::plan(), demo::files());
+        let second = Plan { name: "second".to_owned(), numbers: vec!["_18XX".parse().unwrap()], ..demo::plan() };
+        let (problems, warnings) = (Problems::default(), Problems::default());
+        check::between(&[(&files, &second), (&files, &first)], &problems, &warnings);
+        assert!(problems.report().contains("\"1823\" is never reached: \"_18XX\""), "{}", problems.report());
+        let routes = Routes::new(vec![Arc::new(first), Arc::new(second)]);
+        let name = |number| routes.find(number).map(|plan| plan.name.as_str());
+        assert_eq!(
+            (name("1823"), name("18234"), name("1899"), name("999")),
+            (Some("demo"), Some("demo"), Some("second"), None)
+        );
+    }
+}
