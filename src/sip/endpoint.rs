@@ -183,6 +183,8 @@ pub struct Endpoint {
     transactions: Transactions,
     dialogs: Dialogs,
     next_dialog: u64,
+    /// Dialogs whose last event has not been told.
+    live: usize,
     registrations: Vec<(String, Registration)>,
     streams: BTreeMap<Flow, StreamParser>,
     timers: TimerTable<TimerKey>,
@@ -203,6 +205,7 @@ impl Endpoint {
             transactions: Transactions::default(),
             dialogs: Dialogs::default(),
             next_dialog: 0,
+            live: 0,
             registrations: Vec::new(),
             streams: BTreeMap::new(),
             timers: TimerTable::default(),
@@ -251,9 +254,15 @@ impl Endpoint {
         Some((at, why))
     }
 
-    /// How many dialogs there are.
+    /// How many dialogs there are, those included that only wait for other branches of a fork.
     pub fn dialogs(&self) -> usize {
         self.dialogs.len()
+    }
+
+    /// True where nothing is under way that a stop would cut off: no dialog that a call knows of, no registration to be
+    /// taken back. Transactions that only wait for repeats (32 s) do not count.
+    pub fn is_at_rest(&self) -> bool {
+        self.live == 0 && self.registrations.iter().all(|(_, registration)| registration.is_removed())
     }
 
     /// How many transactions there are.

@@ -69,6 +69,13 @@ pub enum DialogEvent {
     },
 }
 
+impl DialogEvent {
+    /// True for the last event of a dialog; there is exactly one.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Cancelled | Self::Ended { .. })
+    }
+}
+
 /// What a call asks of its dialog. Orders that come too late (the dialog is gone) are dropped by the endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialogOrder {

@@ -132,6 +132,11 @@ impl Registration {
         }
     }
 
+    /// True after it was taken back.
+    pub fn is_removed(&self) -> bool {
+        matches!(self.state, State::Removed)
+    }
+
     /// One step.
     pub fn handle(
         &mut self,

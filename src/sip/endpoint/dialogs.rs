@@ -59,7 +59,10 @@ impl Endpoint {
     fn perform(&mut self, now: Instant, id: DialogId, outputs: Vec<DialogOutput>) {
         for output in outputs {
             match output {
-                DialogOutput::Tell(event) => self.out.push_back(Output::Dialog { dialog: id, event }),
+                DialogOutput::Tell(event) => {
+                    self.live -= usize::from(event.is_last() && self.live > 0);
+                    self.out.push_back(Output::Dialog { dialog: id, event });
+                }
                 DialogOutput::Answer { transaction, status, bytes } => {
                     self.run_server(now, transaction, ServerInput::Answer { status, bytes });
                 }
@@ -104,6 +107,7 @@ impl Endpoint {
                 let mut out = Vec::new();
                 let uac = Uac::new(invitation, &mut Desk { author: &mut self.author, out: &mut out });
                 self.dialogs.add(id, tag, Dialog::Uac(Box::new(uac)));
+                self.live += 1;
                 self.perform(now, id, out);
                 self.settle(id);
             }

@@ -175,6 +175,7 @@ impl Endpoint {
         match Uas::new(reply, Arc::clone(&request), transaction, tag.clone(), credentials) {
             Some(uas) => {
                 self.dialogs.add(dialog, tag, Dialog::Uas(Box::new(uas)));
+                self.live += 1;
                 self.out.push_back(Output::Incoming(incoming));
             }
             None => {

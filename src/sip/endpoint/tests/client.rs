@@ -297,7 +297,9 @@ fn registers_and_is_taken_back_on_drain() {
     bench.handle(Input::Drain);
     let register = bench.requests().remove(0);
     assert_eq!(header(&register.headers, HeaderName::Expires), "0");
+    assert!(!bench.endpoint.is_at_rest());
     bench.receive(reply(&register, 200));
+    assert!(bench.endpoint.is_at_rest());
     let states: Vec<_> = bench
         .rest
         .iter()

@@ -41,11 +41,7 @@ impl Storm {
                     self.dialogs.insert(invite.dialog, 0);
                 }
                 Output::Dialog { dialog, event } => {
-                    let ended = matches!(
-                        event,
-                        DialogEvent::Ended { .. } | DialogEvent::Refused { .. } | DialogEvent::Cancelled
-                    );
-                    *self.dialogs.entry(dialog).or_default() += u32::from(ended);
+                    *self.dialogs.entry(dialog).or_default() += u32::from(event.is_last());
                 }
                 Output::Close { .. } | Output::Registration { .. } | Output::Count(_) => {}
             }
@@ -150,6 +146,7 @@ impl Storm {
         }
         assert_eq!(self.endpoint.deadline(), None);
         assert_eq!((self.endpoint.dialogs(), self.endpoint.transactions()), (0, 0));
+        assert!(self.endpoint.is_at_rest());
         assert!(self.dialogs.len() > 20, "the storm reaches dialogs");
         let odd: Vec<_> = self.dialogs.iter().filter(|(_, ends)| **ends != 1).collect();
         assert!(odd.is_empty(), "{odd:?}");

@@ -113,14 +113,12 @@ impl Pair {
     /// Each dialog ended exactly once, and nothing is left.
     fn check(&self) {
         for (who, events) in &self.events {
-            let ends = |event: &&DialogEvent| {
-                matches!(event, DialogEvent::Ended { .. } | DialogEvent::Refused { .. } | DialogEvent::Cancelled)
-            };
+            let ends = |event: &&DialogEvent| event.is_last();
             assert_eq!(events.iter().filter(ends).count(), 1, "{who:?} {events:?}");
             assert!(events.last().is_some_and(|event| ends(&event)), "{who:?} {events:?}");
         }
         for side in &self.sides {
-            assert_eq!((side.dialogs(), side.transactions()), (0, 0));
+            assert_eq!((side.dialogs(), side.transactions(), side.is_at_rest()), (0, 0, true));
         }
     }
 }

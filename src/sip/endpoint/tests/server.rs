@@ -23,9 +23,11 @@ fn a_call_comes_is_answered_and_ends() {
     assert_eq!((ok.status.as_u16(), &ok.body[..]), (200, &b"ours"[..]));
     assert_eq!(ok.headers.to().unwrap().tag(), Some(caller.to_tag.as_str()));
     bench.receive(caller.ack(1));
+    assert!(!bench.endpoint.is_at_rest());
     assert_eq!(bench.events(), [DialogEvent::Acknowledged { sdp: None }]);
     bench.receive(caller.request("BYE", 2, "b", "", ""));
     assert_eq!((bench.words(), bench.events()), (vec!["200".into()], vec![DialogEvent::Ended { lost: false }]));
+    assert!(bench.endpoint.is_at_rest() && bench.endpoint.transactions() > 0);
     bench.receive(caller.request("BYE", 2, "b", "", ""));
     assert_eq!(bench.words(), ["200"], "the answer was lost");
     bench.order(DialogOrder::HangUp);
