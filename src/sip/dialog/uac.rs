@@ -15,6 +15,7 @@ use crate::sip::digest::client::Prover;
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 use crate::sip::flow::Flow;
 use crate::sip::timers::GIVE_UP;
+use crate::sip::transaction::ServerId;
 use crate::wire::sip::header::{CSeq, HeaderName};
 use crate::wire::sip::message::{Method, Request, Response, StatusCode};
 
@@ -48,8 +49,10 @@ enum State {
     Calling,
     /// Nothing heard yet, and the call has hung up: CANCEL waits for a provisional answer (9.1).
     CallingHungUp,
-    /// A provisional answer came.
-    Proceeding,
+    /// A provisional answer came, with a tag where there is an early dialog.
+    Proceeding {
+        early: Option<Core>,
+    },
     /// CANCEL was sent.
     Cancelling {
         give_up: Instant,
@@ -98,7 +101,7 @@ impl Uac {
         self.state = match mem::replace(&mut self.state, State::Over) {
             State::Calling => self.calling(now, input, desk),
             State::CallingHungUp => self.calling_hung_up(now, input, desk),
-            State::Proceeding => self.proceeding(now, input, desk),
+            State::Proceeding { early } => self.proceeding(now, input, early, desk),
             State::Cancelling { give_up } => self.cancelling(now, input, give_up, desk),
             State::Up { established, ack } => self.up(now, input, established, ack, desk),
             State::Leaving { core, ack, untold } => self.leaving(input, core, ack, untold, desk),
@@ -114,7 +117,7 @@ impl Uac {
             State::Up { established, .. } => established.deadline(),
             State::Calling
             | State::CallingHungUp
-            | State::Proceeding
+            | State::Proceeding { .. }
             | State::Leaving { .. }
             | State::Lingering { .. }
             | State::Over => None,
@@ -131,14 +134,14 @@ impl Uac {
         self.invitation.flow
     }
 
-    /// True where a message belongs here. There is nobody to talk to before the 2xx.
+    /// True where a message belongs here.
     pub fn matches(&self, call_id: &[u8], remote_tag: &str) -> bool {
         match &self.state {
             State::Up { established, .. } => established.core.matches(call_id, remote_tag),
             State::Leaving { core, .. } => core.matches(call_id, remote_tag),
+            State::Proceeding { early } => early.as_ref().is_some_and(|core| core.matches(call_id, remote_tag)),
             State::Calling
             | State::CallingHungUp
-            | State::Proceeding
             | State::Cancelling { .. }
             | State::Lingering { .. }
             | State::Over => false,
@@ -148,7 +151,7 @@ impl Uac {
     fn calling(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> State {
         match input {
             DialogInput::Order(DialogOrder::HangUp) => State::CallingHungUp,
-            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, desk),
+            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, None, desk),
             DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
             other => stray(other, State::Calling, desk),
         }
@@ -165,12 +168,16 @@ impl Uac {
         }
     }
 
-    fn proceeding(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> State {
+    fn proceeding(&mut self, now: Instant, input: DialogInput<'_>, early: Option<Core>, desk: &mut Desk<'_>) -> State {
         match input {
             DialogInput::Order(DialogOrder::HangUp) => cancel(now, desk),
-            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, desk),
+            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, early, desk),
             DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
-            other => stray(other, State::Proceeding, desk),
+            DialogInput::Request { transaction, request } => {
+                self.early_request(transaction, request, desk);
+                State::Proceeding { early }
+            }
+            other => stray(other, State::Proceeding { early }, desk),
         }
     }
 
@@ -189,14 +196,14 @@ impl Uac {
     }
 
     /// An answer to the INVITE while the call wants it.
-    fn answered(&mut self, now: Instant, response: &Response, desk: &mut Desk<'_>) -> State {
+    fn answered(&mut self, now: Instant, response: &Response, early: Option<Core>, desk: &mut Desk<'_>) -> State {
         let sdp = sdp_of(response);
         match response.status.as_u16() {
             180 | 183 => {
                 desk.tell(DialogEvent::Ringing { sdp });
-                State::Proceeding
+                State::Proceeding { early: self.early_dialog(response).or(early) }
             }
-            ..200 => State::Proceeding,
+            ..200 => State::Proceeding { early: self.early_dialog(response).or(early) },
             200..300 => match self.acknowledge(response, desk) {
                 Some((core, ack)) => {
                     let established = Established::reached(now, core, response, self.invitation.offer.clone());
@@ -215,6 +222,28 @@ impl Uac {
             },
             status => refused(status, desk),
         }
+    }
+
+    fn early_dialog(&self, response: &Response) -> Option<Core> {
+        let tagged = response.headers.to().is_ok_and(|to| to.tag().is_some());
+        let Invitation { flow, request, user, .. } = &self.invitation;
+        tagged.then(|| Core::of_answer(*flow, request, response, user.clone()))?
+    }
+
+    /// Before the answer a PBX may tell whose phone rings by UPDATE; an offer has to wait for the answer to ours (RFC 3311 5.2).
+    fn early_request(&self, transaction: ServerId, request: &Request, desk: &mut Desk<'_>) {
+        let status = match request.method {
+            Method::Update if !request.body.is_empty() => StatusCode::REQUEST_PENDING,
+            Method::Update | Method::Options | Method::Info => StatusCode::OK,
+            Method::Bye => StatusCode::NO_SUCH_TRANSACTION,
+            _ => StatusCode::METHOD_NOT_ALLOWED,
+        };
+        let mut answer = desk.author.answer(request, status, None);
+        if request.method == Method::Update {
+            let contact = desk.author.contact(self.invitation.flow, self.invitation.user.as_deref());
+            answer.headers.push(HeaderName::Contact, contact);
+        }
+        desk.answer(transaction, &answer);
     }
 
     /// A final answer after the call has hung up.

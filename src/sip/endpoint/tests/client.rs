@@ -82,6 +82,32 @@ fn the_other_side_hangs_up() {
 }
 
 #[test]
+fn while_it_rings_the_pbx_may_update() {
+    let mut bench = Bench::new();
+    let invite = dial(&mut bench);
+    let local = header(&invite.headers, HeaderName::From);
+    let call_id = header(&invite.headers, HeaderName::CallId);
+    let request = |method: &str, seq: u32, body: &str| {
+        format!(
+            "{method} sip:6000@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.2:5070;branch=z9hG4bKu{seq};rport\n\
+             Max-Forwards: 70\nFrom: <sip:6001@192.0.2.2:5070>;tag=t\nTo: {local}\nCall-ID: {call_id}\n\
+             CSeq: {seq} {method}\nContent-Type: application/sdp\n\n{body}"
+        )
+    };
+    bench.receive(request("UPDATE", 1, ""));
+    assert_eq!(bench.words(), ["481"], "no dialog yet");
+    bench.receive(reply(&invite, 180));
+    bench.receive(request("UPDATE", 2, ""));
+    bench.receive(request("UPDATE", 3, SDP));
+    bench.receive(request("REFER", 4, ""));
+    assert_eq!(bench.words(), ["200", "491", "405"]);
+    bench.receive(reply(&invite, 200));
+    bench.events();
+    bench.receive(request("UPDATE", 5, SDP));
+    assert_eq!(bench.events(), [DialogEvent::Offered { sdp: sdp(SDP) }]);
+}
+
+#[test]
 fn other_branches_of_a_fork_are_acknowledged_and_ended() {
     let (mut bench, invite) = up();
     bench.receive(reply_with(&invite, 200, "second", &[], "other"));
