@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::core::Core;
+use super::info::info;
 use super::session::{MIN_SE, Session};
 use super::{Desk, DialogOutput, Purpose};
 use crate::deadline::{earliest, is_due};
@@ -130,7 +131,7 @@ impl Established {
             Method::Bye => self.bye(transaction, request, desk),
             Method::Invite => self.invite(now, transaction, request, desk),
             Method::Update => self.update(now, transaction, request, desk),
-            Method::Info => Self::info(transaction, request, desk),
+            Method::Info => info(transaction, request, desk),
             Method::Options => reply(transaction, request, StatusCode::OK, desk),
             Method::Other(_) => reply(transaction, request, StatusCode::NOT_IMPLEMENTED, desk),
             Method::Register
@@ -257,30 +258,6 @@ impl Established {
         }
     }
 
-    fn info(transaction: ServerId, request: &Request, desk: &mut Desk<'_>) -> Next {
-        // RFC 6086 4.2.2: no package was agreed on.
-        if request.headers.contains(&HeaderName::InfoPackage) {
-            return reply(transaction, request, StatusCode::BAD_INFO_PACKAGE, desk);
-        }
-        if request.body.is_empty() {
-            return reply(transaction, request, StatusCode::OK, desk);
-        }
-        let kind = request.headers.content_type().ok().flatten();
-        let Some(kind) = kind.filter(|kind| kind.is("application", "dtmf-relay") || kind.is("application", "dtmf"))
-        else {
-            let mut refusal = desk.author.answer(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, None);
-            refusal.headers.push(HeaderName::Accept, &b"application/dtmf-relay"[..]);
-            desk.answer(transaction, &refusal);
-            return Next::Stay;
-        };
-        let Some(digit) = digit(&request.body, kind.is("application", "dtmf")) else {
-            return reply(transaction, request, StatusCode::BAD_REQUEST, desk);
-        };
-        reply(transaction, request, StatusCode::OK, desk);
-        desk.tell(DialogEvent::Digit(digit));
-        Next::Stay
-    }
-
     /// ACK to a 2xx of ours.
     pub fn acknowledged(&mut self, request: &Request, desk: &mut Desk<'_>) -> Next {
         let number = request.headers.cseq().map_or(0, |cseq| cseq.number);
@@ -398,26 +375,4 @@ pub(crate) fn unsupported(request: &Request) -> Option<String> {
 pub(crate) fn is_sdp(request: &Request) -> bool {
     let kind = request.headers.content_type().ok().flatten();
     !request.body.is_empty() && kind.is_none_or(|kind| kind.is("application", "sdp"))
-}
-
-/// The key in a body of application/dtmf-relay (`Signal=5`) or application/dtmf (`5`).
-fn digit(body: &[u8], bare: bool) -> Option<char> {
-    let text = std::str::from_utf8(body).ok()?;
-    let value = if bare {
-        text
-    } else {
-        text.lines().find_map(|line| {
-            let (name, value) = line.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("signal").then_some(value)
-        })?
-    };
-    let value = value.trim();
-    let mut chars = value.chars();
-    match (chars.next()?.to_ascii_uppercase(), chars.next()) {
-        (key @ ('0'..='9' | '*' | '#' | 'A'..='D'), None) => Some(key),
-        // Some number the keys as RFC 4733 does.
-        ('1', Some('0')) if value.len() == 2 => Some('*'),
-        ('1', Some('1')) if value.len() == 2 => Some('#'),
-        _ => None,
-    }
 }

@@ -18,6 +18,7 @@ use crate::wire::sip::message::{Request, Response};
 
 pub mod core;
 pub mod established;
+mod info;
 mod session;
 pub mod uac;
 pub mod uas;
