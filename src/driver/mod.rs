@@ -9,7 +9,7 @@ pub mod pace;
 pub mod router;
 pub mod rtp_port;
 pub mod sip_sockets;
-// pub mod softphone;
+pub mod softphone;
 
 use std::net::IpAddr;
 
