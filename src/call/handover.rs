@@ -28,7 +28,7 @@ impl Call {
         let targets = Targets::new(self.facts.plan.clone(), queue);
         let first = self.next_leg;
         let transfer = Transfer::new(now, self.facts.config.transfer, targets, manner, first);
-        let agent = Leg::opening(self.agent_identity(first));
+        let agent = Leg::absent(self.agent_identity(first));
         let mouth = Speaking::new(self.speaking_config());
         self.bridge.arrange(Arrangement::Briefing);
         self.phase = Phase::Transferring(Box::new(Handover { transfer, agent, mouth, blind }));
@@ -170,7 +170,7 @@ impl Call {
         let display_name = Some(self.facts.caller.clone());
         let Some(agent) = self.agent().filter(|agent| agent.id() == leg) else { return };
         let (Some(dialog), Some(offer)) = (agent.dialog(), agent.offer()) else { return };
-        let host = self.facts.domains.get(&target.trunk).unwrap_or(&target.trunk);
+        let host = self.facts.config.domains.get(&target.trunk).unwrap_or(&target.trunk);
         let uri = format!("sip:{}@{host}", target.user);
         let target = OutgoingTarget { uri, trunk: target.trunk.clone(), display_name };
         self.order(dialog, DialogOrder::Invite { target, offer, headers: Vec::new() });

@@ -168,6 +168,9 @@ impl Hearing {
             (Recogniser::There { .. }, Input::Transcript(transcript)) => self.on_transcript(transcript),
             (Recogniser::There { .. }, Input::Lost) => self.lose(now),
             (Recogniser::There { .. }, Input::Forget) => {
+                // What is due already has ended; the rest never will.
+                self.endpointing.handle(now, endpointing::Input::Timeout);
+                self.settle(now);
                 self.endpointing.handle(now, endpointing::Input::Abandon);
                 self.awaited.clear();
                 self.outputs.push_back(Output::Restart(self.endpointing.utterance()));
@@ -275,6 +278,7 @@ impl Hearing {
             }
         }
         self.endpointing.handle(now, endpointing::Input::Abandon);
+        while self.endpointing.poll().is_some() {}
         self.awaited.clear();
         self.outputs.push_back(Output::Lost);
     }

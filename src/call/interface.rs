@@ -28,6 +28,9 @@ pub struct CallConfig {
     pub patience: Duration,
     /// No call lasts longer.
     pub longest: Duration,
+    /// Host part of telephones' addresses at each trunk, by the trunk's name, e.g. `pbx` -> `10.0.0.5:5060`. Where a trunk
+    /// is not in it, its name stands there.
+    pub domains: Arc<BTreeMap<String, String>>,
 }
 
 impl Default for CallConfig {
@@ -37,6 +40,7 @@ impl Default for CallConfig {
             transfer: TransferConfig::default(),
             patience: Duration::from_secs(20),
             longest: Duration::from_secs(4 * 3600),
+            domains: Arc::default(),
         }
     }
 }
@@ -59,8 +63,6 @@ pub struct CallParts {
     pub wall: SystemTime,
     /// File of the recording, relative to the recordings folder; `None`: not recorded.
     pub recording: Option<String>,
-    /// Host part of telephones' addresses at each trunk, by the trunk's name, e.g. `pbx` -> `10.0.0.5:5060`.
-    pub domains: Arc<BTreeMap<String, String>>,
     /// What a waiting caller hears, 8 kHz, looped.
     pub music: Arc<[i16]>,
     /// For everything random (SSRC, sequence numbers, session ids).

@@ -33,7 +33,7 @@ enum Link {
     Calling { dialog: DialogId, local: LocalMedia },
     /// Audio flows.
     Up { dialog: DialogId, local: LocalMedia, stream: Box<Stream>, direction: Direction },
-    /// Over.
+    /// Over, or not yet there.
     Gone,
 }
 
@@ -63,6 +63,11 @@ pub struct NoMedia {
 }
 
 impl Leg {
+    /// A leg that does not exist (yet).
+    pub fn absent(identity: LegIdentity) -> Self {
+        Self { identity, link: Link::Gone }
+    }
+
     /// An outgoing leg without port or dialog.
     pub fn opening(identity: LegIdentity) -> Self {
         Self { identity, link: Link::Opening }

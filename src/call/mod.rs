@@ -18,7 +18,7 @@
 //! Journal entries come out before the effect that they announce ([`Output::Journal`]).
 #![deny(clippy::disallowed_methods)]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -98,7 +98,6 @@ struct Facts {
     caller: Redacted<String>,
     epoch: Instant,
     wall: SystemTime,
-    domains: Arc<BTreeMap<String, String>>,
     seed: u64,
 }
 
@@ -119,8 +118,7 @@ pub struct Call {
 impl Call {
     /// Answers the INVITE, or refuses it where no media can be agreed.
     pub fn new(now: Instant, parts: CallParts) -> Self {
-        let CallParts { id, invite, plan, understanding, config, address, wall, recording, domains, music, seed } =
-            parts;
+        let CallParts { id, invite, plan, understanding, config, address, wall, recording, music, seed } = parts;
         let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience: config.patience };
         let bot = BotParts { config: config.bot.clone(), plan: plan.clone(), understanding, epoch: now, music };
         let mut call = Self {
@@ -133,7 +131,7 @@ impl Call {
             recording: if recording.is_some() { Recording::On } else { Recording::Off },
             rescue: Rescue::NotNeeded,
             outputs: VecDeque::with_capacity(32),
-            facts: Facts { id, config, plan, caller: invite.from.clone(), epoch: now, wall, domains, seed },
+            facts: Facts { id, config, plan, caller: invite.from.clone(), epoch: now, wall, seed },
         };
         call.note(
             now,

@@ -73,9 +73,10 @@ fn the_same_inputs_give_the_same_outputs() {
 /// A quick run of what `fuzz/fuzz_targets/call.rs` does for long.
 #[test]
 fn arbitrary_inputs_end_in_one_end() {
-    for seed in 0..300 {
+    // The last ones have found something once.
+    for seed in (0..300).chain([1_000_057, 1_003_333, 1_003_430, 1_047_201]) {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut data = vec![0u8; random.usize(0..700)];
+        let mut data = vec![0u8; random.usize(0..3_000)];
         random.fill(&mut data);
         arbitrary::run(&data);
     }

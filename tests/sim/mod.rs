@@ -9,9 +9,11 @@ pub mod pbx;
 pub mod phone;
 pub mod plan;
 pub mod signal;
+pub mod wire;
 pub mod world;
 
 mod call_events;
 mod media;
 mod talk;
 mod transfers;
+mod wired;

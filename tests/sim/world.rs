@@ -8,12 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 use tingwa::call::{Call, CallConfig, CallParts, Input, Output};
 use tingwa::ids::{CallId, DialogId, LegId, UtteranceId};
 use tingwa::journal::{Entry, Record};
-use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite};
+use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget};
 
 use super::engine::{self, Ear, Mouth, Recogniser};
 use super::network::{Conditions, Network};
 use super::pbx::{Agent, Then};
 use super::phone::Phone;
+use super::wire::{News, Side, Wire};
 use super::{plan, signal};
 
 /// The caller's dialog.
@@ -28,6 +29,9 @@ pub struct Setting {
     pub config: CallConfig,
     /// False: the INVITE has no offer.
     pub offer: bool,
+    /// SIP goes over a wire between two real endpoints, and so much of it is lost, per cent. `None`: events and orders go
+    /// straight to and fro.
+    pub wire: Option<f64>,
     /// False: there are no ports for further legs.
     pub ports: bool,
     pub seed: u64,
@@ -43,6 +47,7 @@ impl Default for Setting {
             config: CallConfig::default(),
             offer: true,
             ports: true,
+            wire: None,
             seed: 1,
         }
     }
@@ -73,6 +78,7 @@ enum Event {
     Action(Action),
     AgentAnswers { leg: LegId, dialog: DialogId, then: Then },
     AgentPresses { leg: LegId, digit: char },
+    Pbx { dialog: DialogId, order: DialogOrder },
 }
 
 pub struct World {
@@ -98,6 +104,10 @@ pub struct World {
     ended_by_them: Vec<DialogId>,
     pub open_legs: Vec<LegId>,
     next_dialog: u64,
+    caller_dialog: DialogId,
+    /// The PBX's dialogs of agents, by leg.
+    pbx_dialogs: BTreeMap<DialogId, LegId>,
+    pub wire: Option<Wire>,
 }
 
 fn ms(value: u64) -> Duration {
@@ -116,7 +126,32 @@ impl World {
     pub fn new(setting: Setting) -> Self {
         let mut caller = Phone::new(phone_address(LegId::CALLER), 77);
         let offer = setting.offer.then(|| caller.offer());
-        Self::build(setting, caller, offer)
+        match setting.wire {
+            Some(loss) => Self::over_wire(setting, caller, offer.expect("a telephone's INVITE has an offer"), loss),
+            None => Self::build(setting, caller, offer),
+        }
+    }
+
+    /// The caller's INVITE goes over the wire; the world begins when it arrives.
+    fn over_wire(setting: Setting, caller: Phone, offer: Vec<u8>, loss: f64) -> Self {
+        let mut now = Instant::now();
+        let mut wire = Wire::new(now, loss, setting.seed);
+        let uri = "sip:1823@192.0.2.1".to_owned();
+        let target = OutgoingTarget { uri, trunk: "pbx".to_owned(), display_name: None };
+        let invite = DialogOrder::Invite { target, offer: offer.into(), headers: Vec::new() };
+        wire.order(now, Side::Pbx, CALLER, invite);
+        loop {
+            match wire.news.pop_front() {
+                Some((Side::Gateway, News::Incoming(invite))) => {
+                    return Self::begin(now, setting, caller, invite, Some(wire));
+                }
+                Some(_) => {}
+                None => {
+                    now = wire.deadline().expect("the INVITE is repeated");
+                    wire.pass(now);
+                }
+            }
+        }
     }
 
     /// With this offer, whatever it is.
@@ -125,9 +160,14 @@ impl World {
     }
 
     fn build(setting: Setting, caller: Phone, offer: Option<Vec<u8>>) -> Self {
-        let now = Instant::now();
+        let invite = invite(offer);
+        Self::begin(Instant::now(), setting, caller, invite, None)
+    }
+
+    fn begin(now: Instant, setting: Setting, caller: Phone, invite: IncomingInvite, wire: Option<Wire>) -> Self {
+        let caller_dialog = invite.dialog;
         let mut world = Self {
-            call: Call::new(now, parts(&setting, offer)),
+            call: Call::new(now, parts(&setting, invite)),
             start: now,
             now,
             phones: [(LegId::CALLER, caller)].into(),
@@ -146,6 +186,9 @@ impl World {
             ended_by_them: Vec::new(),
             open_legs: vec![LegId::CALLER],
             next_dialog: 100,
+            caller_dialog,
+            pbx_dialogs: BTreeMap::new(),
+            wire,
             setting,
         };
         world.post(0, Event::Tick);
@@ -169,6 +212,8 @@ impl World {
         while !self.done {
             let event = self.queue.first_key_value().map(|((at, _), _)| *at);
             let due = self.call.deadline().map(|(at, _)| at);
+            let wire = self.wire.as_ref().and_then(Wire::deadline);
+            let due = [due, wire].into_iter().flatten().min();
             let next = match (event, due) {
                 (Some(event), Some(due)) => event.min(due),
                 (Some(one), None) | (None, Some(one)) => one,
@@ -184,8 +229,67 @@ impl World {
                 self.happen(event);
             } else {
                 self.call.handle(self.now, Input::Timeout);
+                self.pass_wire();
             }
             self.drain();
+        }
+    }
+
+    /// After the call: lets SIP settle for so long, ms.
+    pub fn settle_wire(&mut self, for_ms: u64) {
+        let until = self.now + ms(for_ms);
+        while let Some(at) = self.wire.as_ref().and_then(Wire::deadline).filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.pass_wire();
+        }
+    }
+
+    fn pass_wire(&mut self) {
+        let now = self.now;
+        let Some(wire) = &mut self.wire else { return };
+        wire.pass(now);
+        while let Some((side, news)) = self.wire.as_mut().and_then(|wire| wire.news.pop_front()) {
+            match (side, news) {
+                (Side::Gateway, News::Dialog(dialog, event)) => {
+                    if matches!(event, DialogEvent::Ended { .. } | DialogEvent::Cancelled | DialogEvent::Refused { .. })
+                    {
+                        self.ended_by_them.push(dialog);
+                    }
+                    self.call.handle(now, Input::Dialog { dialog, event });
+                    self.drain();
+                }
+                (Side::Pbx, News::Dialog(CALLER, DialogEvent::Answered { sdp })) => {
+                    let sdp = sdp.expect("an answer to the offer");
+                    self.phones.get_mut(&LegId::CALLER).expect("the caller has a telephone").accept(now, &sdp);
+                }
+                (Side::Pbx, News::Incoming(invite)) => self.ring(invite),
+                (Side::Gateway, News::Incoming(_)) | (Side::Pbx, News::Dialog(..)) => {}
+            }
+        }
+    }
+
+    /// The PBX has an INVITE for an agent: the leg that was opened last.
+    fn ring(&mut self, invite: IncomingInvite) {
+        let leg = *self.open_legs.last().expect("a leg was opened");
+        let agent = self.setting.agents.get(invite.to.as_str()).copied().unwrap_or(Agent::Refuses(404));
+        let dialog = invite.dialog;
+        self.pbx_dialogs.insert(dialog, leg);
+        match agent {
+            Agent::Answers(after, then) => {
+                let offer = invite.offer.expect("our INVITEs have offers");
+                self.phones.get_mut(&leg).expect("the leg has a telephone").pending_offer = offer.to_vec();
+                self.pbx(dialog, DialogOrder::Ring);
+                self.post(after, Event::AgentAnswers { leg, dialog, then });
+            }
+            Agent::NoAnswer | Agent::Silent(_) => self.pbx(dialog, DialogOrder::Ring),
+            Agent::Refuses(status) => self.pbx(dialog, DialogOrder::Refuse { status }),
+        }
+    }
+
+    fn pbx(&mut self, dialog: DialogId, order: DialogOrder) {
+        let now = self.now;
+        if let Some(wire) = &mut self.wire {
+            wire.order(now, Side::Pbx, dialog, order);
         }
     }
 
@@ -218,6 +322,7 @@ impl World {
             Event::Tick => self.tick(),
             Event::Action(action) => self.act(action),
             Event::AgentAnswers { leg, dialog, then } => self.agent_answers(leg, dialog, then),
+            Event::Pbx { dialog, order } => self.pbx(dialog, order),
             Event::AgentPresses { leg, digit } => {
                 if let Some(phone) = self.phones.get_mut(&leg) {
                     phone.press(self.now, digit);
@@ -276,6 +381,9 @@ impl World {
     }
 
     fn caller_event(&mut self, event: DialogEvent) {
+        if self.wire.is_some() {
+            return self.pbx(CALLER, DialogOrder::HangUp);
+        }
         if matches!(event, DialogEvent::Ended { .. } | DialogEvent::Cancelled) {
             self.ended_by_them.push(CALLER);
         }
@@ -359,6 +467,12 @@ impl World {
 
     fn on_order(&mut self, dialog: DialogId, order: DialogOrder) {
         let now = self.now;
+        if let Some(wire) = &mut self.wire {
+            if matches!(order, DialogOrder::Invite { .. }) {
+                self.answered.insert(dialog, false);
+            }
+            return wire.order(now, Side::Gateway, dialog, order);
+        }
         match order {
             DialogOrder::Answer { sdp } => {
                 let caller = self.phones.get_mut(&LegId::CALLER).expect("the caller has a telephone");
@@ -419,8 +533,12 @@ impl World {
         let phone = self.phones.get_mut(&leg).expect("the leg has a telephone");
         let offer = std::mem::take(&mut phone.pending_offer);
         let sdp = Some(phone.answer(now, &offer).into());
-        self.answered.insert(dialog, true);
-        self.call.handle(now, Input::Dialog { dialog, event: DialogEvent::Answered { sdp } });
+        if self.wire.is_some() {
+            self.pbx(dialog, DialogOrder::Answer { sdp: sdp.unwrap_or_default() });
+        } else {
+            self.answered.insert(dialog, true);
+            self.call.handle(now, Input::Dialog { dialog, event: DialogEvent::Answered { sdp } });
+        }
         let presses = |digit| Event::AgentPresses { leg, digit };
         match then {
             Then::Accepts(after) => self.post(after, presses('1')),
@@ -438,6 +556,9 @@ impl World {
     }
 
     fn bye(&mut self, after: u64, dialog: DialogId) {
+        if self.wire.is_some() {
+            return self.post(after, Event::Pbx { dialog, order: DialogOrder::HangUp });
+        }
         self.ended_by_them.push(dialog);
         self.input(after, Input::Dialog { dialog, event: DialogEvent::Ended { lost: false } });
     }
@@ -489,7 +610,7 @@ impl World {
         let times: Vec<_> = self.journal.iter().map(|r| r.at).collect();
         assert!(times.is_sorted(), "time only goes forward");
         let mut dialogs: Vec<DialogId> = self.answered.keys().copied().collect();
-        dialogs.push(CALLER);
+        dialogs.push(self.caller_dialog);
         for dialog in dialogs {
             let ours = self.hang_ups(dialog).len();
             assert!(ours <= 1, "one BYE or CANCEL for dialog {dialog}, not {ours}");
@@ -526,10 +647,8 @@ fn ulid_of(seed: u64) -> ulid::Ulid {
     ulid::Ulid::from_parts(1_790_000_000_000, u128::from(seed))
 }
 
-fn parts(setting: &Setting, offer: Option<Vec<u8>>) -> CallParts {
-    let (plan, understanding) = plan::line();
-    let domains = Arc::new([("pbx".to_owned(), "192.0.2.2".to_owned())].into());
-    let invite = IncomingInvite {
+fn invite(offer: Option<Vec<u8>>) -> IncomingInvite {
+    IncomingInvite {
         dialog: CALLER,
         from: "91234567".into(),
         display_name: None,
@@ -538,7 +657,12 @@ fn parts(setting: &Setting, offer: Option<Vec<u8>>) -> CallParts {
         offer: offer.map(Into::into),
         trunk: Some("pbx".to_owned()),
         source: SocketAddr::from(([10, 0, 1, 1], 5060)),
-    };
+    }
+}
+
+fn parts(setting: &Setting, invite: IncomingInvite) -> CallParts {
+    let (plan, understanding) = plan::line();
+    let domains = Arc::new([("pbx".to_owned(), "192.0.2.2".to_owned())].into());
     CallParts {
         id: CallId(ulid_of(setting.seed)),
         invite,
