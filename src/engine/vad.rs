@@ -1,5 +1,5 @@
-//! Voice activity: how likely it is that a stretch of audio holds speech. A cheap gate (earshot, pure Rust) listens all
-//! the time; the neural model (Silero) is only asked while the gate hears something, and for a while after.
+//! Voice activity: how likely it is that a stretch of audio holds speech. The neural model (Silero) is
+//! asked while a gate by level is open: on a silent line it rests.
 //!
 //! Not here: what the probabilities mean for a turn (see `turn::activity`).
 

@@ -17,7 +17,7 @@ use crate::engine::manifest::{Model, Role};
 pub const ENGINES: &str = "sherpa-nemo-ctc, sherpa-zipformer-ctc, sherpa-paraformer, sherpa-transducer";
 const RATE_HZ: i32 = 16_000;
 /// Silence after the last frame, so that the model's look-ahead and the last chunk are complete: 0.5 s.
-const PADDING: [f32; 8000] = [0.0; 8000];
+static PADDING: [f32; 8000] = [0.0; 8000];
 
 /// A model that sherpa-onnx has loaded. Stays on the thread that loaded it.
 pub struct SherpaRecogniser {

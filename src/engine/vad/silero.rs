@@ -195,7 +195,7 @@ mod tests {
         all.extend(&speech);
         all.extend([0; 8000]);
         let mut random = fastrand::Rng::with_seed(1);
-        all.iter_mut().for_each(|sample| *sample = sample.saturating_add(random.i16(-30..30)));
+        all.iter_mut().for_each(|sample| *sample = sample.saturating_add(random.i16(-20..20)));
         all
     }
     use crate::speech::Language;
