@@ -147,3 +147,69 @@ pub fn check_in_child(manifest: &Path, model: &Model) -> Result<(), CheckError> 
     let last = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
     Err(child_error(format!("{status}: {last}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::frame::Frame;
+    use crate::audio::resample::Upsampler8To16;
+    use crate::engine::test_speech;
+    use crate::engine::worker::{EventKind, PoolConfig, RecogniserPool};
+    use crate::ids::{CallId, UtteranceId};
+
+    #[test]
+    fn every_kind_of_model_is_checked_by_using_it() {
+        for id in ["tiny-trilingual", "silero-vad", "espeak-ng"] {
+            check_here(&test_speech::model(id)).unwrap();
+        }
+        let mut wrong = test_speech::model("espeak-ng");
+        wrong.voices[0].1 = "klingon-of-nowhere".to_owned();
+        assert!(matches!(check_here(&wrong), Err(CheckError::Synthesiser(SynthesiserError::Ended { .. }))));
+    }
+
+    #[test]
+    fn a_call_is_heard_by_the_real_engines_through_the_pool() {
+        let engines = LocalEngines {
+            recogniser: test_speech::model("tiny-trilingual"),
+            vad: test_speech::model("silero-vad"),
+            gate: Some(GateConfig::default()),
+        };
+        let config = PoolConfig { tick: Duration::from_millis(1), ..PoolConfig::default() };
+        let pool = RecogniserPool::start(config, engines).unwrap();
+        let (sender, events) = crossbeam_channel::bounded(1000);
+        let mut feed =
+            pool.open(CallId(ulid::Ulid(1)), Box::new(move |event| sender.send(event.kind).unwrap())).unwrap();
+        let mut samples = vec![0; 8000];
+        samples.extend(test_speech::say("i want to speak to an agent", Language::English));
+        samples.extend([0; 2400]);
+        let (mut up, mut heard_ms, mut pushed_ms) = (Upsampler8To16::default(), 0, 0);
+        let (mut voiced, mut guesses) = (0, 0);
+        for frame in Frame::split(&samples) {
+            feed.push(&up.process(&frame));
+            pushed_ms += 20;
+            // Goes on as fast as the worker hears: its queue holds 1 s.
+            while heard_ms + 200 < pushed_ms {
+                match events.recv_timeout(Duration::from_secs(10)).unwrap() {
+                    EventKind::Voice(voice) => {
+                        heard_ms += u32::from(voice.duration_ms);
+                        voiced += u32::from(voice.probability > 0.5);
+                    }
+                    EventKind::Hypothesis(_) => guesses += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert!(feed.finish(UtteranceId(3)));
+        let transcript = loop {
+            match events.recv_timeout(Duration::from_secs(10)).unwrap() {
+                EventKind::Transcript(transcript) => break transcript,
+                EventKind::Voice(_) | EventKind::Hypothesis(_) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((transcript.utterance, transcript.language), (UtteranceId(3), Some(Language::English)));
+        assert!(transcript.text.reveal().contains("agent"), "{}", transcript.text.reveal());
+        assert!(voiced > 20 && guesses >= 2, "{voiced} windows, {guesses} guesses");
+        assert_eq!(feed.dropped(), 0);
+    }
+}

@@ -151,16 +151,14 @@ pub enum ManifestError {
         path: String,
     },
     /// A file is there and is another one.
-    #[error("model {model}: {path} is not the file of the manifest ({found}, expected {expected}); {get}")]
+    #[error("model {model}: {path} is not the file of the manifest ({difference}); {get}")]
     Other {
         /// Model id.
         model: String,
         /// File.
         path: String,
-        /// Size or checksum found.
-        found: String,
-        /// Size or checksum of the manifest.
-        expected: String,
+        /// Size or checksum as found and as expected.
+        difference: String,
         /// What to do.
         get: String,
     },
@@ -201,12 +199,12 @@ impl Model {
         if let Some(bytes) = file.bytes
             && bytes != found.bytes
         {
-            let (found, expected) = (format!("{} bytes", found.bytes), format!("{bytes} bytes"));
-            return Err(ManifestError::Other { model, path, found, expected, get });
+            let difference = format!("{} bytes, expected {bytes}", found.bytes);
+            return Err(ManifestError::Other { model, path, difference, get });
         }
         if *expected != found.sha256 {
-            let (found, expected) = (format!("sha256 {}", found.sha256), expected.clone());
-            return Err(ManifestError::Other { model, path, found, expected, get });
+            let difference = format!("sha256 {}, expected {expected}", found.sha256);
+            return Err(ManifestError::Other { model, path, difference, get });
         }
         Ok(())
     }
