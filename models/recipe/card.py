@@ -31,7 +31,7 @@ one of the models named in `models/manifest.toml`.
 {hours:.1f} hours of speech by espeak-ng 1.51 ({voices} voice variants, {templates} sentence templates with slots: telephone company and bank;
 numbers, dates, times, yes and no, code-mixed sentences), through a model of a telephone line: level, tilt, white, pink and brown
 noise, babble, mu-law or A-law, lost packets, several 8 to 16 kHz filters. No human recording, no borrowed text, no pre-trained weights.
-{minutes:.0f} minutes on two shared CPU cores, {steps} steps, seed {seed}, recipe at commit `{commit}` (`models/recipe/train.sh`).
+{minutes:.0f} minutes of wall-clock time on two shared CPU cores, {steps} steps, seed {seed}, recipe at commit `{commit}` (`models/recipe/train.sh`).{note}
 Data are the same for the same seed and espeak-ng version; weights are not bit for bit (the length of training is wall-clock time).
 
 ## What was measured
@@ -76,7 +76,7 @@ def main(args):
         size=model.stat().st_size, sha_model=sha(model), sha_tokens=sha(tokens), tokens=len(was["names"]),
         weights=sum(v.numel() for k, v in was["average"].items() if not k.startswith("phones")) / 1e6, hours=was["hours"],
         voices=len(speak.TRAIN_VARIANTS) + 1, templates=templates, minutes=was["spent"] / 60, steps=was["step"], seed=was["seed"],
-        commit=commit, test=onnx["test"][0].upper() + onnx["test"][1:], table=table,
+        commit=commit, note=" " + args.note if args.note else "", test=onnx["test"][0].upper() + onnx["test"][1:], table=table,
         snr=", ".join(f"{k}: {v['token_error_percent']} %" for k, v in onnx["snr"].items()),
         tail=", ".join(f"{k}: {v} %" for k, v in onnx["tail"].items()),
         byvoice=", ".join(f"{k}: {v} %" for k, v in onnx["voices"].items()),
@@ -88,4 +88,5 @@ if __name__ == "__main__":
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("--checkpoint", type=pathlib.Path, required=True)
     ask.add_argument("--model", type=pathlib.Path, required=True)
+    ask.add_argument("--note", default="", help="what was not as train.sh does it")
     main(ask.parse_args())

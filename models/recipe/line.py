@@ -10,6 +10,7 @@ from speak import RATE
 BINS, KEPT = 80, 58   # sherpa gives 80 bins to 8 kHz; the model reads the first 58 (to 3.57 kHz), which a G.711 line really carries
 FLOOR = -14.0         # log energy below this is line silence and resampler residue: the model clamps there
 HALF_BANDS = [firwin(taps, 0.5) * 2 for taps in (15, 31, 47, 63)]
+GATEWAY = firwin(79, 0.5, window=("kaiser", 7.9)) * 2   # like src/audio/resample/half_band.rs; never used in training
 
 
 def to_8k(wave):
@@ -75,7 +76,10 @@ def to_16k(wave, rng=None):
         return resample_poly(wave, 2, 1).astype(np.float32)
     if kind == 2:
         return resample(wave, 2 * len(wave)).astype(np.float32)
-    taps = HALF_BANDS[kind - 3]
+    return half_band(wave, HALF_BANDS[kind - 3])
+
+
+def half_band(wave, taps):
     return upfirdn(taps, wave, 2)[len(taps) // 2:][:2 * len(wave)].astype(np.float32)
 
 

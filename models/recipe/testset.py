@@ -10,7 +10,7 @@ import texts
 SNR = (15, 30)
 
 
-def make(per_language, seed, new_template_every=8):
+def make(per_language, seed, new_template_every=8, tail=0.0):
     """-> [{wave (8 kHz float), text, language, new_template, snr}]. The seed alone decides everything."""
     espeak, rng, np_rng, out = speak.Espeak(), random.Random(seed), np.random.default_rng(seed), []
     for name in texts.LANGUAGES:
@@ -24,7 +24,7 @@ def make(per_language, seed, new_template_every=8):
             voice, base = rng.choice(speak.TEST_VARIANTS), rng.choice(speak.BASES[name])
             wave, _ = espeak.say(name, base, voice, sentence, rng.randrange(130, 206), rng.randrange(30, 75), rng.randrange(35, 70))
             snr = rng.uniform(*SNR)
-            heard = line.call(line.to_8k(wave), rng.uniform(0.1, 1.0), 0.2, rng, np_rng, snr)
+            heard = line.call(line.to_8k(wave), rng.uniform(0.1, 1.0), tail, rng, np_rng, snr)
             out.append({"wave": heard, "text": sentence, "language": name, "new_template": new, "snr": snr, "voice": voice})
     return out
 
@@ -39,7 +39,7 @@ def phrases():
                                  ("en", "en", "i would like to check my bill")):
         for rate in (175, 150):
             wave, _ = espeak.say(name, base, "", sentence, rate)
-            heard = line.call(line.to_8k(wave), 0.3, 0.2, rng, np_rng, coloured=False, level_db=-22)
+            heard = line.call(line.to_8k(wave), 0.3, 0.0, rng, np_rng, coloured=False, level_db=-22)
             out.append({"wave": heard, "text": sentence, "language": name, "rate": rate, "voice": base})
     return out
 
