@@ -283,3 +283,106 @@ impl Hearing {
         self.outputs.push_back(Output::Lost);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test has to begin at some time")]
+mod tests {
+    use super::*;
+
+    struct Ear {
+        now: Instant,
+        hearing: Hearing,
+        said: Vec<String>,
+    }
+
+    impl Ear {
+        fn new() -> Self {
+            Self { now: Instant::now(), hearing: Hearing::new(HearingConfig::default()), said: Vec::new() }
+        }
+
+        fn handle(&mut self, input: Input<'_>) {
+            self.hearing.handle(self.now, input);
+            while let Some(output) = self.hearing.poll() {
+                self.said.push(match output {
+                    Output::Hear(_) => continue,
+                    Output::Finish(utterance) => format!("finish {utterance}"),
+                    Output::Restart(utterance) => format!("restart {utterance}"),
+                    Output::SpeechStarted { .. } => "started".to_owned(),
+                    Output::Wavered => "wavered".to_owned(),
+                    Output::Steadied => "steadied".to_owned(),
+                    Output::SpeechEnded => "paused".to_owned(),
+                    Output::UtteranceEnded => "over".to_owned(),
+                    Output::Heard { transcript, began, ended } => {
+                        format!("heard {} {}", transcript.text.reveal(), (ended - began).as_millis())
+                    }
+                    Output::Missed => "missed".to_owned(),
+                    Output::Lost => "lost".to_owned(),
+                });
+            }
+        }
+
+        fn pass(&mut self, ms: u64, probability: f32) {
+            for _ in 0..ms / 20 {
+                self.now += Duration::from_millis(20);
+                self.handle(Input::Voice(VoiceActivity { probability, duration_ms: 20 }));
+                self.handle(Input::Timeout);
+            }
+        }
+
+        fn transcript(&mut self, utterance: u32, text: &str) {
+            let utterance = UtteranceId(utterance);
+            self.handle(Input::Transcript(Transcript {
+                utterance,
+                text: text.into(),
+                language: None,
+                confidence: 1.0,
+            }));
+        }
+    }
+
+    const UTTERANCE: [&str; 4] = ["started", "wavered", "paused", "finish 0"];
+
+    #[test]
+    fn an_utterance_and_its_text() {
+        let mut ear = Ear::new();
+        ear.pass(500, 0.9);
+        ear.pass(1_000, 0.1);
+        ear.transcript(7, "of another time");
+        ear.transcript(0, "bill");
+        ear.transcript(0, "twice");
+        assert_eq!(ear.said[..4], UTTERANCE);
+        assert_eq!(ear.said[4..], ["over", "heard bill 500"]);
+    }
+
+    #[test]
+    fn transcripts_that_never_come_are_missed_and_then_the_recogniser_is_lost() {
+        let mut ear = Ear::new();
+        for _ in 0..2 {
+            ear.pass(500, 0.9);
+            ear.pass(4_000, 0.1);
+        }
+        assert!(ear.said.contains(&"missed".to_owned()));
+        assert_eq!(ear.said.last().map(String::as_str), Some("lost"));
+        ear.pass(2_000, 0.9);
+        assert_eq!(ear.said.last().map(String::as_str), Some("lost"), "and nothing after that");
+        assert_eq!(ear.hearing.deadline(), None);
+    }
+
+    #[test]
+    fn a_recogniser_that_answers_nothing_is_lost() {
+        let mut ear = Ear::new();
+        for _ in 0..=250 {
+            ear.handle(Input::Frame(&Frame::SILENCE));
+        }
+        assert_eq!(ear.said, ["lost"]);
+    }
+
+    #[test]
+    fn what_is_forgotten_never_ends() {
+        let mut ear = Ear::new();
+        ear.pass(500, 0.9);
+        ear.handle(Input::Forget);
+        ear.pass(2_000, 0.1);
+        assert_eq!(ear.said, ["started", "restart 1", "wavered", "paused"]);
+    }
+}

@@ -386,3 +386,128 @@ impl Speaking {
 fn ms(value: u32) -> Duration {
     Duration::from_millis(u64::from(value))
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test has to begin at some time")]
+mod tests {
+    use super::*;
+
+    struct Mouth {
+        now: Instant,
+        speaking: Speaking,
+        said: Vec<String>,
+    }
+
+    impl Mouth {
+        fn new() -> Self {
+            Self { now: Instant::now(), speaking: Speaking::new(SpeakingConfig::default()), said: Vec::new() }
+        }
+
+        fn say(&mut self, id: u32, interruptible: bool, append: bool) {
+            let line = Line { prompt: format!("p{id}"), text: "x".into(), language: Language::English, interruptible };
+            self.handle(Input::Say { speak: SpeakId(id), line, append });
+        }
+
+        fn sound(&mut self, id: u32, ms: usize) {
+            self.handle(Input::Piece { speak: SpeakId(id), samples: Arc::from(vec![900i16; ms * 8]) });
+            self.handle(Input::Done { speak: SpeakId(id) });
+        }
+
+        fn handle(&mut self, input: Input) {
+            self.speaking.handle(self.now, input);
+            self.drain();
+        }
+
+        fn frames(&mut self, count: usize) {
+            for _ in 0..count {
+                self.now += ms(20);
+                self.speaking.handle(self.now, Input::Timeout);
+                self.speaking.next_frame(self.now);
+                self.drain();
+            }
+        }
+
+        fn drain(&mut self) {
+            while let Some(output) = self.speaking.poll() {
+                self.said.push(match output {
+                    Output::Ask { speak, .. } => format!("ask {speak}"),
+                    Output::Cancel { speak } => format!("cancel {speak}"),
+                    Output::Began { speak, .. } => format!("began {speak}"),
+                    Output::Ended { speak, heard_ms, complete } => format!("ended {speak} {heard_ms} {complete}"),
+                    Output::Unspoken { speak, line } => format!("unspoken {speak} {}", line.is_some()),
+                    Output::AllSpoken { to_end } => format!("all {to_end}"),
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn prompts_follow_each_other() {
+        let mut mouth = Mouth::new();
+        mouth.say(1, true, false);
+        mouth.say(2, true, true);
+        mouth.sound(2, 40);
+        mouth.sound(1, 60);
+        mouth.frames(8);
+        let all = ["ask 1", "ask 2", "began 1", "ended 1 60 true", "began 2", "ended 2 40 true", "all true"];
+        assert_eq!(mouth.said, all);
+    }
+
+    #[test]
+    fn a_new_line_replaces_the_old_unless_that_must_be_heard() {
+        for (interruptible, expected) in [
+            (true, vec!["ask 1", "ask 2", "began 1", "cancel 2", "ended 1 40 false", "ask 3", "began 3"]),
+            (false, vec!["ask 1", "ask 2", "began 1", "cancel 2", "ask 3", "ended 1 100 true", "began 3"]),
+        ] {
+            let mut mouth = Mouth::new();
+            mouth.say(1, interruptible, false);
+            mouth.say(2, true, true);
+            mouth.sound(1, 100);
+            mouth.frames(2);
+            mouth.say(3, true, false);
+            mouth.sound(3, 1000);
+            mouth.frames(6);
+            assert_eq!(mouth.said, expected, "interruptible: {interruptible}");
+        }
+    }
+
+    #[test]
+    fn stop_is_told_once_and_says_how_much_was_heard() {
+        let mut mouth = Mouth::new();
+        mouth.say(1, true, false);
+        mouth.handle(Input::Piece { speak: SpeakId(1), samples: Arc::from(vec![900i16; 8000]) });
+        mouth.frames(10);
+        mouth.handle(Input::Stop);
+        mouth.handle(Input::Stop);
+        mouth.frames(3);
+        assert_eq!(mouth.said, ["ask 1", "began 1", "cancel 1", "ended 1 200 false", "all false"]);
+    }
+
+    #[test]
+    fn a_synthesiser_that_gives_nothing_is_not_waited_for() {
+        let mut late = Mouth::new();
+        late.say(1, true, false);
+        late.frames(152);
+        assert_eq!(late.said, ["ask 1", "cancel 1", "unspoken 1 true", "all true"]);
+        let mut failed = Mouth::new();
+        failed.say(1, true, false);
+        failed.handle(Input::Failed { speak: SpeakId(1) });
+        failed.frames(1);
+        assert_eq!(failed.said, ["ask 1", "unspoken 1 true", "all true"]);
+        let mut broken_off = Mouth::new();
+        broken_off.say(1, true, false);
+        broken_off.handle(Input::Piece { speak: SpeakId(1), samples: Arc::from(vec![900i16; 800]) });
+        broken_off.frames(160);
+        assert_eq!(broken_off.said, ["ask 1", "began 1", "cancel 1", "ended 1 100 true", "all true"]);
+    }
+
+    #[test]
+    fn the_queue_is_bounded() {
+        let mut mouth = Mouth::new();
+        for id in 0..=QUEUE as u32 + 1 {
+            mouth.say(id, true, true);
+        }
+        let refused = format!("unspoken {} false", QUEUE + 1);
+        assert_eq!(mouth.said.last(), Some(&refused));
+    }
+}

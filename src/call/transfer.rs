@@ -334,3 +334,26 @@ fn failure_of(status: u16) -> TransferFailure {
 fn ms(value: u32) -> Duration {
     Duration::from_millis(u64::from(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn final_answers_have_their_meaning() {
+        let rows = [
+            (486, TransferFailure::Busy),
+            (600, TransferFailure::Busy),
+            (408, TransferFailure::NoAnswer),
+            (480, TransferFailure::NoAnswer),
+            (487, TransferFailure::NoAnswer),
+            (603, TransferFailure::Declined),
+            (503, TransferFailure::Unreachable),
+            (404, TransferFailure::Refused { status: 404 }),
+            (500, TransferFailure::Refused { status: 500 }),
+        ];
+        for (status, failure) in rows {
+            assert_eq!(failure_of(status), failure, "{status}");
+        }
+    }
+}

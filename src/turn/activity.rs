@@ -147,6 +147,7 @@ impl Activity {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test has to begin at some time")]
 mod tests {
     use super::*;
 

@@ -143,6 +143,7 @@ impl BargeIn {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test has to begin at some time")]
 mod tests {
     use super::*;
 

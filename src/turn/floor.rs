@@ -169,6 +169,7 @@ fn ms(value: u32) -> Duration {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test has to begin at some time")]
 mod tests {
     use super::*;
 

@@ -104,6 +104,17 @@ fn a_caller_whose_packets_stop_is_lost() {
 }
 
 #[test]
+fn a_telephone_that_sends_nothing_in_silence_is_still_heard_out() {
+    let mut setting = Setting::default();
+    // The last packet comes in the middle of the last word.
+    setting.network.caller_dead_from_ms = 4_900;
+    let mut world = World::new(setting);
+    world.at(4_000, Action::Says("check my bill", 1_000));
+    world.run_until(8_000);
+    assert_eq!(world.prompts(), ["greeting", "bill"]);
+}
+
+#[test]
 fn an_invite_without_offer_gets_ours() {
     let mut world = World::new(Setting { offer: false, ..Setting::default() });
     world.at(4_500, Action::Says("check my bill", 1_000));
