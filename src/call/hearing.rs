@@ -62,6 +62,7 @@ pub enum Input<'a> {
 
 /// What it says.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "frames pass without a heap allocation each")]
 pub enum Output {
     /// Give this to the recogniser.
     Hear(WideFrame),

@@ -173,7 +173,8 @@ mod tests {
 
     #[test]
     fn follows_speech_and_not_clicks() {
-        let cases: &[(&str, &[f32], &[(&str, u128)])] = &[
+        type Case = (&'static str, &'static [f32], &'static [(&'static str, u128)]);
+        let cases: &[Case] = &[
             ("one word", &[0.1, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1], &[("started", 32), ("wavered", 160), ("ended", 128)]),
             ("a click", &[0.1, 0.9, 0.1, 0.1, 0.9, 0.1], &[]),
             (

@@ -194,7 +194,8 @@ mod tests {
     #[test]
     fn silence_has_two_names() {
         use Input::{BotEnded, BotStarted, CallerEnded, CallerStarted, HumanJoined};
-        let cases: &[(&str, &[(u64, Input)], &[(u64, Output)])] = &[
+        type Case = (&'static str, &'static [(u64, Input)], &'static [(u64, Output)]);
+        let cases: &[Case] = &[
             ("we never greet", &[], &[(4000, Output::DeadAir), (8000, Output::DeadAir), (12000, Output::DeadAir)]),
             (
                 "the caller is silent",

@@ -33,9 +33,7 @@ fn every_way_out_is_taken_once() {
 
 #[test]
 fn an_offer_that_cannot_be_used_is_refused() {
-    let mut setting = Setting::default();
-    setting.offer = true;
-    let world = World::with_offer(setting, b"v=0\r\no=- 1 1 IN IP4 10.0.1.1\r\ns=-\r\nt=0 0\r\n".to_vec());
+    let world = World::with_offer(Setting::default(), b"v=0\r\no=- 1 1 IN IP4 10.0.1.1\r\ns=-\r\nt=0 0\r\n".to_vec());
     assert!(world.done);
     assert!(matches!(world.entries().last(), Some(Entry::Ended(EndCause::Refused { status: 488 }))));
     assert_eq!(world.hang_ups(CALLER).len(), 0);

@@ -400,8 +400,8 @@ impl World {
                     self.orders.push((self.elapsed(), order.dialog, order.order.clone()));
                     self.on_order(order.dialog, order.order);
                 }
-                Output::Rtp { leg, to, datagram } => self.to_phone(leg, to, false, datagram.as_bytes().to_vec()),
-                Output::Rtcp { leg, to, datagram } => self.to_phone(leg, to, true, datagram.as_bytes().to_vec()),
+                Output::Rtp { leg, to, datagram } => self.send_to_phone(leg, to, false, datagram.as_bytes().to_vec()),
+                Output::Rtcp { leg, to, datagram } => self.send_to_phone(leg, to, true, datagram.as_bytes().to_vec()),
                 Output::Hear(frame) => {
                     for (wait, input) in self.recogniser.hear(&frame) {
                         self.input(wait, input);
@@ -439,7 +439,7 @@ impl World {
         self.trace.push(format!("{} {line}", self.elapsed()));
     }
 
-    fn to_phone(&mut self, leg: LegId, to: SocketAddr, control: bool, bytes: Vec<u8>) {
+    fn send_to_phone(&mut self, leg: LegId, to: SocketAddr, control: bool, bytes: Vec<u8>) {
         let address = phone_address(leg);
         assert_eq!(to.ip(), address.ip(), "sent to where the telephone is");
         if let Some(delay) = self.network.pass() {
@@ -532,12 +532,12 @@ impl World {
         let now = self.now;
         let phone = self.phones.get_mut(&leg).expect("the leg has a telephone");
         let offer = std::mem::take(&mut phone.pending_offer);
-        let sdp = Some(phone.answer(now, &offer).into());
+        let sdp: Arc<[u8]> = phone.answer(now, &offer).into();
         if self.wire.is_some() {
-            self.pbx(dialog, DialogOrder::Answer { sdp: sdp.unwrap_or_default() });
+            self.pbx(dialog, DialogOrder::Answer { sdp });
         } else {
             self.answered.insert(dialog, true);
-            self.call.handle(now, Input::Dialog { dialog, event: DialogEvent::Answered { sdp } });
+            self.call.handle(now, Input::Dialog { dialog, event: DialogEvent::Answered { sdp: Some(sdp) } });
         }
         let presses = |digit| Event::AgentPresses { leg, digit };
         match then {

@@ -79,6 +79,7 @@ pub enum Input<'a> {
 
 /// What it asks for.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "frames pass without a heap allocation each")]
 pub enum Output {
     /// A fact for the journal; its effect follows.
     Note(Entry),
