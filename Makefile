@@ -19,7 +19,8 @@ demo: build
 test: setup unit peers
 
 unit: setup
-	cargo test --release --all-targets
+	cargo test --release --lib --bins --tests
+	cargo test --release --doc
 
 peers: build
 	tests/peers/run.sh $(TINGWA)

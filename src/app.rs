@@ -15,6 +15,7 @@ use crate::driver::media_thread::{self, Services};
 use crate::driver::router::{LiveLines, Router};
 use crate::driver::rtp_port::{PortAllocator, PortRange};
 use crate::driver::sip_sockets::{ListenError, ORDER_QUEUE, SipSockets};
+use crate::engine::local::CheckError;
 use crate::engine::manifest::{Manifest, ManifestError};
 use crate::engine::recogniser::RecogniserError;
 use crate::engine::start::{self, VoicesError};
@@ -41,6 +42,9 @@ pub enum AppError {
     /// The model manifest, or a model, is not as it should be.
     #[error(transparent)]
     Models(#[from] ManifestError),
+    /// A model does not load.
+    #[error(transparent)]
+    Check(#[from] CheckError),
     /// Hearing cannot be had.
     #[error(transparent)]
     Recogniser(#[from] RecogniserError),
@@ -88,6 +92,7 @@ pub trait Watcher: Send + 'static {
 pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppError> {
     let lines = load_lines(&config)?;
     let manifest = Manifest::load(&config.engine.manifest)?;
+    start::check_models(&config.engine, &manifest)?;
     let recognisers = Arc::new(start::start_hearing(&config.engine, &manifest)?);
     let synthesiser = Arc::new(start_speaking(&config, &manifest, &lines, &mut watcher)?);
     let database = open_store(&config).await?;

@@ -70,9 +70,10 @@ impl Config {
         let (source, problems) = (Source::new(name, text), Problems::default());
         let table = source.parse(&problems);
         let mut root = Section::root(&source, &table, &problems);
+        let sip = SipConfig::read(&mut root);
         let config = Self {
-            sip: SipConfig::read(&mut root),
-            call: CallConfig::default(),
+            call: CallConfig { domains: sip.domains().into(), ..CallConfig::default() },
+            sip,
             driver: DriverConfig::read(root.section("media")),
             engine: EngineConfig::read(root.section("engine")),
             store: StoreConfig::read(root.section("store")),

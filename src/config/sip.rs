@@ -73,6 +73,15 @@ impl SipConfig {
         self.listen.iter().map(|(transport, address)| format!("{}:{address}", transport.as_str().to_lowercase())).collect()
     }
 
+    /// Host and port of each trunk by its name, as they are written in the addresses of its telephones.
+    pub fn domains(&self) -> std::collections::BTreeMap<String, String> {
+        let host = |trunk: &TrunkConfig| match trunk.port {
+            DEFAULT_PORT => trunk.host.clone(),
+            port => format!("{}:{port}", trunk.host),
+        };
+        self.trunks.iter().map(|trunk| (trunk.name.clone(), host(trunk))).collect()
+    }
+
     /// The machine, with every trunk's host looked up.
     pub async fn endpoint(&self, now: Instant) -> Result<Endpoint, ResolveError> {
         let mut config = EndpointConfig {

@@ -150,7 +150,7 @@ impl<S: EndpointSink> SipSockets<S> {
                     self.handle(Input::Drain);
                 }
             }
-            if draining && self.endpoint.dialogs() == 0 && self.endpoint.transactions() == 0 {
+            if draining && self.endpoint.is_at_rest() {
                 return;
             }
         }

@@ -89,11 +89,11 @@ pub struct Registration {
     tag: String,
     seq: u32,
     failures: u32,
-    state: State,
+    state: Stage,
 }
 
 #[derive(Debug)]
-enum State {
+enum Stage {
     /// To be registered then: at the start, and after a failure.
     Waiting {
         until: Instant,
@@ -115,7 +115,7 @@ impl Registration {
     pub fn new(now: Instant, config: RegistrationConfig, author: &mut Author) -> Self {
         let prover = Prover::new(config.credentials.clone());
         let (call_id, tag) = (author.call_id(), author.token());
-        Self { config, prover, call_id, tag, seq: 0, failures: 0, state: State::Waiting { until: now } }
+        Self { config, prover, call_id, tag, seq: 0, failures: 0, state: Stage::Waiting { until: now } }
     }
 
     /// Where REGISTER goes.
@@ -126,15 +126,15 @@ impl Registration {
     /// When to come back.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Waiting { until } => Some(*until),
-            State::Registered { refresh } => Some(*refresh),
-            State::Asking { .. } | State::Removing | State::Removed => None,
+            Stage::Waiting { until } => Some(*until),
+            Stage::Registered { refresh } => Some(*refresh),
+            Stage::Asking { .. } | Stage::Removing | Stage::Removed => None,
         }
     }
 
     /// True after it was taken back.
     pub fn is_removed(&self) -> bool {
-        matches!(self.state, State::Removed)
+        matches!(self.state, Stage::Removed)
     }
 
     /// One step.
@@ -145,12 +145,12 @@ impl Registration {
         author: &mut Author,
         out: &mut Vec<RegistrationOutput>,
     ) {
-        self.state = match mem::replace(&mut self.state, State::Removed) {
-            State::Waiting { until } => self.waiting(now, input, until, author, out),
-            State::Asking { known } => self.asking(now, input, known, author, out),
-            State::Registered { refresh } => self.registered(now, input, refresh, author, out),
-            State::Removing => self.removing(input, author, out),
-            State::Removed => State::Removed,
+        self.state = match mem::replace(&mut self.state, Stage::Removed) {
+            Stage::Waiting { until } => self.waiting(now, input, until, author, out),
+            Stage::Asking { known } => self.asking(now, input, known, author, out),
+            Stage::Registered { refresh } => self.registered(now, input, refresh, author, out),
+            Stage::Removing => self.removing(input, author, out),
+            Stage::Removed => Stage::Removed,
         };
     }
 
@@ -161,21 +161,21 @@ impl Registration {
         until: Instant,
         author: &mut Author,
         out: &mut Vec<RegistrationOutput>,
-    ) -> State {
+    ) -> Stage {
         match input {
             RegistrationInput::Timeout if now >= until => {
                 out.push(RegistrationOutput::Tell(RegistrationState::Registering));
                 self.ask(self.config.expires, author, out);
-                State::Asking { known: false }
+                Stage::Asking { known: false }
             }
             RegistrationInput::Remove => {
                 out.push(RegistrationOutput::Tell(RegistrationState::Removed));
-                State::Removed
+                Stage::Removed
             }
             RegistrationInput::Timeout
             | RegistrationInput::Response(_)
             | RegistrationInput::NoAnswer(_)
-            | RegistrationInput::Disconnected => State::Waiting { until },
+            | RegistrationInput::Disconnected => Stage::Waiting { until },
         }
     }
 
@@ -186,7 +186,7 @@ impl Registration {
         known: bool,
         author: &mut Author,
         out: &mut Vec<RegistrationOutput>,
-    ) -> State {
+    ) -> Stage {
         match input {
             RegistrationInput::Response(response) => self.answered(now, response, known, author, out),
             RegistrationInput::NoAnswer(status) => {
@@ -195,10 +195,10 @@ impl Registration {
             }
             RegistrationInput::Remove => {
                 self.ask(0, author, out);
-                State::Removing
+                Stage::Removing
             }
             // Its transaction fails on its own.
-            RegistrationInput::Timeout | RegistrationInput::Disconnected => State::Asking { known },
+            RegistrationInput::Timeout | RegistrationInput::Disconnected => Stage::Asking { known },
         }
     }
 
@@ -209,20 +209,20 @@ impl Registration {
         refresh: Instant,
         author: &mut Author,
         out: &mut Vec<RegistrationOutput>,
-    ) -> State {
+    ) -> Stage {
         match input {
             RegistrationInput::Timeout if now >= refresh => {
                 self.ask(self.config.expires, author, out);
-                State::Asking { known: true }
+                Stage::Asking { known: true }
             }
             RegistrationInput::Remove => {
                 self.ask(0, author, out);
-                State::Removing
+                Stage::Removing
             }
             // Not at once: a PBX that closes after each REGISTER would get them without end.
-            RegistrationInput::Disconnected => State::Registered { refresh: refresh.min(now + BACK_OFF) },
+            RegistrationInput::Disconnected => Stage::Registered { refresh: refresh.min(now + BACK_OFF) },
             RegistrationInput::Timeout | RegistrationInput::Response(_) | RegistrationInput::NoAnswer(_) => {
-                State::Registered { refresh }
+                Stage::Registered { refresh }
             }
         }
     }
@@ -232,24 +232,24 @@ impl Registration {
         input: RegistrationInput<'_>,
         author: &mut Author,
         out: &mut Vec<RegistrationOutput>,
-    ) -> State {
+    ) -> Stage {
         match input {
             RegistrationInput::Response(response) if !response.status.is_final() || !self.is_current(response) => {
-                return State::Removing;
+                return Stage::Removing;
             }
             RegistrationInput::Response(response)
                 if matches!(response.status.as_u16(), 401 | 407) && self.prover.challenged(response) =>
             {
                 self.ask(0, author, out);
-                return State::Removing;
+                return Stage::Removing;
             }
             RegistrationInput::Remove | RegistrationInput::Timeout | RegistrationInput::Disconnected => {
-                return State::Removing;
+                return Stage::Removing;
             }
             RegistrationInput::Response(_) | RegistrationInput::NoAnswer(_) => {}
         }
         out.push(RegistrationOutput::Tell(RegistrationState::Removed));
-        State::Removed
+        Stage::Removed
     }
 
     fn answered(
@@ -259,30 +259,30 @@ impl Registration {
         known: bool,
         author: &mut Author,
         out: &mut Vec<RegistrationOutput>,
-    ) -> State {
+    ) -> Stage {
         // An answer to an earlier REGISTER of ours says nothing about this one.
         if !self.is_current(response) {
-            return State::Asking { known };
+            return Stage::Asking { known };
         }
         match response.status.as_u16() {
-            ..200 => State::Asking { known },
+            ..200 => Stage::Asking { known },
             200..300 => {
                 self.prover.satisfied();
                 self.failures = 0;
                 let seconds = self.granted(response, author).max(1);
                 let expires = Duration::from_secs(u64::from(seconds));
                 out.push(RegistrationOutput::Tell(RegistrationState::Registered { expires }));
-                State::Registered { refresh: now + refresh_after(expires, author) }
+                Stage::Registered { refresh: now + refresh_after(expires, author) }
             }
             401 | 407 if self.prover.challenged(response) => {
                 self.ask(self.config.expires, author, out);
-                State::Asking { known }
+                Stage::Asking { known }
             }
             423 => match response.headers.min_expires().ok().flatten() {
                 Some(least) if least > self.config.expires => {
                     self.config.expires = least;
                     self.ask(least, author, out);
-                    State::Asking { known }
+                    Stage::Asking { known }
                 }
                 _ => self.failed(now, 423, "interval too brief, no longer one named".to_owned(), None, author, out),
             },
@@ -322,7 +322,7 @@ impl Registration {
         wait: Option<Duration>,
         author: &mut Author,
         out: &mut Vec<RegistrationOutput>,
-    ) -> State {
+    ) -> Stage {
         self.prover.satisfied();
         let doubled = BACK_OFF.saturating_mul(1 << self.failures.min(10)).min(MAX_BACK_OFF);
         self.failures += 1;
@@ -331,7 +331,7 @@ impl Registration {
         let jittered = doubled / 2 + Duration::from_millis(u64::from(author.below(half)));
         let retry_in = wait.map_or(jittered, |wait| wait.max(jittered));
         out.push(RegistrationOutput::Tell(RegistrationState::Failed { status, why, retry_in }));
-        State::Waiting { until: now + retry_in }
+        Stage::Waiting { until: now + retry_in }
     }
 
     fn ask(&mut self, expires: u32, author: &mut Author, out: &mut Vec<RegistrationOutput>) {

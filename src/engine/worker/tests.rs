@@ -1,3 +1,5 @@
+//! Worker threads with engines that count and detectors that go by loudness.
+
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 

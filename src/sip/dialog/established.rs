@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::core::Core;
 use super::info::info;
-use super::session::{MIN_SE, Session};
+use super::session::{MIN_SE, SessionTimer};
 use super::{Desk, DialogOutput, Purpose};
 use crate::deadline::{earliest, is_due};
 use crate::sip::author::SUPPORTED;
@@ -24,7 +24,7 @@ pub struct Established {
     /// Identity and sequence numbers.
     pub core: Core,
     offering: Offering,
-    session: Option<Session>,
+    session: Option<SessionTimer>,
     /// Our last session description, for a re-INVITE that asks for our offer.
     ours: Option<SdpBody>,
 }
@@ -35,7 +35,7 @@ enum Offering {
     /// Nothing under way.
     Idle,
     /// The call has an offer to answer.
-    Asked { transaction: ServerId, request: Arc<Request>, session: Option<Session> },
+    Asked { transaction: ServerId, request: Arc<Request>, session: Option<SessionTimer> },
     /// Our 2xx to an INVITE was not acknowledged yet.
     Unacknowledged(Unacknowledged),
 }
@@ -85,7 +85,7 @@ impl Established {
         answer: Bytes,
         ours: SdpBody,
     ) -> Self {
-        let session = Session::of_request(now, &invite.headers);
+        let session = SessionTimer::of_request(now, &invite.headers);
         let mut this = Self { core, offering: Offering::Idle, session, ours: Some(ours) };
         this.await_ack(now, invite, transaction, answer, AfterAck::Tell);
         this
@@ -93,7 +93,7 @@ impl Established {
 
     /// A dialog of a call that the other side answered.
     pub fn reached(now: Instant, core: Core, answer: &Response, ours: SdpBody) -> Self {
-        let session = Session::of_response(now, &answer.headers);
+        let session = SessionTimer::of_response(now, &answer.headers);
         Self { core, offering: Offering::Idle, session, ours: Some(ours) }
     }
 
@@ -199,13 +199,13 @@ impl Established {
 
     /// A re-INVITE or an UPDATE, in good order.
     fn take_offer(&mut self, now: Instant, transaction: ServerId, request: &Arc<Request>, desk: &mut Desk<'_>) -> Next {
-        if Session::is_too_small(&request.headers) {
+        if SessionTimer::is_too_small(&request.headers) {
             let mut refusal = desk.author.answer(request, StatusCode::SESSION_INTERVAL_TOO_SMALL, None);
             refusal.headers.push_text(HeaderName::MinSe, MIN_SE);
             desk.answer(transaction, &refusal);
             return Next::Stay;
         }
-        let session = Session::of_request(now, &request.headers);
+        let session = SessionTimer::of_request(now, &request.headers);
         if !request.body.is_empty() {
             if !is_sdp(request) {
                 let mut refusal = desk.author.answer(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, None);
@@ -234,7 +234,7 @@ impl Established {
         now: Instant,
         transaction: ServerId,
         request: &Request,
-        session: Option<Session>,
+        session: Option<SessionTimer>,
         sdp: Option<SdpBody>,
         after: AfterAck,
         desk: &mut Desk<'_>,

@@ -130,7 +130,7 @@ impl Desk<'_> {
 
 /// True for an INVITE that asks for a session interval which is too small for us (RFC 4028 9).
 pub(crate) fn asks_too_short_a_session(request: &Request) -> bool {
-    session::Session::is_too_small(&request.headers)
+    session::SessionTimer::is_too_small(&request.headers)
 }
 
 /// A dialog of either kind.

@@ -11,13 +11,13 @@ pub const MIN_SE: u32 = 90;
 
 /// A session that the other side keeps alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Session {
+pub struct SessionTimer {
     seconds: u32,
     /// When we give it up.
     pub ends: Instant,
 }
 
-impl Session {
+impl SessionTimer {
     fn new(now: Instant, seconds: u32) -> Self {
         // RFC 4028 10: BYE at the earlier of 32 s and a third of the interval before the end.
         let margin = (seconds / 3).min(32);

@@ -23,7 +23,7 @@ use crate::wire::sip::message::{Method, Request, Response, StatusCode};
 #[derive(Debug)]
 pub struct Uac {
     invitation: Invitation,
-    state: State,
+    state: Stage,
 }
 
 /// Our INVITE and what is known of it.
@@ -44,7 +44,7 @@ pub struct Invitation {
 }
 
 #[derive(Debug)]
-enum State {
+enum Stage {
     /// Nothing heard yet.
     Calling,
     /// Nothing heard yet, and the call has hung up: CANCEL waits for a provisional answer (9.1).
@@ -88,7 +88,7 @@ impl Uac {
     /// Sends the INVITE.
     pub fn new(invitation: Invitation, desk: &mut Desk<'_>) -> Self {
         desk.out.push(DialogOutput::Ask { request: Box::new(invitation.request.clone()), purpose: Purpose::Invite });
-        Self { invitation, state: State::Calling }
+        Self { invitation, state: Stage::Calling }
     }
 
     /// Our tag.
@@ -98,35 +98,35 @@ impl Uac {
 
     /// One step.
     pub fn handle(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) {
-        self.state = match mem::replace(&mut self.state, State::Over) {
-            State::Calling => self.calling(now, input, desk),
-            State::CallingHungUp => self.calling_hung_up(now, input, desk),
-            State::Proceeding { early } => self.proceeding(now, input, early, desk),
-            State::Cancelling { give_up } => self.cancelling(now, input, give_up, desk),
-            State::Up { established, ack } => self.up(now, input, established, ack, desk),
-            State::Leaving { core, ack, untold } => self.leaving(input, core, ack, untold, desk),
-            State::Lingering { ack } => self.lingering(input, ack, desk),
-            State::Over => State::Over,
+        self.state = match mem::replace(&mut self.state, Stage::Over) {
+            Stage::Calling => self.calling(now, input, desk),
+            Stage::CallingHungUp => self.calling_hung_up(now, input, desk),
+            Stage::Proceeding { early } => self.proceeding(now, input, early, desk),
+            Stage::Cancelling { give_up } => self.cancelling(now, input, give_up, desk),
+            Stage::Up { established, ack } => self.up(now, input, established, ack, desk),
+            Stage::Leaving { core, ack, untold } => self.leaving(input, core, ack, untold, desk),
+            Stage::Lingering { ack } => self.lingering(input, ack, desk),
+            Stage::Over => Stage::Over,
         };
     }
 
     /// When to come back.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Cancelling { give_up } => Some(*give_up),
-            State::Up { established, .. } => established.deadline(),
-            State::Calling
-            | State::CallingHungUp
-            | State::Proceeding { .. }
-            | State::Leaving { .. }
-            | State::Lingering { .. }
-            | State::Over => None,
+            Stage::Cancelling { give_up } => Some(*give_up),
+            Stage::Up { established, .. } => established.deadline(),
+            Stage::Calling
+            | Stage::CallingHungUp
+            | Stage::Proceeding { .. }
+            | Stage::Leaving { .. }
+            | Stage::Lingering { .. }
+            | Stage::Over => None,
         }
     }
 
     /// True where nothing more can come of it.
     pub fn is_over(&self) -> bool {
-        matches!(self.state, State::Over)
+        matches!(self.state, Stage::Over)
     }
 
     /// Where its messages go.
@@ -137,51 +137,51 @@ impl Uac {
     /// True where a message belongs here.
     pub fn matches(&self, call_id: &[u8], remote_tag: &str) -> bool {
         match &self.state {
-            State::Up { established, .. } => established.core.matches(call_id, remote_tag),
-            State::Leaving { core, .. } => core.matches(call_id, remote_tag),
-            State::Proceeding { early } => early.as_ref().is_some_and(|core| core.matches(call_id, remote_tag)),
-            State::Calling
-            | State::CallingHungUp
-            | State::Cancelling { .. }
-            | State::Lingering { .. }
-            | State::Over => false,
+            Stage::Up { established, .. } => established.core.matches(call_id, remote_tag),
+            Stage::Leaving { core, .. } => core.matches(call_id, remote_tag),
+            Stage::Proceeding { early } => early.as_ref().is_some_and(|core| core.matches(call_id, remote_tag)),
+            Stage::Calling
+            | Stage::CallingHungUp
+            | Stage::Cancelling { .. }
+            | Stage::Lingering { .. }
+            | Stage::Over => false,
         }
     }
 
-    fn calling(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> State {
+    fn calling(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> Stage {
         match input {
-            DialogInput::Order(DialogOrder::HangUp) => State::CallingHungUp,
+            DialogInput::Order(DialogOrder::HangUp) => Stage::CallingHungUp,
             DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, None, desk),
             DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
-            other => stray(other, State::Calling, desk),
+            other => stray(other, Stage::Calling, desk),
         }
     }
 
-    fn calling_hung_up(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> State {
+    fn calling_hung_up(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> Stage {
         match input {
             DialogInput::Response { purpose: Purpose::Invite, response } if response.status.is_provisional() => {
                 cancel(now, desk)
             }
             DialogInput::Response { purpose: Purpose::Invite, response } => self.answered_too_late(response, desk),
             DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
-            other => stray(other, State::CallingHungUp, desk),
+            other => stray(other, Stage::CallingHungUp, desk),
         }
     }
 
-    fn proceeding(&mut self, now: Instant, input: DialogInput<'_>, early: Option<Core>, desk: &mut Desk<'_>) -> State {
+    fn proceeding(&mut self, now: Instant, input: DialogInput<'_>, early: Option<Core>, desk: &mut Desk<'_>) -> Stage {
         match input {
             DialogInput::Order(DialogOrder::HangUp) => cancel(now, desk),
             DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, early, desk),
             DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
             DialogInput::Request { transaction, request } => {
                 self.early_request(transaction, request, desk);
-                State::Proceeding { early }
+                Stage::Proceeding { early }
             }
-            other => stray(other, State::Proceeding { early }, desk),
+            other => stray(other, Stage::Proceeding { early }, desk),
         }
     }
 
-    fn cancelling(&mut self, now: Instant, input: DialogInput<'_>, give_up: Instant, desk: &mut Desk<'_>) -> State {
+    fn cancelling(&mut self, now: Instant, input: DialogInput<'_>, give_up: Instant, desk: &mut Desk<'_>) -> Stage {
         match input {
             DialogInput::Response { purpose: Purpose::Invite, response } if response.status.is_final() => {
                 self.answered_too_late(response, desk)
@@ -191,24 +191,24 @@ impl Uac {
                 desk.out.push(DialogOutput::AbandonInvite);
                 refused(StatusCode::REQUEST_TERMINATED.as_u16(), desk)
             }
-            other => stray(other, State::Cancelling { give_up }, desk),
+            other => stray(other, Stage::Cancelling { give_up }, desk),
         }
     }
 
     /// An answer to the INVITE while the call wants it.
-    fn answered(&mut self, now: Instant, response: &Response, early: Option<Core>, desk: &mut Desk<'_>) -> State {
+    fn answered(&mut self, now: Instant, response: &Response, early: Option<Core>, desk: &mut Desk<'_>) -> Stage {
         let sdp = sdp_of(response);
         match response.status.as_u16() {
             180 | 183 => {
                 desk.tell(DialogEvent::Ringing { sdp });
-                State::Proceeding { early: self.early_dialog(response).or(early) }
+                Stage::Proceeding { early: self.early_dialog(response).or(early) }
             }
-            ..200 => State::Proceeding { early: self.early_dialog(response).or(early) },
+            ..200 => Stage::Proceeding { early: self.early_dialog(response).or(early) },
             200..300 => match self.acknowledge(response, desk) {
                 Some((core, ack)) => {
                     let established = Established::reached(now, core, response, self.invitation.offer.clone());
                     desk.tell(DialogEvent::Answered { sdp });
-                    State::Up { established, ack }
+                    Stage::Up { established, ack }
                 }
                 None => refused(StatusCode::BAD_GATEWAY.as_u16(), desk),
             },
@@ -216,7 +216,7 @@ impl Uac {
                 Some(request) => {
                     let request = Box::new(request);
                     desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Invite });
-                    State::Calling
+                    Stage::Calling
                 }
                 None => refused(response.status.as_u16(), desk),
             },
@@ -247,7 +247,7 @@ impl Uac {
     }
 
     /// A final answer after the call has hung up.
-    fn answered_too_late(&mut self, response: &Response, desk: &mut Desk<'_>) -> State {
+    fn answered_too_late(&mut self, response: &Response, desk: &mut Desk<'_>) -> Stage {
         if !response.status.is_success() {
             return refused(response.status.as_u16(), desk);
         }
@@ -255,7 +255,7 @@ impl Uac {
             Some((mut core, ack)) => {
                 let request = Box::new(core.request(Method::Bye, desk.author));
                 desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Bye });
-                State::Leaving { core, ack, untold: true }
+                Stage::Leaving { core, ack, untold: true }
             }
             None => refused(StatusCode::BAD_GATEWAY.as_u16(), desk),
         }
@@ -306,7 +306,7 @@ impl Uac {
         mut established: Established,
         mut ack: Ack,
         desk: &mut Desk<'_>,
-    ) -> State {
+    ) -> Stage {
         let mut next = Next::Stay;
         match input {
             DialogInput::Order(DialogOrder::HangUp) => next = established.hang_up(desk),
@@ -332,9 +332,9 @@ impl Uac {
             | DialogInput::Unreachable => {}
         }
         match next {
-            Next::Stay => State::Up { established, ack },
-            Next::Leaving => State::Leaving { core: established.core, ack, untold: true },
-            Next::LeavingTold => State::Leaving { core: established.core, ack, untold: false },
+            Next::Stay => Stage::Up { established, ack },
+            Next::Leaving => Stage::Leaving { core: established.core, ack, untold: true },
+            Next::LeavingTold => Stage::Leaving { core: established.core, ack, untold: false },
             Next::Gone => linger(ack),
         }
     }
@@ -346,7 +346,7 @@ impl Uac {
         mut ack: Ack,
         untold: bool,
         desk: &mut Desk<'_>,
-    ) -> State {
+    ) -> Stage {
         match input {
             DialogInput::Response { purpose: Purpose::Invite, response } => self.again(response, &ack, desk),
             DialogInput::InviteClosed => ack.open = false,
@@ -359,37 +359,37 @@ impl Uac {
                 }
             }
         }
-        State::Leaving { core, ack, untold }
+        Stage::Leaving { core, ack, untold }
     }
 
-    fn lingering(&mut self, input: DialogInput<'_>, ack: Ack, desk: &mut Desk<'_>) -> State {
+    fn lingering(&mut self, input: DialogInput<'_>, ack: Ack, desk: &mut Desk<'_>) -> Stage {
         match input {
-            DialogInput::InviteClosed => State::Over,
+            DialogInput::InviteClosed => Stage::Over,
             DialogInput::Response { purpose: Purpose::Invite, response } => {
                 self.again(response, &ack, desk);
-                State::Lingering { ack }
+                Stage::Lingering { ack }
             }
-            other => stray(other, State::Lingering { ack }, desk),
+            other => stray(other, Stage::Lingering { ack }, desk),
         }
     }
 }
 
-fn linger(ack: Ack) -> State {
-    if ack.open { State::Lingering { ack } } else { State::Over }
+fn linger(ack: Ack) -> Stage {
+    if ack.open { Stage::Lingering { ack } } else { Stage::Over }
 }
 
-fn cancel(now: Instant, desk: &mut Desk<'_>) -> State {
+fn cancel(now: Instant, desk: &mut Desk<'_>) -> Stage {
     desk.out.push(DialogOutput::CancelInvite);
-    State::Cancelling { give_up: now + GIVE_UP }
+    Stage::Cancelling { give_up: now + GIVE_UP }
 }
 
-fn refused(status: u16, desk: &mut Desk<'_>) -> State {
+fn refused(status: u16, desk: &mut Desk<'_>) -> Stage {
     desk.tell(DialogEvent::Refused { status });
-    State::Over
+    Stage::Over
 }
 
 /// What changes nothing; a request is told that there is no dialog for it.
-fn stray(input: DialogInput<'_>, state: State, desk: &mut Desk<'_>) -> State {
+fn stray(input: DialogInput<'_>, state: Stage, desk: &mut Desk<'_>) -> Stage {
     match input {
         DialogInput::Request { transaction, request } => {
             reply(transaction, request, StatusCode::NO_SUCH_TRANSACTION, desk);

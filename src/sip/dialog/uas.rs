@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::core::Core;
 use super::established::{Established, Next, reply};
-use super::session::Session;
+use super::session::SessionTimer;
 use super::{Desk, DialogInput, DialogOutput, Purpose};
 use crate::sip::digest::client::Credentials;
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
@@ -21,11 +21,11 @@ use crate::wire::sip::message::{Method, Request, Response, StatusCode};
 #[derive(Debug)]
 pub struct Uas {
     local_tag: String,
-    state: State,
+    state: Stage,
 }
 
 #[derive(Debug)]
-enum State {
+enum Stage {
     /// The call has not decided.
     Offered(Offered),
     /// Answered with 2xx.
@@ -54,7 +54,7 @@ impl Uas {
         let to = NameAddr::parse(invite.headers.get(&HeaderName::To)?)?;
         let mut core = Core::of_invite(flow, &invite, to.with_tag(&local_tag).to_bytes())?;
         core.prover = credentials.map(crate::sip::digest::client::Prover::new);
-        Some(Self { local_tag, state: State::Offered(Offered { core, invite, transaction }) })
+        Some(Self { local_tag, state: Stage::Offered(Offered { core, invite, transaction }) })
     }
 
     /// Our tag.
@@ -64,49 +64,49 @@ impl Uas {
 
     /// One step.
     pub fn handle(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) {
-        let over = State::Over(self.flow());
+        let over = Stage::Over(self.flow());
         self.state = match mem::replace(&mut self.state, over) {
-            State::Offered(offered) => self.offered(now, input, offered, desk),
-            State::Up(established) => up(now, input, established, desk),
-            State::Leaving(core, untold) => leaving(input, core, untold, desk),
-            State::Over(flow) => State::Over(flow),
+            Stage::Offered(offered) => self.offered(now, input, offered, desk),
+            Stage::Up(established) => up(now, input, established, desk),
+            Stage::Leaving(core, untold) => leaving(input, core, untold, desk),
+            Stage::Over(flow) => Stage::Over(flow),
         };
     }
 
     /// When to come back.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Up(established) => established.deadline(),
-            State::Offered(_) | State::Leaving(..) | State::Over(_) => None,
+            Stage::Up(established) => established.deadline(),
+            Stage::Offered(_) | Stage::Leaving(..) | Stage::Over(_) => None,
         }
     }
 
     /// True where nothing more can come of it.
     pub fn is_over(&self) -> bool {
-        matches!(self.state, State::Over(_))
+        matches!(self.state, Stage::Over(_))
     }
 
     /// Where its messages go.
     pub fn flow(&self) -> Flow {
         match &self.state {
-            State::Offered(offered) => offered.core.flow,
-            State::Up(established) => established.core.flow,
-            State::Leaving(core, _) => core.flow,
-            State::Over(flow) => *flow,
+            Stage::Offered(offered) => offered.core.flow,
+            Stage::Up(established) => established.core.flow,
+            Stage::Leaving(core, _) => core.flow,
+            Stage::Over(flow) => *flow,
         }
     }
 
     /// True where a message belongs here.
     pub fn matches(&self, call_id: &[u8], remote_tag: &str) -> bool {
         match &self.state {
-            State::Offered(offered) => offered.core.matches(call_id, remote_tag),
-            State::Up(established) => established.core.matches(call_id, remote_tag),
-            State::Leaving(core, _) => core.matches(call_id, remote_tag),
-            State::Over(_) => false,
+            Stage::Offered(offered) => offered.core.matches(call_id, remote_tag),
+            Stage::Up(established) => established.core.matches(call_id, remote_tag),
+            Stage::Leaving(core, _) => core.matches(call_id, remote_tag),
+            Stage::Over(_) => false,
         }
     }
 
-    fn offered(&self, now: Instant, input: DialogInput<'_>, mut offered: Offered, desk: &mut Desk<'_>) -> State {
+    fn offered(&self, now: Instant, input: DialogInput<'_>, mut offered: Offered, desk: &mut Desk<'_>) -> Stage {
         match input {
             DialogInput::Order(order) => self.offered_order(now, order, offered, desk),
             DialogInput::Request { transaction, request } => match request.method {
@@ -121,56 +121,56 @@ impl Uas {
                     let status = StatusCode::SERVER_INTERNAL_ERROR;
                     let answer = desk.author.answer_later(request, status, None, seconds);
                     desk.answer(transaction, &answer);
-                    State::Offered(offered)
+                    Stage::Offered(offered)
                 }
                 _ => {
                     offered.core.accept_seq(request.headers.cseq().map_or(0, |cseq| cseq.number));
                     let known = matches!(request.method, Method::Info | Method::Options);
                     let status = if known { StatusCode::OK } else { StatusCode::METHOD_NOT_ALLOWED };
                     reply(transaction, request, status, desk);
-                    State::Offered(offered)
+                    Stage::Offered(offered)
                 }
             },
             DialogInput::Cancel { transaction } if transaction == offered.transaction => self.cancel(offered, desk),
             DialogInput::Unreachable => {
                 desk.tell(DialogEvent::Cancelled);
-                State::Over(offered.core.flow)
+                Stage::Over(offered.core.flow)
             }
             DialogInput::Cancel { .. }
             | DialogInput::Ack(_)
             | DialogInput::Response { .. }
             | DialogInput::NoAnswer { .. }
             | DialogInput::InviteClosed
-            | DialogInput::Timeout => State::Offered(offered),
+            | DialogInput::Timeout => Stage::Offered(offered),
         }
     }
 
-    fn cancel(&self, offered: Offered, desk: &mut Desk<'_>) -> State {
+    fn cancel(&self, offered: Offered, desk: &mut Desk<'_>) -> Stage {
         self.refuse(&offered, StatusCode::REQUEST_TERMINATED, desk);
         desk.tell(DialogEvent::Cancelled);
-        State::Over(offered.core.flow)
+        Stage::Over(offered.core.flow)
     }
 
-    fn offered_order(&self, now: Instant, order: DialogOrder, offered: Offered, desk: &mut Desk<'_>) -> State {
+    fn offered_order(&self, now: Instant, order: DialogOrder, offered: Offered, desk: &mut Desk<'_>) -> Stage {
         match order {
             DialogOrder::Ring => {
                 let answer = self.compose(&offered, StatusCode::RINGING, None, desk);
                 desk.answer(offered.transaction, &answer);
-                State::Offered(offered)
+                Stage::Offered(offered)
             }
             DialogOrder::Progress { sdp } => {
                 let answer = self.compose(&offered, StatusCode::SESSION_PROGRESS, Some(&sdp), desk);
                 desk.answer(offered.transaction, &answer);
-                State::Offered(offered)
+                Stage::Offered(offered)
             }
             DialogOrder::Answer { sdp } => {
                 let mut answer = self.compose(&offered, StatusCode::OK, Some(&sdp), desk);
-                if let Some(session) = Session::of_request(now, &offered.invite.headers) {
+                if let Some(session) = SessionTimer::of_request(now, &offered.invite.headers) {
                     session.describe(&mut answer);
                 }
                 desk.answer(offered.transaction, &answer);
                 let Offered { core, invite, transaction } = offered;
-                State::Up(Established::answered(now, core, &invite, transaction, answer.to_bytes(), sdp))
+                Stage::Up(Established::answered(now, core, &invite, transaction, answer.to_bytes(), sdp))
             }
             DialogOrder::Refuse { status } => {
                 let status = StatusCode::new(status).filter(|status| status.as_u16() >= 300);
@@ -178,15 +178,15 @@ impl Uas {
             }
             DialogOrder::HangUp => self.end_early(offered, StatusCode::DECLINE, desk),
             DialogOrder::Invite { .. } | DialogOrder::AnswerOffer { .. } | DialogOrder::RefuseOffer { .. } => {
-                State::Offered(offered)
+                Stage::Offered(offered)
             }
         }
     }
 
-    fn end_early(&self, offered: Offered, status: StatusCode, desk: &mut Desk<'_>) -> State {
+    fn end_early(&self, offered: Offered, status: StatusCode, desk: &mut Desk<'_>) -> Stage {
         self.refuse(&offered, status, desk);
         desk.tell(DialogEvent::Ended { lost: false });
-        State::Over(offered.core.flow)
+        Stage::Over(offered.core.flow)
     }
 
     fn refuse(&self, offered: &Offered, status: StatusCode, desk: &mut Desk<'_>) {
@@ -206,7 +206,7 @@ impl Uas {
     }
 }
 
-fn up(now: Instant, input: DialogInput<'_>, mut established: Established, desk: &mut Desk<'_>) -> State {
+fn up(now: Instant, input: DialogInput<'_>, mut established: Established, desk: &mut Desk<'_>) -> Stage {
     let next = match input {
         DialogInput::Order(order) => match order {
             DialogOrder::HangUp => established.hang_up(desk),
@@ -237,21 +237,21 @@ fn up(now: Instant, input: DialogInput<'_>, mut established: Established, desk: 
         | DialogInput::Unreachable => Next::Stay,
     };
     match next {
-        Next::Stay => State::Up(established),
-        Next::Leaving => State::Leaving(established.core, true),
-        Next::LeavingTold => State::Leaving(established.core, false),
-        Next::Gone => State::Over(established.core.flow),
+        Next::Stay => Stage::Up(established),
+        Next::Leaving => Stage::Leaving(established.core, true),
+        Next::LeavingTold => Stage::Leaving(established.core, false),
+        Next::Gone => Stage::Over(established.core.flow),
     }
 }
 
-fn leaving(input: DialogInput<'_>, mut core: Core, untold: bool, desk: &mut Desk<'_>) -> State {
+fn leaving(input: DialogInput<'_>, mut core: Core, untold: bool, desk: &mut Desk<'_>) -> Stage {
     match after_bye(input, &mut core, desk) {
-        None => State::Leaving(core, untold),
+        None => Stage::Leaving(core, untold),
         Some(lost) => {
             if untold {
                 desk.tell(DialogEvent::Ended { lost });
             }
-            State::Over(core.flow)
+            Stage::Over(core.flow)
         }
     }
 }

@@ -1,3 +1,5 @@
+//! A registration's life on a simulated clock.
+
 use super::*;
 use crate::redact::Redacted;
 use crate::sip::digest::server::{DigestServer, Verdict};

@@ -13,11 +13,11 @@ use crate::sip::timers::{Reliability, Repeat, Timer};
 #[derive(Debug)]
 pub struct ClientInvite {
     reliability: Reliability,
-    state: State,
+    state: Stage,
 }
 
 #[derive(Debug)]
-enum State {
+enum Stage {
     /// Sent, nothing heard.
     Calling {
         request: Bytes,
@@ -44,29 +44,29 @@ impl ClientInvite {
         effects.push(Effect::Transmit(request.clone()));
         let repeat = Timer::A.repeat(now, reliability);
         let give_up = Timer::B.due(now, reliability);
-        Self { reliability, state: State::Calling { request, repeat, give_up } }
+        Self { reliability, state: Stage::Calling { request, repeat, give_up } }
     }
 
     /// One step.
     pub fn handle(&mut self, now: Instant, input: ClientInput, effects: &mut Effects) {
-        self.state = match mem::replace(&mut self.state, State::Terminated) {
-            State::Calling { request, repeat, give_up } => self.calling(now, input, effects, request, repeat, give_up),
-            State::Proceeding => self.proceeding(now, input, effects),
-            State::Completed { ack, until } => Self::completed(now, input, effects, ack, until),
-            State::Accepted { until } => Self::accepted(now, input, effects, until),
-            State::Terminated => State::Terminated,
+        self.state = match mem::replace(&mut self.state, Stage::Terminated) {
+            Stage::Calling { request, repeat, give_up } => self.calling(now, input, effects, request, repeat, give_up),
+            Stage::Proceeding => self.proceeding(now, input, effects),
+            Stage::Completed { ack, until } => Self::completed(now, input, effects, ack, until),
+            Stage::Accepted { until } => Self::accepted(now, input, effects, until),
+            Stage::Terminated => Stage::Terminated,
         };
     }
 
     /// When to come back.
     pub fn deadline(&self) -> Option<(Instant, Timer)> {
         match &self.state {
-            State::Calling { repeat, give_up, .. } => {
+            Stage::Calling { repeat, give_up, .. } => {
                 earliest([repeat.map(|r| (r.at, Timer::A)), Some((*give_up, Timer::B))])
             }
-            State::Completed { until, .. } => Some((*until, Timer::D)),
-            State::Accepted { until } => Some((*until, Timer::M)),
-            State::Proceeding | State::Terminated => None,
+            Stage::Completed { until, .. } => Some((*until, Timer::D)),
+            Stage::Accepted { until } => Some((*until, Timer::M)),
+            Stage::Proceeding | Stage::Terminated => None,
         }
     }
 
@@ -78,7 +78,7 @@ impl ClientInvite {
         request: Bytes,
         repeat: Option<Repeat>,
         give_up: Instant,
-    ) -> State {
+    ) -> Stage {
         match input {
             ClientInput::Timeout if now >= give_up => end(effects, Effect::TimedOut),
             ClientInput::Timeout => {
@@ -87,7 +87,7 @@ impl ClientInvite {
                     effects.push(Effect::Transmit(request.clone()));
                     repeat = Some(due.next(now));
                 }
-                State::Calling { request, repeat, give_up }
+                Stage::Calling { request, repeat, give_up }
             }
             ClientInput::TransportFailed => end(effects, Effect::Unsendable),
             ClientInput::Provisional | ClientInput::Success | ClientInput::Refusal { .. } => {
@@ -96,61 +96,61 @@ impl ClientInvite {
         }
     }
 
-    fn proceeding(&self, now: Instant, input: ClientInput, effects: &mut Effects) -> State {
+    fn proceeding(&self, now: Instant, input: ClientInput, effects: &mut Effects) -> Stage {
         match input {
             ClientInput::Provisional => {
                 effects.push(Effect::Deliver);
-                State::Proceeding
+                Stage::Proceeding
             }
             ClientInput::Success => {
                 effects.push(Effect::Deliver);
-                State::Accepted { until: Timer::M.due(now, self.reliability) }
+                Stage::Accepted { until: Timer::M.due(now, self.reliability) }
             }
             ClientInput::Refusal { ack } => {
                 effects.push(Effect::Transmit(ack.clone()));
                 effects.push(Effect::Deliver);
-                State::Completed { ack, until: Timer::D.due(now, self.reliability) }
+                Stage::Completed { ack, until: Timer::D.due(now, self.reliability) }
             }
             ClientInput::TransportFailed => end(effects, Effect::Unsendable),
-            ClientInput::Timeout => State::Proceeding,
+            ClientInput::Timeout => Stage::Proceeding,
         }
     }
 
-    fn completed(now: Instant, input: ClientInput, effects: &mut Effects, ack: Bytes, until: Instant) -> State {
+    fn completed(now: Instant, input: ClientInput, effects: &mut Effects, ack: Bytes, until: Instant) -> Stage {
         match input {
             ClientInput::Refusal { .. } => {
                 effects.push(Effect::Transmit(ack.clone()));
-                State::Completed { ack, until }
+                Stage::Completed { ack, until }
             }
             ClientInput::Timeout if now >= until => ended(effects),
             ClientInput::TransportFailed => ended(effects),
-            ClientInput::Provisional | ClientInput::Success | ClientInput::Timeout => State::Completed { ack, until },
+            ClientInput::Provisional | ClientInput::Success | ClientInput::Timeout => Stage::Completed { ack, until },
         }
     }
 
-    fn accepted(now: Instant, input: ClientInput, effects: &mut Effects, until: Instant) -> State {
+    fn accepted(now: Instant, input: ClientInput, effects: &mut Effects, until: Instant) -> Stage {
         match input {
             ClientInput::Success => {
                 effects.push(Effect::Deliver);
-                State::Accepted { until }
+                Stage::Accepted { until }
             }
             ClientInput::Timeout if now >= until => ended(effects),
             ClientInput::Provisional
             | ClientInput::Refusal { .. }
             | ClientInput::TransportFailed
-            | ClientInput::Timeout => State::Accepted { until },
+            | ClientInput::Timeout => Stage::Accepted { until },
         }
     }
 }
 
-fn end(effects: &mut Effects, why: Effect) -> State {
+fn end(effects: &mut Effects, why: Effect) -> Stage {
     effects.push(why);
     ended(effects)
 }
 
-fn ended(effects: &mut Effects) -> State {
+fn ended(effects: &mut Effects) -> Stage {
     effects.push(Effect::Ended);
-    State::Terminated
+    Stage::Terminated
 }
 
 #[cfg(test)]

@@ -14,11 +14,11 @@ use crate::sip::timers::{Reliability, Repeat, Timer};
 #[derive(Debug)]
 pub struct ClientOther {
     reliability: Reliability,
-    state: State,
+    state: Stage,
 }
 
 #[derive(Debug)]
-enum State {
+enum Stage {
     Trying(Pending),
     /// A provisional answer came.
     Proceeding(Pending),
@@ -42,33 +42,33 @@ impl ClientOther {
         effects.push(Effect::Transmit(request.clone()));
         let repeat = Timer::E.repeat(now, reliability);
         let give_up = Timer::F.due(now, reliability);
-        Self { reliability, state: State::Trying(Pending { request, repeat, give_up }) }
+        Self { reliability, state: Stage::Trying(Pending { request, repeat, give_up }) }
     }
 
     /// One step.
     pub fn handle(&mut self, now: Instant, input: ClientInput, effects: &mut Effects) {
-        self.state = match mem::replace(&mut self.state, State::Terminated) {
-            State::Trying(pending) => self.trying(now, input, effects, pending),
-            State::Proceeding(pending) => self.proceeding(now, input, effects, pending),
-            State::Completed { until } => Self::completed(now, input, effects, until),
-            State::Terminated => State::Terminated,
+        self.state = match mem::replace(&mut self.state, Stage::Terminated) {
+            Stage::Trying(pending) => self.trying(now, input, effects, pending),
+            Stage::Proceeding(pending) => self.proceeding(now, input, effects, pending),
+            Stage::Completed { until } => Self::completed(now, input, effects, until),
+            Stage::Terminated => Stage::Terminated,
         };
     }
 
     /// When to come back.
     pub fn deadline(&self) -> Option<(Instant, Timer)> {
         match &self.state {
-            State::Trying(pending) | State::Proceeding(pending) => {
+            Stage::Trying(pending) | Stage::Proceeding(pending) => {
                 earliest([pending.repeat.map(|r| (r.at, Timer::E)), Some((pending.give_up, Timer::F))])
             }
-            State::Completed { until } => Some((*until, Timer::K)),
-            State::Terminated => None,
+            Stage::Completed { until } => Some((*until, Timer::K)),
+            Stage::Terminated => None,
         }
     }
 
-    fn trying(&self, now: Instant, input: ClientInput, effects: &mut Effects, pending: Pending) -> State {
+    fn trying(&self, now: Instant, input: ClientInput, effects: &mut Effects, pending: Pending) -> Stage {
         match input {
-            ClientInput::Timeout => pending.timeout(now, effects).map_or(State::Terminated, State::Trying),
+            ClientInput::Timeout => pending.timeout(now, effects).map_or(Stage::Terminated, Stage::Trying),
             ClientInput::Provisional
             | ClientInput::Success
             | ClientInput::Refusal { .. }
@@ -76,37 +76,37 @@ impl ClientOther {
         }
     }
 
-    fn proceeding(&self, now: Instant, input: ClientInput, effects: &mut Effects, mut pending: Pending) -> State {
+    fn proceeding(&self, now: Instant, input: ClientInput, effects: &mut Effects, mut pending: Pending) -> Stage {
         match input {
-            ClientInput::Timeout => pending.timeout(now, effects).map_or(State::Terminated, State::Proceeding),
+            ClientInput::Timeout => pending.timeout(now, effects).map_or(Stage::Terminated, Stage::Proceeding),
             ClientInput::Provisional => {
                 effects.push(Effect::Deliver);
                 pending.repeat = pending.repeat.map(Repeat::slowed);
-                State::Proceeding(pending)
+                Stage::Proceeding(pending)
             }
             ClientInput::Success | ClientInput::Refusal { .. } => {
                 effects.push(Effect::Deliver);
-                State::Completed { until: Timer::K.due(now, self.reliability) }
+                Stage::Completed { until: Timer::K.due(now, self.reliability) }
             }
             ClientInput::TransportFailed => {
                 effects.push(Effect::Unsendable);
                 effects.push(Effect::Ended);
-                State::Terminated
+                Stage::Terminated
             }
         }
     }
 
-    fn completed(now: Instant, input: ClientInput, effects: &mut Effects, until: Instant) -> State {
+    fn completed(now: Instant, input: ClientInput, effects: &mut Effects, until: Instant) -> Stage {
         match input {
             ClientInput::Timeout if now >= until => {
                 effects.push(Effect::Ended);
-                State::Terminated
+                Stage::Terminated
             }
             ClientInput::Timeout
             | ClientInput::Provisional
             | ClientInput::Success
             | ClientInput::Refusal { .. }
-            | ClientInput::TransportFailed => State::Completed { until },
+            | ClientInput::TransportFailed => Stage::Completed { until },
         }
     }
 }

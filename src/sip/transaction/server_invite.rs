@@ -14,11 +14,11 @@ use crate::sip::timers::{Reliability, Repeat, Timer};
 #[derive(Debug)]
 pub struct ServerInvite {
     reliability: Reliability,
-    state: State,
+    state: Stage,
 }
 
 #[derive(Debug)]
-enum State {
+enum Stage {
     Proceeding {
         last: Option<Bytes>,
     },
@@ -42,47 +42,47 @@ enum State {
 impl ServerInvite {
     /// For an INVITE that has just come. The first answer (100) is the endpoint's.
     pub fn new(reliability: Reliability) -> Self {
-        Self { reliability, state: State::Proceeding { last: None } }
+        Self { reliability, state: Stage::Proceeding { last: None } }
     }
 
     /// One step.
     pub fn handle(&mut self, now: Instant, input: ServerInput, effects: &mut Effects) {
-        self.state = match mem::replace(&mut self.state, State::Terminated) {
-            State::Proceeding { last } => self.proceeding(now, input, effects, last),
-            State::Completed { answer, repeat, give_up } => {
+        self.state = match mem::replace(&mut self.state, Stage::Terminated) {
+            Stage::Proceeding { last } => self.proceeding(now, input, effects, last),
+            Stage::Completed { answer, repeat, give_up } => {
                 self.completed(now, input, effects, answer, repeat, give_up)
             }
-            State::Confirmed { until } => Self::confirmed(now, input, effects, until),
-            State::Accepted { until } => Self::accepted(now, input, effects, until),
-            State::Terminated => State::Terminated,
+            Stage::Confirmed { until } => Self::confirmed(now, input, effects, until),
+            Stage::Accepted { until } => Self::accepted(now, input, effects, until),
+            Stage::Terminated => Stage::Terminated,
         };
     }
 
     /// When to come back.
     pub fn deadline(&self) -> Option<(Instant, Timer)> {
         match &self.state {
-            State::Completed { repeat, give_up, .. } => {
+            Stage::Completed { repeat, give_up, .. } => {
                 earliest([repeat.map(|r| (r.at, Timer::G)), Some((*give_up, Timer::H))])
             }
-            State::Confirmed { until } => Some((*until, Timer::I)),
-            State::Accepted { until } => Some((*until, Timer::L)),
-            State::Proceeding { .. } | State::Terminated => None,
+            Stage::Confirmed { until } => Some((*until, Timer::I)),
+            Stage::Accepted { until } => Some((*until, Timer::L)),
+            Stage::Proceeding { .. } | Stage::Terminated => None,
         }
     }
 
-    fn proceeding(&self, now: Instant, input: ServerInput, effects: &mut Effects, last: Option<Bytes>) -> State {
+    fn proceeding(&self, now: Instant, input: ServerInput, effects: &mut Effects, last: Option<Bytes>) -> Stage {
         match input {
             ServerInput::Repeated => {
                 effects.extend(last.clone().map(Effect::Transmit));
-                State::Proceeding { last }
+                Stage::Proceeding { last }
             }
             ServerInput::Answer { status, bytes } => {
                 let answer = compact(&bytes);
                 effects.push(Effect::Transmit(bytes));
                 match status {
-                    ..200 => State::Proceeding { last: Some(answer) },
-                    200..300 => State::Accepted { until: Timer::L.due(now, self.reliability) },
-                    300.. => State::Completed {
+                    ..200 => Stage::Proceeding { last: Some(answer) },
+                    200..300 => Stage::Accepted { until: Timer::L.due(now, self.reliability) },
+                    300.. => Stage::Completed {
                         answer,
                         repeat: Timer::G.repeat(now, self.reliability),
                         give_up: Timer::H.due(now, self.reliability),
@@ -91,9 +91,9 @@ impl ServerInvite {
             }
             ServerInput::TransportFailed => {
                 effects.push(Effect::Unsendable);
-                State::Proceeding { last }
+                Stage::Proceeding { last }
             }
-            ServerInput::Ack | ServerInput::Timeout => State::Proceeding { last },
+            ServerInput::Ack | ServerInput::Timeout => Stage::Proceeding { last },
         }
     }
 
@@ -105,13 +105,13 @@ impl ServerInvite {
         answer: Bytes,
         mut repeat: Option<Repeat>,
         give_up: Instant,
-    ) -> State {
+    ) -> Stage {
         match input {
-            ServerInput::Ack => return State::Confirmed { until: Timer::I.due(now, self.reliability) },
+            ServerInput::Ack => return Stage::Confirmed { until: Timer::I.due(now, self.reliability) },
             ServerInput::Timeout if now >= give_up => {
                 effects.push(Effect::TimedOut);
                 effects.push(Effect::Ended);
-                return State::Terminated;
+                return Stage::Terminated;
             }
             ServerInput::Timeout => {
                 if let Some(due) = repeat.filter(|r| now >= r.at) {
@@ -122,21 +122,21 @@ impl ServerInvite {
             ServerInput::Repeated => effects.push(Effect::Transmit(answer.clone())),
             ServerInput::Answer { .. } | ServerInput::TransportFailed => {}
         }
-        State::Completed { answer, repeat, give_up }
+        Stage::Completed { answer, repeat, give_up }
     }
 
-    fn confirmed(now: Instant, input: ServerInput, effects: &mut Effects, until: Instant) -> State {
+    fn confirmed(now: Instant, input: ServerInput, effects: &mut Effects, until: Instant) -> Stage {
         match input {
             ServerInput::Timeout if now >= until => ended(effects),
             ServerInput::Timeout
             | ServerInput::Repeated
             | ServerInput::Ack
             | ServerInput::Answer { .. }
-            | ServerInput::TransportFailed => State::Confirmed { until },
+            | ServerInput::TransportFailed => Stage::Confirmed { until },
         }
     }
 
-    fn accepted(now: Instant, input: ServerInput, effects: &mut Effects, until: Instant) -> State {
+    fn accepted(now: Instant, input: ServerInput, effects: &mut Effects, until: Instant) -> Stage {
         match input {
             ServerInput::Timeout if now >= until => return ended(effects),
             ServerInput::Ack => effects.push(Effect::Deliver),
@@ -146,13 +146,13 @@ impl ServerInvite {
             | ServerInput::Answer { .. }
             | ServerInput::TransportFailed => {}
         }
-        State::Accepted { until }
+        Stage::Accepted { until }
     }
 }
 
-fn ended(effects: &mut Effects) -> State {
+fn ended(effects: &mut Effects) -> Stage {
     effects.push(Effect::Ended);
-    State::Terminated
+    Stage::Terminated
 }
 
 #[cfg(test)]

@@ -13,11 +13,11 @@ use crate::sip::timers::{Reliability, Timer};
 #[derive(Debug)]
 pub struct ServerOther {
     reliability: Reliability,
-    state: State,
+    state: Stage,
 }
 
 #[derive(Debug)]
-enum State {
+enum Stage {
     Trying,
     Completed { answer: Bytes, until: Instant },
     Terminated,
@@ -26,53 +26,53 @@ enum State {
 impl ServerOther {
     /// For a request that has just come.
     pub fn new(reliability: Reliability) -> Self {
-        Self { reliability, state: State::Trying }
+        Self { reliability, state: Stage::Trying }
     }
 
     /// One step.
     pub fn handle(&mut self, now: Instant, input: ServerInput, effects: &mut Effects) {
-        self.state = match mem::replace(&mut self.state, State::Terminated) {
-            State::Trying => self.trying(now, input, effects),
-            State::Completed { answer, until } => Self::completed(now, input, effects, answer, until),
-            State::Terminated => State::Terminated,
+        self.state = match mem::replace(&mut self.state, Stage::Terminated) {
+            Stage::Trying => self.trying(now, input, effects),
+            Stage::Completed { answer, until } => Self::completed(now, input, effects, answer, until),
+            Stage::Terminated => Stage::Terminated,
         };
     }
 
     /// When to come back.
     pub fn deadline(&self) -> Option<(Instant, Timer)> {
         match &self.state {
-            State::Completed { until, .. } => Some((*until, Timer::J)),
-            State::Trying | State::Terminated => None,
+            Stage::Completed { until, .. } => Some((*until, Timer::J)),
+            Stage::Trying | Stage::Terminated => None,
         }
     }
 
-    fn trying(&self, now: Instant, input: ServerInput, effects: &mut Effects) -> State {
+    fn trying(&self, now: Instant, input: ServerInput, effects: &mut Effects) -> Stage {
         match input {
             ServerInput::Answer { status: 200.., bytes } => {
                 let answer = compact(&bytes);
                 effects.push(Effect::Transmit(bytes));
-                State::Completed { answer, until: Timer::J.due(now, self.reliability) }
+                Stage::Completed { answer, until: Timer::J.due(now, self.reliability) }
             }
             ServerInput::TransportFailed => {
                 effects.push(Effect::Ended);
-                State::Terminated
+                Stage::Terminated
             }
             ServerInput::Answer { .. } | ServerInput::Repeated | ServerInput::Ack | ServerInput::Timeout => {
-                State::Trying
+                Stage::Trying
             }
         }
     }
 
-    fn completed(now: Instant, input: ServerInput, effects: &mut Effects, answer: Bytes, until: Instant) -> State {
+    fn completed(now: Instant, input: ServerInput, effects: &mut Effects, answer: Bytes, until: Instant) -> Stage {
         match input {
             ServerInput::Timeout if now >= until => {
                 effects.push(Effect::Ended);
-                return State::Terminated;
+                return Stage::Terminated;
             }
             ServerInput::Repeated => effects.push(Effect::Transmit(answer.clone())),
             ServerInput::Timeout | ServerInput::Ack | ServerInput::Answer { .. } | ServerInput::TransportFailed => {}
         }
-        State::Completed { answer, until }
+        Stage::Completed { answer, until }
     }
 }
 

@@ -1,3 +1,5 @@
+//! Session descriptions as phones send them, and damaged ones.
+
 use super::*;
 
 const OFFER: &str = "v=0\r\n\

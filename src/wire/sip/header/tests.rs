@@ -1,3 +1,5 @@
+//! Header values: what is read, what is refused, what is printed.
+
 use std::net::SocketAddr;
 
 use bytes::Bytes;

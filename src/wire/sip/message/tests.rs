@@ -1,3 +1,5 @@
+//! Messages put together and taken apart.
+
 use super::super::header::{HeaderError, NameAddr};
 use super::*;
 

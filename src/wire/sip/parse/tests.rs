@@ -1,3 +1,5 @@
+//! Datagrams and streams: framing, limits, mandatory headers.
+
 use super::super::header::HeaderName;
 use super::*;
 

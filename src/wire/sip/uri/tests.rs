@@ -1,3 +1,5 @@
+//! URIs of RFC 3261 19.1 and their comparison.
+
 use super::*;
 
 fn uri(text: &str) -> Uri {
