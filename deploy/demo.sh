@@ -89,11 +89,11 @@ one() {
 heading "1  廣東話 Cantonese · 「我想查詢我張單」 asks for the bill"
 one cantonese 91234567 quiet say:yue:我想查詢我張單 quiet say:yue:冇喇唔該 quiet
 
-heading "2  普通话 Mandarin · 「我想开通漫游」 asks for roaming"
-one mandarin 98765432 quiet say:cmn:我想开通漫游 quiet say:cmn:没有了谢谢 quiet
+heading "2  普通话 Mandarin · 「我想开通漫游」 asks for roaming, over the bot 打断提示语"
+one mandarin 98765432 wait:13.5 say:cmn:我想开通漫游 quiet say:cmn:没有了谢谢 quiet
 
 heading "3  English · \"I want to speak to a person\" · warm transfer 轉駁真人"
-one english 61112222 quiet "say:eng:I want to speak to a person" quiet:2 "say:eng:My bill is wrong. Please check it." quiet:2
+one english 61112222 wait:19.5 "say:eng:I want to speak to a person" quiet:2 "say:eng:My bill is wrong. Please check it." quiet:2
 sleep 0.5
 kill "$AGENT_PID" 2>/dev/null || true
 
