@@ -39,7 +39,7 @@ waveform() { python3 benches/waveform.py $(find "$1" -name '*.wav' -newer "$2");
 
 printf '\n%-28s %6s %9s %14s %14s %18s %16s %8s\n' "speech both ways" good "CPU/call" "200 OK p50/95" "answer p50/95" "waveform p50/95 n" "pacing p50/99" lost
 for n in $STEPS; do
-  rate=$(awk -v n="$n" 'BEGIN { print n > 5 ? n / 5 : 1 }')
+  rate=$(awk -v n="$n" 'BEGIN { print (n > 5 ? n / 5 : 1) }')
   touch "$RUN/since"; sleep 0.1
   start=$(now_ms); before=$(cpu_ms)
   "$TINGWA" call sip:1823@$ADDRESS --count "$n" --rate "$rate" --pacing --max 120 --json --seed 7 \

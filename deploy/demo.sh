@@ -35,8 +35,8 @@ FAILED=0
 
 # Colours what --show-calls prints, and leaves out what only an engineer wants.
 pretty() {
-  grep --line-buffered -vE '  (recording|leg ended|answered|said  |offered)' | sed -u -E \
-    -e "s/^\[ *([^]]*)\] */  $DIM\1$OFF /" \
+  grep --line-buffered -vE '  (recording|leg ended|answered|said  |offered)|speaks$' | sed -u -E \
+    -e "s/^\[ *([^]]*)\]/  $DIM\1$OFF/" -e 's/ \((open|language by.*)\)$//' \
     -e "s/(heard     ) (.*)/$YELLOW\1 聽到 \2$OFF/" \
     -e "s/(says      ) (.*)/$GREEN\1 講　 \2$OFF/" \
     -e "s/(decided   ) (.*)/$CYAN\1 決定 \2$OFF/" \
@@ -116,7 +116,10 @@ grep -q '"fact":"bridged"' "$RUN/english.json" || fail "the caller was not bridg
 
 heading "Response time 回應時間 · end of the caller's speech to the first sound of the answer, measured at the phone 話畢至開口，由電話量度"
 for name in cantonese mandarin english; do
-  printf '  %-10s %s\n' "$name" "$(sed -n 's/.*responses //p' "$RUN/$name.txt")"
+  measured=$(sed -n 's/.*responses //p' "$RUN/$name.txt")
+  # Behind the first answer of the English call it is the agent who answers.
+  if [ "$name" = english ]; then measured="${measured%%,*}"; fi
+  printf '  %-10s %s\n' "$name" "${measured% ms} ms"
 done
 heading "Recordings 錄音 · left: caller 左：客人, right: the other side 右：對方"
 find "$RUN/var/recordings" -name '*.wav' -printf '  %p  (%k KB)\n' | sort

@@ -85,10 +85,10 @@ pub struct Pacing {
 impl Pacing {
     /// A packet came at this time, us on any clock.
     pub fn packet(&mut self, sequence: u16, at_us: u64) {
-        if let Some((before, then)) = self.last.replace((sequence, at_us)) {
-            if sequence == before.wrapping_add(1) {
-                self.count(at_us.saturating_sub(then).abs_diff(SPACING_US));
-            }
+        if let Some((before, then)) = self.last.replace((sequence, at_us))
+            && sequence == before.wrapping_add(1)
+        {
+            self.count(at_us.saturating_sub(then).abs_diff(SPACING_US));
         }
     }
 

@@ -107,6 +107,7 @@ fn frames(time: Duration) -> u32 {
 
 /// What to do in these 20 ms.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "lives for one frame; a box would be an allocation every 20 ms")]
 pub enum Action {
     /// Send this.
     Send(Frame),

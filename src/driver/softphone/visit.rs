@@ -296,10 +296,10 @@ impl Visit {
         if control {
             talk.stream.handle(now, Input::Rtcp { from, bytes });
         } else {
-            if self.parts.stamped {
-                if let (Ok(packet), Some(at_us)) = (RtpPacket::parse(bytes), pace::last_received_us(socket)) {
-                    self.report.pacing.packet(packet.sequence().0, at_us);
-                }
+            if self.parts.stamped
+                && let (Ok(packet), Some(at_us)) = (RtpPacket::parse(bytes), pace::last_received_us(socket))
+            {
+                self.report.pacing.packet(packet.sequence().0, at_us);
             }
             talk.stream.handle(now, Input::Rtp { from, bytes });
         }
