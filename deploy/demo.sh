@@ -19,8 +19,9 @@ fi
 
 leave() {
   trap - EXIT
-  for pid in "${STARTED[@]}"; do kill "$pid" 2>/dev/null || true; done
-  wait 2>/dev/null || true
+  # A pipeline's first process and its last: `tail -f` would outlive the other.
+  for pid in $(jobs -p) "${STARTED[@]}"; do kill "$pid" 2>/dev/null || true; done
+  wait "${GATEWAY_PID:-}" 2>/dev/null || true
 }
 trap leave EXIT
 trap 'exit 130' INT TERM

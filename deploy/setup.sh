@@ -4,16 +4,26 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 CACHE=${TINGWA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tingwa}
-PACKAGES="gcc g++ make pkg-config ca-certificates espeak-ng python3 python3-pip unzip"
 SHERPA=sherpa_onnx_core-2.0.1
 SILERO=silero_vad-6.2.3
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
 
+# What is missing, by what it is needed for: a program that came by another way is as good as Debian's.
 missing=""
-for package in $PACKAGES; do
-  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
-done
+need() { # PACKAGE COMMAND...
+  local package=$1
+  shift
+  "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+need gcc cc --version
+need g++ c++ --version
+need pkg-config pkg-config --version
+need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
+need espeak-ng espeak-ng --version
+need python3 python3 --version
+need python3-pip python3 -m pip --version
+need unzip unzip -v
 if [ -n "$missing" ]; then
   say "Debian packages:$missing"
   sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo

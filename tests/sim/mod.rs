@@ -16,6 +16,7 @@ pub mod world;
 
 mod call_events;
 mod media;
+mod privacy;
 mod talk;
 mod transfers;
 mod wired;
