@@ -26,7 +26,7 @@ fi
 say "features as sherpa-onnx computes them"
 "$python" check_features.py
 
-say "speech (34 shards, about 47 hours of sound)"
+say "speech (34 shards, about 48 hours of sound)"
 nice -n 5 "$python" gen.py --out "$work/shards" --shards 34 --per-shard 1500 --jobs 2
 
 say "training for $minutes minutes"
