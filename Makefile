@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export TINGWA_CACHE ?= $(CACHE)
 TINGWA = $(CARGO_TARGET_DIR)/release/tingwa
 
-.PHONY: demo test setup build unit peers lint fuzz bench
+.PHONY: demo test setup build unit peers lint fuzz bench model
 
 setup:
 	@deploy/setup.sh
@@ -41,3 +41,8 @@ fuzz:
 	  RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$(CACHE)/target-fuzz cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target $$(ls -d fuzz/seeds/$$target 2>/dev/null) \
 	    -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
+
+# Trains the small recogniser anew (about two hours on two cores), then pins its checksums.
+model: build
+	models/recipe/train.sh
+	$(TINGWA) models pin tiny-trilingual
