@@ -5,6 +5,7 @@
 Each shard depends only on its number, so a broken run goes on where it stopped. train.py may start on the first ones.
 """
 import argparse
+import concurrent.futures
 import multiprocessing
 import os
 import pathlib
@@ -120,10 +121,7 @@ def phone_class(name):
     return name if name else "sil"
 
 
-def make_shard(job):
-    path, number, count, seed = job
-    if path.exists():
-        return
+def make_shard(path, number, count, seed):
     began, maker, vocabulary = time.time(), Maker(), texts.vocabulary()
     rng, np_rng = random.Random(seed * 1000 + number), np.random.default_rng(seed * 1000 + number)
     feats, phones, toks = [], [], []
@@ -141,6 +139,19 @@ def make_shard(job):
     print(f"{path.name}: {count} utterances, {hours:.2f} h, {time.time() - began:.0f} s", flush=True)
 
 
+def keep_making(path, number, count, seed):
+    """A process for each shard: espeak-ng 1.51 crashes on a rare mix of voice, text and pitch; then other draws are tried."""
+    for attempt in range(5):
+        if path.exists():
+            return
+        process = multiprocessing.get_context("spawn").Process(target=make_shard, args=(path, number + 100000 * attempt, count, seed))
+        process.start()
+        process.join()
+        if not path.exists():
+            print(f"{path.name}: synthesiser ended with {process.exitcode}, trying other draws", flush=True)
+    raise SystemExit(f"{path.name}: gave up")
+
+
 if __name__ == "__main__":
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--out", type=pathlib.Path, required=True)
@@ -150,7 +161,5 @@ if __name__ == "__main__":
     ask.add_argument("--seed", type=int, default=7)
     args = ask.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    jobs = [(args.out / f"shard{i:03}.npz", i, args.per_shard, args.seed) for i in range(args.shards)]
-    with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
-        for _ in pool.imap(make_shard, jobs):
-            pass
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        list(pool.map(lambda i: keep_making(args.out / f"shard{i:03}.npz", i, args.per_shard, args.seed), range(args.shards)))
