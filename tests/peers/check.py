@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """check.py TINGWA [NAME-PART...]   Calls between real peers and a real gateway; one line a check, exit 1 when one failed.
 Run by run.sh inside a network namespace. Asterisk 22 is the company's PBX (127.0.0.1:5070), the gateway is 127.0.0.10:5060."""
 import json, os, subprocess, sys, time

@@ -18,4 +18,4 @@ NS=tingwa-peers
 ip netns del $NS 2>/dev/null
 ip netns add $NS && ip -n $NS link set lo up || exit 1
 trap 'ip netns del $NS 2>/dev/null' EXIT
-ip netns exec $NS python3 "$HERE/check.py" "$TINGWA" "$@"
+ip netns exec $NS /usr/bin/python3 "$HERE/check.py" "$TINGWA" "$@"
