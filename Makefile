@@ -27,7 +27,7 @@ peers: build
 
 lint: setup
 	cargo fmt --check
-	cargo clippy --release --all-targets -- -D warnings
+	cargo clippy --all-targets -- -D warnings
 
 bench: build
 	cargo bench

@@ -152,13 +152,17 @@ fn start_speaking(
     lines: &Lines,
     watcher: &mut impl Watcher,
 ) -> Result<SynthesiserPool, AppError> {
-    let folders = lines.all().map(|line| (line.plan.name.clone(), config.dialplans.join(&line.plan.name).join("prompts")));
+    let folders =
+        lines.all().map(|line| (line.plan.name.clone(), config.dialplans.join(&line.plan.name).join("prompts")));
     let pool = start::start_speaking(&config.engine, manifest, folders)?;
     let prompts: Vec<_> = lines
         .all()
-        .flat_map(|line| line.plan.fixed_prompts().into_iter().map(|(id, language, text)| {
-            (format!("{}/{id}", line.plan.name), language, text.to_owned())
-        }))
+        .flat_map(|line| {
+            line.plan
+                .fixed_prompts()
+                .into_iter()
+                .map(|(id, language, text)| (format!("{}/{id}", line.plan.name), language, text.to_owned()))
+        })
         .filter(|(name, language, _)| pool.recordings().get(name, *language).is_none())
         .map(|(_, language, text)| (text, language))
         .collect();
@@ -186,10 +190,8 @@ type MediaThreads = Vec<std::thread::JoinHandle<()>>;
 /// Starts the media threads, each with its share of the ports.
 fn start_media(config: &Config, services: Services) -> Result<(Directory, MediaThreads), AppError> {
     let count = usize::from(config.driver.threads);
-    let boxes: Vec<_> = (0..count)
-        .map(|_| inbox())
-        .collect::<Result<_, _>>()
-        .map_err(system("cannot make a media thread's queue"))?;
+    let boxes: Vec<_> =
+        (0..count).map(|_| inbox()).collect::<Result<_, _>>().map_err(system("cannot make a media thread's queue"))?;
     let directory = Directory::new(boxes.iter().map(|(sender, _)| sender.clone()).collect());
     let PortRange { first, last } = config.driver.ports;
     let share = (last - first + 1) / u16::from(config.driver.threads.max(1)) / 2 * 2;

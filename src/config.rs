@@ -17,7 +17,9 @@ pub use sip::{ResolveError, SipConfig};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {path}: {source}; `tingwa serve --config FILE` names another, examples/ has one to copy")]
+    #[error(
+        "cannot read the configuration {path}: {source}; `tingwa serve --config FILE` names another, examples/ has one to copy"
+    )]
     Read {
         /// File.
         path: PathBuf,
@@ -60,8 +62,8 @@ pub struct Config {
 impl Config {
     /// Reads a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Self::parse(&path.display().to_string(), &text)
     }
 

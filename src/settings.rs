@@ -296,7 +296,13 @@ impl<'a> Section<'a> {
     pub fn named_sections(&mut self, key: &str) -> Vec<(String, Section<'a>)> {
         let mut parent = self.section(key);
         let names = parent.keys();
-        names.into_iter().map(|name| { let section = parent.section(&name); (name, section) }).collect()
+        names
+            .into_iter()
+            .map(|name| {
+                let section = parent.section(&name);
+                (name, section)
+            })
+            .collect()
     }
 
     /// Reports keys that nobody asked for.

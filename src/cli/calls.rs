@@ -9,7 +9,9 @@ use super::{CliError, ConfigArgs, block_on};
 
 /// List calls, newest first.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tingwa calls\n  tingwa calls --limit 5 --numbers\n  tingwa calls --json | jq .end_cause")]
+#[command(
+    after_help = "Examples:\n  tingwa calls\n  tingwa calls --limit 5 --numbers\n  tingwa calls --json | jq .end_cause"
+)]
 pub struct CallsArgs {
     #[command(flatten)]
     config: ConfigArgs,

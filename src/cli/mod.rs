@@ -18,7 +18,9 @@ use crate::config::{Config, ConfigError};
 /// 聽話 — an on-box voice hotline gateway: answers SIP calls in Cantonese, Mandarin and English.
 #[derive(Debug, Parser)]
 #[command(name = "tingwa", version, arg_required_else_help = true)]
-#[command(after_help = "Examples:\n  tingwa serve --config tingwa.toml\n  tingwa call sip:1823@127.0.0.1:5060 say:yue:我想查詢我張單\n  tingwa why last")]
+#[command(
+    after_help = "Examples:\n  tingwa serve --config tingwa.toml\n  tingwa call sip:1823@127.0.0.1:5060 say:yue:我想查詢我張單\n  tingwa why last"
+)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,

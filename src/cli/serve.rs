@@ -1,6 +1,7 @@
 //! `tingwa serve`: the gateway itself, in the foreground.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,7 +15,9 @@ use crate::journal::{Entry, Record};
 
 /// Answer calls.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tingwa serve\n  tingwa serve --config /etc/tingwa/tingwa.toml --json-log\n  tingwa serve --show-calls      # what is said in calls, for demonstrations\n\nSIGTERM drains and stops; SIGHUP reloads the dialplans.")]
+#[command(
+    after_help = "Examples:\n  tingwa serve\n  tingwa serve --config /etc/tingwa/tingwa.toml --json-log\n  tingwa serve --show-calls      # what is said in calls, for demonstrations\n\nSIGTERM drains and stops; SIGHUP reloads the dialplans."
+)]
 pub struct ServeArgs {
     #[command(flatten)]
     config: ConfigArgs,
@@ -32,10 +35,15 @@ pub struct ServeArgs {
 /// Runs until told to stop.
 pub fn run(args: &ServeArgs) -> Result<ExitCode, CliError> {
     let config = args.config.load()?;
-    let filter = EnvFilter::try_new(&args.log)
-        .map_err(|error| CliError::Usage(format!("--log {}: {error}", args.log)))?;
+    let filter =
+        EnvFilter::try_new(&args.log).map_err(|error| CliError::Usage(format!("--log {}: {error}", args.log)))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    if args.json_log { log.json().init() } else { log.init() }
+    let log = log.with_ansi(std::io::stderr().is_terminal());
+    if args.json_log {
+        log.json().init()
+    } else {
+        log.init()
+    }
     let terminal = Terminal { show_calls: args.show_calls, bar: None, names: BTreeMap::new() };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

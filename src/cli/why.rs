@@ -9,7 +9,9 @@ use super::{CliError, ConfigArgs, block_on, calls};
 
 /// Show what a call heard, decided and said, and why.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tingwa why 01KAJ3\n  tingwa why last\n  tingwa why last --decisions\n  tingwa why 01KAJ3 --json")]
+#[command(
+    after_help = "Examples:\n  tingwa why 01KAJ3\n  tingwa why last\n  tingwa why last --decisions\n  tingwa why 01KAJ3 --json"
+)]
 pub struct WhyArgs {
     #[command(flatten)]
     config: ConfigArgs,

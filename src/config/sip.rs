@@ -70,7 +70,10 @@ impl SipConfig {
 
     /// The addresses, for people.
     pub fn listening(&self) -> Vec<String> {
-        self.listen.iter().map(|(transport, address)| format!("{}:{address}", transport.as_str().to_lowercase())).collect()
+        self.listen
+            .iter()
+            .map(|(transport, address)| format!("{}:{address}", transport.as_str().to_lowercase()))
+            .collect()
     }
 
     /// Host and port of each trunk by its name, as they are written in the addresses of its telephones.
@@ -118,14 +121,16 @@ impl TrunkConfig {
 }
 
 fn read_listen(section: &mut Section<'_>) -> Vec<(Transport, SocketAddr)> {
-    let texts = section.strings("listen").unwrap_or_else(|| {
-        vec![format!("udp:127.0.0.1:{DEFAULT_PORT}"), format!("tcp:127.0.0.1:{DEFAULT_PORT}")]
-    });
+    let texts = section
+        .strings("listen")
+        .unwrap_or_else(|| vec![format!("udp:127.0.0.1:{DEFAULT_PORT}"), format!("tcp:127.0.0.1:{DEFAULT_PORT}")]);
     let mut all = Vec::new();
     for text in &texts {
         match parse_listen(text) {
             Some(listen) => all.push(listen),
-            None => section.problem("listen", format_args!("expected \"udp:ADDRESS:PORT\" or \"tcp:..\", found \"{text}\"")),
+            None => {
+                section.problem("listen", format_args!("expected \"udp:ADDRESS:PORT\" or \"tcp:..\", found \"{text}\""))
+            }
         }
     }
     if texts.is_empty() {
@@ -202,7 +207,8 @@ fn read_account(section: &mut Section<'_>) -> Option<Account> {
     let auth_user = section.string("auth_user");
     let password = read_secret(section, "password");
     let register = section.boolean("register").unwrap_or(false);
-    let expires = section.integer("expires", 60..=86_400).and_then(|s| u32::try_from(s).ok()).unwrap_or(REGISTER_SECONDS);
+    let expires =
+        section.integer("expires", 60..=86_400).and_then(|s| u32::try_from(s).ok()).unwrap_or(REGISTER_SECONDS);
     let Some(user) = user else {
         if register {
             section.problem("register", "a registration needs user and password");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::media_thread::Line;
 use crate::conversation::Understanding;
-use crate::dialplan::{PlanFiles, Routes, read_plan};
+use crate::dialplan::{PlanFiles, Routes, check, read_plan};
 use crate::settings::Problems;
 
 /// Largest file of a dialplan, bytes.
@@ -29,13 +29,15 @@ impl Lines {
         if folders.is_empty() {
             problems.push_file(folder.display(), "no hotline here: expected folders with a plan.toml");
         }
-        let mut plans = Vec::new();
+        let mut read = Vec::new();
         for folder in folders {
             let files = read_folder(&folder, problems);
             if let Some(plan) = read_plan(&files, problems, warnings) {
-                plans.push(Arc::new(plan));
+                read.push((files, plan));
             }
         }
+        check::between(&read.iter().map(|(files, plan)| (files, plan)).collect::<Vec<_>>(), problems, warnings);
+        let plans: Vec<_> = read.into_iter().map(|(_, plan)| Arc::new(plan)).collect();
         if !problems.is_empty() {
             return None;
         }
@@ -63,7 +65,9 @@ pub fn line_folders(folder: &Path) -> Vec<PathBuf> {
         return vec![folder.to_owned()];
     }
     let mut folders: Vec<_> = std::fs::read_dir(folder)
-        .map(|entries| entries.flatten().map(|entry| entry.path()).filter(|path| path.join("plan.toml").is_file()).collect())
+        .map(|entries| {
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.join("plan.toml").is_file()).collect()
+        })
         .unwrap_or_default();
     folders.sort();
     folders

@@ -221,7 +221,10 @@ impl Shell {
 impl MediaThread {
     fn run(mut self) {
         if !pace::make_punctual() {
-            tracing::warn!(thread = self.shell.number, "no real-time priority (LimitRTPRIO, CAP_SYS_NICE): paced as the load allows");
+            tracing::warn!(
+                thread = self.shell.number,
+                "no real-time priority (LimitRTPRIO, CAP_SYS_NICE): paced as the load allows"
+            );
         }
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); EVENTS];
         let (mut tokens, mut datagram) = ([0; EVENTS], [0; DATAGRAM]);
@@ -310,10 +313,9 @@ impl MediaThread {
                         Input::PromptFailed { speak }
                     }
                 };
-                if !matches!(input, Input::PromptAudio { .. }) {
-                    if let Some(live) = self.calls.get_mut(&call) {
-                        live.spoken(speak);
-                    }
+                let over = !matches!(input, Input::PromptAudio { .. });
+                if let Some(live) = self.calls.get_mut(&call).filter(|_| over) {
+                    live.spoken(speak);
                 }
                 self.give(now, call, input);
             }

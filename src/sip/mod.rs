@@ -1,7 +1,7 @@
 //! SIP machines (RFC 3261), sans-IO. Knows no RTP: session descriptions pass through as bytes.
 //!
 //! [`endpoint::Endpoint`] is what the shell owns; the rest are its parts. [`event`] is what calls see of it.
-#![deny(clippy::disallowed_methods)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod author;
 pub mod dialog;

@@ -91,8 +91,7 @@ impl Database {
     /// Opens the file, makes it where it is missing, and brings its schema up to date.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)
-                .map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
+            std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
         }
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -151,8 +150,11 @@ impl Database {
         rows.iter()
             .map(|row| {
                 let number: i64 = row.get("number");
-                let entry = serde_json::from_str(row.get("body"))
-                    .map_err(|source| StoreError::Entry { call: call.to_string(), number, source })?;
+                let entry = serde_json::from_str(row.get("body")).map_err(|source| StoreError::Entry {
+                    call: call.to_string(),
+                    number,
+                    source,
+                })?;
                 Ok(Record { call, at: CallTime(row.get::<i64, _>("at_ms").unsigned_abs()), entry })
             })
             .collect()
@@ -183,8 +185,11 @@ async fn append_one(transaction: &mut Transaction<'_, Sqlite>, record: &Record) 
     let doing = "writing an entry";
     let call = record.call.to_string();
     let at = i64::try_from(record.at.0).unwrap_or(i64::MAX);
-    let body = serde_json::to_value(&record.entry)
-        .map_err(|source| StoreError::Entry { call: call.clone(), number: 0, source })?;
+    let body = serde_json::to_value(&record.entry).map_err(|source| StoreError::Entry {
+        call: call.clone(),
+        number: 0,
+        source,
+    })?;
     let fact = body.get("fact").and_then(|f| f.as_str()).unwrap_or("unknown").to_owned();
     sqlx::query(
         "INSERT INTO entries (call, number, at_ms, fact, body) \

@@ -2,7 +2,7 @@
 //!
 //! Everything here reads bytes that a stranger sent: it never panics, does work bounded by the length of what it was given,
 //! and allocates nothing for what a peer merely claims.
-#![deny(clippy::disallowed_methods)]
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod rtcp;
 pub mod rtp;

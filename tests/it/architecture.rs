@@ -10,15 +10,70 @@ use syn::visit::Visit;
 /// "Who may import whom": first folder or file name under `src/`, and what it may name as `crate::...`.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("main", &["app", "cli", "config"]),
-    ("app", &["cli", "config", "console", "driver", "engine", "store", "dialplan", "metrics", "settings", "ids", "journal"]),
-    ("cli", &["app", "config", "engine", "store", "dialplan", "conversation", "driver", "settings", "speech", "ids", "journal", "audio", "redact"]),
+    (
+        "app",
+        &["cli", "config", "console", "driver", "engine", "store", "dialplan", "metrics", "settings", "ids", "journal"],
+    ),
+    (
+        "cli",
+        &[
+            "app",
+            "config",
+            "engine",
+            "store",
+            "dialplan",
+            "conversation",
+            "driver",
+            "settings",
+            "speech",
+            "ids",
+            "journal",
+            "audio",
+            "redact",
+        ],
+    ),
     ("config", &["console", "driver", "engine", "store", "call", "sip", "dialplan", "settings", "wire"]),
     ("console", &["driver", "store", "journal", "ids", "settings"]),
-    ("driver", &["call", "sip", "engine", "store", "journal", "dialplan", "ids", "settings", "media", "wire", "audio", "speech", "conversation", "metrics", "redact"]),
+    (
+        "driver",
+        &[
+            "call",
+            "sip",
+            "engine",
+            "store",
+            "journal",
+            "dialplan",
+            "ids",
+            "settings",
+            "media",
+            "wire",
+            "audio",
+            "speech",
+            "conversation",
+            "metrics",
+            "redact",
+        ],
+    ),
     ("store", &["journal", "ids", "audio", "settings", "redact"]),
     ("engine", &["speech", "audio", "ids", "settings", "redact"]),
     ("metrics", &["journal"]),
-    ("call", &["sip", "media", "turn", "conversation", "dialplan", "speech", "journal", "audio", "ids", "deadline", "redact", "settings"]),
+    (
+        "call",
+        &[
+            "sip",
+            "media",
+            "turn",
+            "conversation",
+            "dialplan",
+            "speech",
+            "journal",
+            "audio",
+            "ids",
+            "deadline",
+            "redact",
+            "settings",
+        ],
+    ),
     ("conversation", &["dialplan", "speech", "journal", "redact", "ids", "deadline", "settings"]),
     ("turn", &["speech", "ids", "deadline"]),
     ("media", &["wire", "audio", "ids", "deadline"]),
@@ -36,8 +91,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// Folders below the line: no tokio, no clock, no file, no lock.
 const BELOW_THE_LINE: &[&str] = &[
-    "call", "conversation", "turn", "media", "sip", "dialplan", "journal", "speech", "wire", "audio", "ids", "redact",
-    "deadline", "settings",
+    "call",
+    "conversation",
+    "turn",
+    "media",
+    "sip",
+    "dialplan",
+    "journal",
+    "speech",
+    "wire",
+    "audio",
+    "ids",
+    "redact",
+    "deadline",
+    "settings",
 ];
 
 const FILE_LINES: usize = 800;
@@ -213,8 +280,22 @@ fn imports_go_down() {
 #[test]
 fn nothing_below_the_line_waits_or_opens() {
     const FORBIDDEN: &[&str] = &[
-        "tokio::", "std::fs", "Instant::now(", "SystemTime::now(", "thread::spawn", "thread::sleep", "Mutex<", "RwLock<",
-        ".await;", ".await?", ".await)", ".await.", "std::net::UdpSocket", "std::net::TcpStream", "crossbeam_channel", "sqlx::",
+        "tokio::",
+        "std::fs",
+        "Instant::now(",
+        "SystemTime::now(",
+        "thread::spawn",
+        "thread::sleep",
+        "Mutex<",
+        "RwLock<",
+        ".await;",
+        ".await?",
+        ".await)",
+        ".await.",
+        "std::net::UdpSocket",
+        "std::net::TcpStream",
+        "crossbeam_channel",
+        "sqlx::",
     ];
     let mut broken = Vec::new();
     for file in files() {
@@ -284,7 +365,8 @@ fn names_say_what_they_mean() {
 
 #[test]
 fn no_queue_is_unbounded() {
-    const UNBOUNDED: &[&str] = &["unbounded_channel(", "mpsc::channel()", "crossbeam_channel::unbounded(", "unbounded()"];
+    const UNBOUNDED: &[&str] =
+        &["unbounded_channel(", "mpsc::channel()", "crossbeam_channel::unbounded(", "unbounded()"];
     let mut broken = Vec::new();
     for file in files() {
         for (number, line) in file.text.lines().enumerate() {
@@ -309,7 +391,11 @@ fn what_the_network_sends_is_never_a_panic() {
             if line.starts_with("//") {
                 continue;
             }
-            if line.contains(".unwrap()") || line.contains(".expect(\"") || line.contains("todo!(") || line.contains("unimplemented!(") {
+            if line.contains(".unwrap()")
+                || line.contains(".expect(\"")
+                || line.contains("todo!(")
+                || line.contains("unimplemented!(")
+            {
                 broken.push(format!("src/{}:{}: {line}", file.path, number + 1));
             }
         }
