@@ -161,10 +161,11 @@ fn test_modules(files: &[File]) -> Vec<String> {
     for file in files {
         let folder = file.path.trim_end_matches(".rs").trim_end_matches("/mod").to_owned();
         for item in &file.tree.items {
-            if let syn::Item::Mod(module) = item {
-                if module.content.is_none() && is_test(&module.attrs) {
-                    all.push(format!("{folder}/{}", module.ident));
-                }
+            if let syn::Item::Mod(module) = item
+                && module.content.is_none()
+                && is_test(&module.attrs)
+            {
+                all.push(format!("{folder}/{}", module.ident));
             }
         }
     }
