@@ -31,6 +31,7 @@ lint: setup
 
 bench: build
 	cargo bench
+	benches/calls_per_core.sh $(TINGWA)
 
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS = sip sdp rtp dialplan call

@@ -241,7 +241,7 @@ impl<'a> Section<'a> {
     pub fn required<T>(&self, key: &str, what: &str, value: Option<T>) -> Option<T> {
         let there = self.table.is_some_and(|t| t.keys().any(|k| k.get_ref() == key));
         if value.is_none() && !there {
-            let place = if self.path.is_empty() { String::new() } else { format!(" in [{}]", self.path) };
+            let place = if self.path.is_empty() { String::new() } else { format!(" in {}", bracketed(&self.path)) };
             let message = format!("missing key '{key}'{place}; expected {what}");
             self.source.problem(self.problems, self.span.clone(), message);
         }
@@ -313,13 +313,22 @@ impl<'a> Section<'a> {
             if self.asked.iter().any(|k| k == name) {
                 continue;
             }
-            let place = if self.path.is_empty() { "at the top".to_owned() } else { format!("in [{}]", self.path) };
+            let place =
+                if self.path.is_empty() { "at the top".to_owned() } else { format!("in {}", bracketed(&self.path)) };
             let hint = match nearest(name, self.asked.iter().map(String::as_str)) {
                 Some(near) => format!("; nearest valid key: '{near}'"),
                 None => format!("; valid keys: {}", self.asked.join(", ")),
             };
             self.source.problem(self.problems, key.span(), format!("unknown key '{name}' {place}{hint}"));
         }
+    }
+}
+
+/// A table's name as a person would look for it: `[sip]`, `[[trunk]] number 2`.
+fn bracketed(path: &str) -> String {
+    match path.strip_suffix(']').and_then(|path| path.rsplit_once('[')) {
+        Some((name, number)) => format!("[[{name}]] number {number}"),
+        None => format!("[{path}]"),
     }
 }
 

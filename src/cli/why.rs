@@ -77,7 +77,9 @@ fn text(entry: &Entry) -> String {
         Entry::NoInput { count } => format!("silence    {count} in a row"),
         Entry::Decided(decision) => decided(decision),
         Entry::BotTurn { prompt, text, language, .. } => format!("says       {} [{language}, {prompt}]", text.reveal()),
-        Entry::AnswerBegan { response_ms: Some(ms), .. } => format!("speaks     {ms} ms after the caller's last word"),
+        Entry::AnswerBegan { response_ms: Some(ms), .. } => {
+            format!("speaks     {ms} ms after the caller, by voice activity")
+        }
         Entry::AnswerBegan { response_ms: None, .. } => "speaks".to_owned(),
         Entry::BotTurnEnded { heard_ms, complete, .. } => {
             format!("said       {heard_ms} ms{}", if *complete { "" } else { ", cut short" })

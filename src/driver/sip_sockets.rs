@@ -40,7 +40,7 @@ const TCP_CONNECT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Somebody else has the port.
-    #[error("{transport:?} port {address} is in use by another program; find it with `ss -lnp '( sport = :{} )'`, or change [sip] listen", address.port())]
+    #[error("{} port {address} is in use by another program; find it with `ss -lnp '( sport = :{} )'`, or change [sip] listen", transport.as_str(), address.port())]
     InUse {
         /// UDP or TCP.
         transport: Transport,
@@ -48,7 +48,7 @@ pub enum ListenError {
         address: SocketAddr,
     },
     /// The address is not ours, or we may not use it.
-    #[error("cannot listen on {transport:?} {address}: {source}; check [sip] listen against `ip address`")]
+    #[error("cannot listen on {} {address}: {source}; check [sip] listen against `ip address`", transport.as_str())]
     Other {
         /// UDP or TCP.
         transport: Transport,

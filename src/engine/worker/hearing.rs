@@ -12,6 +12,10 @@ use crate::engine::vad::{Vad, VadError};
 use crate::ids::UtteranceId;
 use crate::speech::{Hypothesis, Transcript, VoiceActivity};
 
+/// Frames that one call may have worked through before the others have their turn: a call that pushes as fast as it is
+/// heard would keep the worker for itself.
+const FRAMES_PER_ROUND: usize = 16;
+
 /// Voice activity from which the recogniser is fed. Low on purpose: the turn decides with its own, higher, threshold.
 const FEED_FROM: f32 = 0.3;
 
@@ -68,7 +72,7 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
         if self.pending.is_none() {
             self.pending = self.intake.controls.try_recv().ok();
         }
-        loop {
+        for _ in 0..FRAMES_PER_ROUND {
             if let Some((after, control)) = self.pending
                 && self.next >= after
             {
@@ -94,6 +98,7 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
                 }
             }
         }
+        Ok(())
     }
 
     fn hear(&mut self, number: u64, frame: &WideFrame, vad: &mut V) -> Result<(), VadError> {
