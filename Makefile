@@ -30,7 +30,7 @@ lint: setup
 	cargo clippy --all-targets -- -D warnings
 
 bench: build
-	cargo bench
+	cargo bench --benches
 	benches/calls_per_core.sh $(TINGWA)
 
 FUZZ_SECONDS ?= 60
