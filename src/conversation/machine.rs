@@ -169,6 +169,9 @@ impl Conversation {
         let greeting = self.plan.dialogue.greeting.clone();
         let evidence = if self.open { "open" } else { "closed" };
         self.answer(&greeting, BTreeMap::new(), Reason { evidence: evidence.to_owned(), ..why("started") });
+        if let Some(Output::Say(say)) = self.outputs.back_mut() {
+            say.barge_in &= !self.plan.dialogue.hear_greeting_out;
+        }
         if let Some(prompt) = self.plan.dialogue.greeting_others.clone() {
             for language in self.plan.languages.clone().into_iter().skip(1) {
                 self.say(&prompt, &BTreeMap::new(), language, true);

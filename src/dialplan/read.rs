@@ -150,6 +150,7 @@ impl Reader {
         menu_section.finish();
         let dialogue = Dialogue {
             greeting: needed(&mut section, "greeting"),
+            hear_greeting_out: section.boolean("hear_greeting_out").unwrap_or(false),
             greeting_others: section.string("greeting_others"),
             language_changed: needed(&mut section, "language_changed"),
             keys_only: needed(&mut section, "keys_only"),

@@ -84,6 +84,9 @@ impl Plan {
 pub struct Dialogue {
     /// Prompt at the start, in the default language.
     pub greeting: String,
+    /// True where the greeting holds the recording notice: it is heard to its end, and what the caller says meanwhile is
+    /// answered after it.
+    pub hear_greeting_out: bool,
     /// Prompt after the greeting, once in each further language, in that language.
     pub greeting_others: Option<String>,
     /// Prompt when the caller asks for another language or presses its key.

@@ -32,6 +32,20 @@ fn started(change: impl FnOnce(&mut Plan)) -> Conversation {
     conversation
 }
 
+#[test]
+fn a_greeting_with_the_recording_notice_is_heard_out() {
+    for hear_out in [true, false] {
+        let mut conversation = conversation(|plan| plan.dialogue.hear_greeting_out = hear_out);
+        conversation.handle(Instant::now(), Input::Started { at: UNIX_EPOCH });
+        let says: Vec<_> = drain(&mut conversation)
+            .into_iter()
+            .filter_map(|output| if let Output::Say(say) = output { Some((say.prompt, say.barge_in)) } else { None })
+            .collect();
+        assert_eq!(says[0], ("greeting".to_owned(), !hear_out));
+        assert!(says[1..].iter().all(|(_, barge_in)| *barge_in), "what follows may be spoken over: {says:?}");
+    }
+}
+
 /// xorshift, so that a failing run can be run again.
 fn random(seed: &mut u64) -> u64 {
     *seed ^= *seed << 13;
