@@ -2,7 +2,8 @@
 //! what it asks; decides nothing. TLS and WebSocket will be further flows of the same kind.
 //!
 //! Queues: `orders` 4,096 from the calls; `tcp out` 64 messages a connection, full: the connection is closed (its peer
-//! does not read); `tcp in` 256 over all connections, full: reading waits.
+//! does not read); `tcp in` 256 over all connections, full: reading waits. At most 1,024 connections: one more is closed
+//! at once, so that strangers cannot take the descriptors that calls need.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -35,6 +36,15 @@ const TCP_IDLE: Duration = Duration::from_secs(600);
 
 /// A connection attempt is given up after this.
 const TCP_CONNECT: Duration = Duration::from_secs(5);
+
+/// A message that the peer has not taken after this ends the connection.
+const TCP_WRITE: Duration = Duration::from_secs(10);
+
+/// Connections at a time, both ways.
+const TCP_CONNECTIONS: usize = 1_024;
+
+/// Nothing is accepted for so long after the system refused to: it says the same at once when it is asked again.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// A listening address cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +94,8 @@ pub struct SipSockets<S> {
     udp: Vec<(SocketAddr, UdpSocket)>,
     listeners: Vec<TcpListener>,
     connections: BTreeMap<Flow, mpsc::Sender<Bytes>>,
+    most_connections: usize,
+    accept_again: Option<Instant>,
     tcp_events: (mpsc::Sender<TcpEvent>, mpsc::Receiver<TcpEvent>),
     tasks: JoinSet<()>,
     orders: mpsc::Receiver<AddressedOrder>,
@@ -120,6 +132,8 @@ impl<S: EndpointSink> SipSockets<S> {
             udp,
             listeners,
             connections: BTreeMap::new(),
+            most_connections: TCP_CONNECTIONS,
+            accept_again: None,
             tcp_events: mpsc::channel(TCP_IN_QUEUE),
             tasks: JoinSet::new(),
             orders,
@@ -134,7 +148,9 @@ impl<S: EndpointSink> SipSockets<S> {
         let mut draining = false;
         self.drain_outputs();
         loop {
+            self.accept_again = self.accept_again.filter(|at| *at > Instant::now());
             let deadline = self.endpoint.deadline().map_or_else(far_away, |(at, _)| at);
+            let deadline = self.accept_again.map_or(deadline, |at| at.min(deadline));
             tokio::select! {
                 biased;
                 received = receive(&self.udp, &mut datagram) => {
@@ -143,7 +159,7 @@ impl<S: EndpointSink> SipSockets<S> {
                 }
                 Some(order) = self.orders.recv() => self.handle(Input::Order(order)),
                 Some(event) = self.tcp_events.1.recv() => self.take_tcp(event),
-                (local, accepted) = accept(&self.listeners) => self.accepted(local, accepted),
+                (local, accepted) = accept(&self.listeners), if self.accept_again.is_none() => self.accepted(local, accepted),
                 () = tokio::time::sleep_until(deadline.into()) => self.handle(Input::Timeout),
                 _ = self.stop.changed(), if !draining => {
                     draining = true;
@@ -218,8 +234,15 @@ impl<S: EndpointSink> SipSockets<S> {
     fn accepted(&mut self, local: SocketAddr, accepted: io::Result<(TcpStream, SocketAddr)>) {
         let (stream, remote) = match accepted {
             Ok(accepted) => accepted,
-            Err(error) => return tracing::warn!(%error, "SIP over TCP: cannot accept"),
+            Err(error) => {
+                self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
+                return tracing::warn!(%error, "SIP over TCP: cannot accept");
+            }
         };
+        while self.tasks.try_join_next().is_some() {}
+        if self.tasks.len() >= self.most_connections {
+            return tracing::debug!(%remote, "SIP over TCP: too many connections");
+        }
         let flow = Flow { transport: Transport::Tcp, local, remote };
         let (sender, outgoing) = mpsc::channel(TCP_OUT_QUEUE);
         let events = self.tcp_events.0.clone();
@@ -294,10 +317,50 @@ async fn carry(stream: TcpStream, flow: Flow, mut outgoing: mpsc::Receiver<Bytes
                 _ => break,
             },
             bytes = outgoing.recv() => match bytes {
-                Some(bytes) if writer.write_all(&bytes).await.is_ok() => {}
-                _ => break,
+                Some(bytes) => match tokio::time::timeout(TCP_WRITE, writer.write_all(&bytes)).await {
+                    Ok(Ok(())) => {}
+                    _ => break,
+                },
+                None => break,
             },
         }
     }
     let _ = events.send(TcpEvent::Closed(flow)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::endpoint::config::EndpointConfig;
+
+    struct Deaf;
+
+    impl EndpointSink for Deaf {
+        fn take(&mut self, _: Output) {}
+    }
+
+    #[tokio::test]
+    async fn strangers_cannot_take_every_descriptor() {
+        let listen = [(Transport::Tcp, SocketAddr::from(([127, 0, 0, 1], 0)))];
+        let endpoint = Endpoint::new(EndpointConfig::default(), 1, Instant::now());
+        let (_orders, orders) = mpsc::channel(1);
+        let (_stop, stop) = tokio::sync::watch::channel(false);
+        let mut sockets = SipSockets::bind(endpoint, &listen, orders, stop, Deaf).await.unwrap();
+        sockets.most_connections = 3;
+        let address = sockets.listeners[0].local_addr().unwrap();
+        let gateway = tokio::spawn(sockets.run());
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut refused = TcpStream::connect(address).await.unwrap();
+        assert_eq!(refused.read(&mut [0; 8]).await.unwrap(), 0, "the fourth is closed");
+        let question = b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n\
+            To: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+        held[0].write_all(question).await.unwrap();
+        let mut answer = [0; 11];
+        held[0].read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"SIP/2.0 403", "those before it are served");
+        gateway.abort();
+    }
 }
