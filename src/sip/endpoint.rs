@@ -291,5 +291,4 @@ impl Endpoint {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)]
 mod tests;

@@ -363,5 +363,4 @@ fn refresh_after(expires: Duration, author: &mut Author) -> Duration {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)]
 mod tests;

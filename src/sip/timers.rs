@@ -208,7 +208,6 @@ impl<Key: Copy + Ord + Hash> TimerTable<Key> {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)]
 mod tests {
     use super::*;
 

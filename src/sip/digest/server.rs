@@ -174,7 +174,6 @@ impl std::fmt::Debug for DigestServer {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)]
 mod tests {
     use super::super::client::{Challenge, Credentials};
     use super::*;

@@ -128,7 +128,6 @@ impl Pending {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)]
 mod tests {
     use super::super::testing::run;
     use super::*;

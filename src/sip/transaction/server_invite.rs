@@ -156,7 +156,6 @@ fn ended(effects: &mut Effects) -> Stage {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)]
 mod tests {
     use super::super::testing::run;
     use super::*;

@@ -77,7 +77,6 @@ impl ServerOther {
 }
 
 #[cfg(test)]
-#[allow(clippy::disallowed_methods)]
 mod tests {
     use super::*;
     use std::time::Duration;

@@ -12,7 +12,7 @@ use super::head::Head;
 use super::{ParseError, Problem};
 
 /// What came out of a stream; used at once and never kept, so its size does not matter.
-#[allow(clippy::large_enum_variant)]
+#[allow(clippy::large_enum_variant, reason = "used at once and never kept")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamItem {
     /// A message.
@@ -55,7 +55,7 @@ impl StreamParser {
     }
 
     /// The next item; `None` until more is pushed.
-    #[allow(clippy::should_implement_trait)]
+    #[allow(clippy::should_implement_trait, reason = "an iterator may not be pushed to between two items")]
     pub fn next(&mut self) -> Option<StreamItem> {
         if self.broken {
             return None;
