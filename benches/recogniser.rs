@@ -79,17 +79,17 @@ fn recogniser(c: &mut Criterion) {
         group.throughput(Throughput::Elements(calls));
         group.bench_function(format!("160ms_of_{calls}_calls"), |b| {
             b.iter_batched_ref(
-                || (0..calls).map(|_| recogniser.open().expect("a stream")).collect::<Vec<_>>(),
+                || (0..calls).map(|_| recogniser.open(&Default::default()).expect("a stream")).collect::<Vec<_>>(),
                 |streams| chunk(&recogniser, streams, &frames[16..32]),
                 BatchSize::SmallInput,
             );
         });
     }
-    group.bench_function("open_a_stream", |b| b.iter(|| recogniser.open().expect("a stream")));
+    group.bench_function("open_a_stream", |b| b.iter(|| recogniser.open(&Default::default()).expect("a stream")));
     group.bench_function("final_transcript", |b| {
         b.iter_batched_ref(
             || {
-                let mut streams = vec![recogniser.open().expect("a stream")];
+                let mut streams = vec![recogniser.open(&Default::default()).expect("a stream")];
                 chunk(&recogniser, &mut streams, &frames);
                 streams
             },

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{CallId, LegId, SpeakId, UtteranceId};
 use crate::redact::Redacted;
-use crate::speech::Language;
+use crate::speech::{Language, SpeechTags};
 
 /// Time since the call's INVITE arrived, ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -192,6 +192,9 @@ pub enum Entry {
         language: Language,
         /// Recogniser's confidence, 0 to 1.
         confidence: f32,
+        /// What the recogniser heard besides words.
+        #[serde(default, skip_serializing_if = "SpeechTags::is_empty")]
+        tags: SpeechTags,
         /// When the caller's speech began.
         began: CallTime,
         /// When the caller's speech ended.

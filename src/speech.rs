@@ -67,6 +67,80 @@ pub struct Hypothesis {
     pub text: crate::redact::Redacted<String>,
 }
 
+/// How a voice sounds, by an engine that tells (SenseVoice's seven).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Emotion {
+    /// Nothing in particular.
+    Neutral,
+    /// Happy.
+    Happy,
+    /// Sad.
+    Sad,
+    /// Angry.
+    Angry,
+    /// Afraid.
+    Fearful,
+    /// Disgusted.
+    Disgusted,
+    /// Surprised.
+    Surprised,
+}
+
+/// What is heard besides or instead of words, by an engine that tells (SenseVoice's events).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoundEvent {
+    /// Speech and nothing else.
+    Speech,
+    /// Background music.
+    Music,
+    /// Applause.
+    Applause,
+    /// Laughter.
+    Laughter,
+    /// Crying.
+    Crying,
+    /// Sneezing.
+    Sneezing,
+    /// Breathing.
+    Breathing,
+    /// Coughing.
+    Coughing,
+}
+
+/// What an engine hears of an utterance besides its words. Empty from engines that tell nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SpeechTags {
+    /// How the voice sounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emotion: Option<Emotion>,
+    /// What else is heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<SoundEvent>,
+}
+
+impl SpeechTags {
+    /// True where the engine told nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What callers of one hotline are likely to say: an engine that can leans towards it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bias {
+    /// The hotline; engines keep what they build of a bias under this name and [`Self::version`].
+    pub line: String,
+    /// Changes when the phrases or hot words do.
+    pub version: u64,
+    /// Sentences that callers say or hear: example phrases, choices, knowledge.
+    pub phrases: Vec<(Language, String)>,
+    /// Words that must be heard right (names, products), with a weight: 1 is a normal leaning.
+    pub hot_words: Vec<(String, f32)>,
+}
+
 /// Final text of an utterance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Transcript {
@@ -78,6 +152,9 @@ pub struct Transcript {
     pub language: Option<Language>,
     /// 0 to 1; 1 where the engine has no figure of its own.
     pub confidence: f32,
+    /// What the engine heard besides words.
+    #[serde(default, skip_serializing_if = "SpeechTags::is_empty")]
+    pub tags: SpeechTags,
 }
 
 /// Probability of speech in one stretch of a caller's audio, from the voice activity model.

@@ -337,6 +337,7 @@ mod tests {
                 text: text.into(),
                 language: None,
                 confidence: 1.0,
+                tags: Default::default(),
             }));
         }
     }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::journal::{Act, Decision, Entry, Record};
+use crate::speech::SpeechTags;
 use crate::store::sqlite::Database;
 
 use super::{CliError, ConfigArgs, block_on, calls};
@@ -69,9 +70,10 @@ fn text(entry: &Entry) -> String {
         Entry::Answered => "answered".to_owned(),
         Entry::RecordingStarted { path } => format!("recording  {path}"),
         Entry::RecordingPaused { paused } => format!("recording  {}", if *paused { "paused" } else { "goes on" }),
-        Entry::CallerTurn { text, language, confidence, began, ended, .. } => {
+        Entry::CallerTurn { text, language, confidence, tags, began, ended, .. } => {
             let length = ended.0.saturating_sub(began.0);
-            format!("heard      {} [{language}, confidence {confidence:.2}, {length} ms]", text.reveal())
+            let said = text.reveal();
+            format!("heard      {said} [{language}, confidence {confidence:.2}, {length} ms{}]", tags_text(tags))
         }
         Entry::Digit { leg, digit } => format!("key        {digit} (leg {leg})"),
         Entry::NoInput { count } => format!("silence    {count} in a row"),
@@ -110,6 +112,12 @@ fn transfer_text(entry: &Entry) -> String {
         Entry::TransferGivenUp => "given up   no agent; the bot goes on".to_owned(),
         other => format!("{other:?}"),
     }
+}
+
+fn tags_text(tags: &SpeechTags) -> String {
+    let emotion = tags.emotion.map(|emotion| format!(", {emotion:?}").to_lowercase());
+    let event = tags.event.map(|event| format!(", {event:?}").to_lowercase());
+    [emotion, event].into_iter().flatten().collect()
 }
 
 fn decided(decision: &Decision) -> String {

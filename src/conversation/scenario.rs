@@ -144,8 +144,13 @@ impl Runner {
 
     fn caller(&mut self, text: &str) -> Result<(), String> {
         self.turns = self.turns.next();
-        let transcript =
-            Transcript { utterance: self.turns, text: Redacted::from(text), language: None, confidence: 1.0 };
+        let transcript = Transcript {
+            utterance: self.turns,
+            text: Redacted::from(text),
+            language: None,
+            confidence: 1.0,
+            tags: Default::default(),
+        };
         self.input(Input::Turn(&transcript))
     }
 

@@ -15,6 +15,7 @@
 //! Is not: the dialogue itself (`conversation`), nor the transfer (`call`).
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub mod bias;
 pub mod calendar;
 pub mod check;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Files of one hotline to a [`Plan`]. Every problem of every file is reported; a plan comes back only where there is none.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dialplan::calendar::{DaySpan, WeeklyHours};
@@ -56,7 +57,8 @@ fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan> {
     let (prompts, labels) = texts(files, &languages, problems);
     let (phrases, knowledge) = (phrases(files, &languages, problems), knowledge(files, &languages, problems));
     let reader = Reader { queues: root.section("queue").keys(), languages: languages.clone() };
-    let plan = Plan {
+    let hot_words = super::bias::hot_words(root.section("hearing"));
+    let mut plan = Plan {
         name: files.name.clone(),
         title: root.string("title").unwrap_or_else(|| files.name.clone()),
         numbers: numbers(&mut root),
@@ -70,7 +72,9 @@ fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan> {
         prompts,
         labels,
         languages,
+        bias: Arc::default(),
     };
+    plan.bias = Arc::new(super::bias::of(&plan, hot_words));
     root.finish();
     Some(plan)
 }

@@ -2,11 +2,12 @@
 //! intents that a plan names exist in every language of the plan ([`super::check`] refuses the plan otherwise).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dialplan::calendar::WeeklyHours;
 use crate::dialplan::pattern::Pattern;
-use crate::speech::Language;
+use crate::speech::{Bias, Language};
 
 /// Everything of one hotline.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Plan {
     pub prompts: Texts,
     /// Names of intents, reasons and languages as a briefing says them.
     pub labels: Texts,
+    /// What its callers are likely to say, for the recogniser.
+    pub bias: Arc<Bias>,
 }
 
 /// Texts by id and language.

@@ -47,7 +47,7 @@ impl LiveCall {
         if let Some(path) = &recording {
             shell.services.recorder.begin(id, path);
         }
-        let feed = shell.open_feed(id);
+        let feed = shell.open_feed(id, parts.plan.bias.clone());
         let deaf = feed.is_none();
         let mut live = Self {
             id,

@@ -26,6 +26,7 @@ use crate::engine::synthesiser::{SpeakEvent, SpeakEventKind, SpeakSink, Synthesi
 use crate::engine::worker::{AudioFeed, EngineEvent, EventKind, RecogniserPool};
 use crate::ids::{CallId, DialogId, LegId};
 use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, IncomingInvite};
+use crate::speech::Bias;
 use crate::store::journal_writer::JournalQueue;
 use crate::store::recorder::Recorder;
 
@@ -170,11 +171,11 @@ impl Shell {
         let _ = socket.send_to(bytes, to);
     }
 
-    pub(super) fn open_feed(&self, call: CallId) -> Option<AudioFeed> {
+    pub(super) fn open_feed(&self, call: CallId, bias: Arc<Bias>) -> Option<AudioFeed> {
         let myself = self.myself.clone();
         // An event that finds no room is missed by one call for 20 ms; the inbox counts it.
         let sink = Box::new(move |event: EngineEvent| drop(myself.push(Item::Heard(event))));
-        match self.services.recognisers.open(call, sink) {
+        match self.services.recognisers.open(call, bias, sink) {
             Ok(feed) => Some(feed),
             Err(error) => {
                 tracing::error!(%call, %error, "this call is not heard");

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::manifest::{Kind, Manifest, ManifestError, Model};
@@ -80,7 +81,7 @@ pub fn check_here(model: &Model) -> Result<(), CheckError> {
     match model.kind {
         Kind::Recogniser => {
             let recogniser = SherpaRecogniser::load(model)?;
-            let mut stream = recogniser.open()?;
+            let mut stream = recogniser.open(&Arc::default())?;
             let silence = WideFrame::SILENCE;
             for _ in 0..50 {
                 super::recogniser::RecogniserStream::accept(&mut stream, &silence);
@@ -177,8 +178,9 @@ mod tests {
         let config = PoolConfig { tick: Duration::from_millis(1), ..PoolConfig::default() };
         let pool = RecogniserPool::start(config, engines).unwrap();
         let (sender, events) = crossbeam_channel::bounded(1000);
-        let mut feed =
-            pool.open(CallId(ulid::Ulid(1)), Box::new(move |event| sender.send(event.kind).unwrap())).unwrap();
+        let mut feed = pool
+            .open(CallId(ulid::Ulid(1)), Arc::default(), Box::new(move |event| sender.send(event.kind).unwrap()))
+            .unwrap();
         let mut samples = vec![0; 8000];
         samples.extend(test_speech::say("i want to speak to an agent", Language::English));
         samples.extend([0; 2400]);

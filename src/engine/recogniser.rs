@@ -4,8 +4,10 @@
 //! Not here: voice activity and endpointing (the turn decides when an utterance is over) and threads (see
 //! [`super::worker`]). Handles stay on the thread that made them, so nothing here is `Send`.
 
+use std::sync::Arc;
+
 use crate::audio::frame::WideFrame;
-use crate::speech::Language;
+use crate::speech::{Bias, Language, SpeechTags};
 
 pub mod sherpa;
 pub mod text;
@@ -19,6 +21,8 @@ pub struct Heard {
     pub language: Option<Language>,
     /// 0 to 1; 1 where the engine has no figure of its own.
     pub confidence: f32,
+    /// What was heard besides words.
+    pub tags: SpeechTags,
 }
 
 /// A loaded model.
@@ -26,8 +30,8 @@ pub trait Recogniser {
     /// One caller's audio within it.
     type Stream: RecogniserStream;
 
-    /// A stream of its own for one caller.
-    fn open(&self) -> Result<Self::Stream, RecogniserError>;
+    /// A stream of its own for one caller of the hotline that `bias` is of.
+    fn open(&self, bias: &Arc<Bias>) -> Result<Self::Stream, RecogniserError>;
 
     /// Works through what the streams have taken in, many callers in one batch where the engine can.
     fn decode(&self, streams: &mut [&mut Self::Stream]);
@@ -40,6 +44,13 @@ pub trait RecogniserStream {
 
     /// The guess after the last decode.
     fn hypothesis(&self) -> &str;
+
+    /// The caller has been silent for a moment: the utterance may be over. An engine whose final text is expensive may begin
+    /// with it here. More frames may follow: silence, or speech that goes on.
+    fn pause(&mut self) {}
+
+    /// The caller goes on speaking after a [`Self::pause`]: what was begun there is void.
+    fn resume(&mut self) {}
 
     /// Ends the utterance: decodes what is left, answers, and is ready for the next one.
     fn finish(&mut self) -> Heard;

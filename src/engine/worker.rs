@@ -15,7 +15,7 @@ use crate::audio::frame::WideFrame;
 use crate::engine::recogniser::{Recogniser, RecogniserError};
 use crate::engine::vad::Vad;
 use crate::ids::{CallId, UtteranceId};
-use crate::speech::{Hypothesis, Transcript, VoiceActivity};
+use crate::speech::{Bias, Hypothesis, Transcript, VoiceActivity};
 
 mod hearing;
 mod rehearse;
@@ -142,6 +142,7 @@ pub(crate) struct Shared {
 /// The worker's ends of one call's queues.
 pub(crate) struct Intake {
     pub(crate) call: CallId,
+    pub(crate) bias: Arc<Bias>,
     pub(crate) frames: Receiver<(u64, WideFrame)>,
     pub(crate) controls: Receiver<(u64, Control)>,
     pub(crate) shared: Arc<Shared>,
@@ -278,8 +279,9 @@ impl RecogniserPool {
         Ok(pool)
     }
 
-    /// A stream for this call on the worker with the fewest. Events come to `sink` until the feed is dropped.
-    pub fn open(&self, call: CallId, sink: EventSink) -> Result<AudioFeed, RecogniserError> {
+    /// A stream for this call on the worker with the fewest, leaning towards `bias`. Events come to `sink` until the feed is
+    /// dropped.
+    pub fn open(&self, call: CallId, bias: Arc<Bias>, sink: EventSink) -> Result<AudioFeed, RecogniserError> {
         let limit = self.config.streams_per_worker;
         let free = |w: &&WorkerEnd| w.alive.load(Ordering::Acquire) && w.streams.load(Ordering::Acquire) < limit;
         let full = || RecogniserError::Full { streams: self.streams(), limit };
@@ -289,7 +291,7 @@ impl RecogniserPool {
         let (controls, asked) = bounded(CONTROL_QUEUE);
         let shared = Arc::new(Shared { closed: AtomicBool::new(false) });
         let oldest = taken.clone();
-        let intake = Intake { call, frames: taken, controls: asked, shared: shared.clone(), sink };
+        let intake = Intake { call, bias, frames: taken, controls: asked, shared: shared.clone(), sink };
         worker.streams.fetch_add(1, Ordering::AcqRel);
         if worker.opens.try_send(intake).is_err() {
             worker.streams.fetch_sub(1, Ordering::AcqRel);

@@ -166,7 +166,7 @@ fn input<'a>(bytes: &mut Bytes<'_>, body: &'a [u8]) -> Input<'a> {
         11 => Input::Hypothesis(Hypothesis { utterance, text: "bill".into() }),
         12 => {
             let text = TEXTS[usize::from(bytes.below(6))].into();
-            Input::Transcript(Transcript { utterance, text, language: None, confidence: 1.0 })
+            Input::Transcript(Transcript { utterance, text, language: None, confidence: 1.0, tags: Default::default() })
         }
         13 if bytes.below(8) == 0 => Input::RecogniserLost,
         13 | 14 => {

@@ -77,7 +77,8 @@ impl Recogniser {
         if self.ear != Ear::Healthy {
             return None;
         }
-        let transcript = Transcript { utterance, text: text.into(), language: None, confidence: 0.9 };
+        let transcript =
+            Transcript { utterance, text: text.into(), language: None, confidence: 0.9, tags: Default::default() };
         Some((40, Input::Transcript(transcript)))
     }
 

@@ -275,6 +275,7 @@ impl Bot {
             text: transcript.text.clone(),
             language: self.thoughts.language_of(&transcript),
             confidence: transcript.confidence,
+            tags: transcript.tags,
             began: self.time(began),
             ended: self.time(ended),
         }));

@@ -18,7 +18,13 @@ fn conversation(change: impl FnOnce(&mut Plan)) -> Conversation {
 }
 
 fn turn(text: &str) -> Transcript {
-    Transcript { utterance: UtteranceId(1), text: Redacted::from(text), language: None, confidence: 1.0 }
+    Transcript {
+        utterance: UtteranceId(1),
+        text: Redacted::from(text),
+        language: None,
+        confidence: 1.0,
+        tags: Default::default(),
+    }
 }
 
 fn drain(conversation: &mut Conversation) -> Vec<Output> {

@@ -6,12 +6,14 @@
 
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use sherpa_onnx::{OnlineRecognizer, OnlineRecognizerConfig, OnlineStream};
 
 use super::{Heard, Recogniser, RecogniserError, RecogniserStream, text};
 use crate::audio::frame::{WIDE_FRAME_SAMPLES, WideFrame};
 use crate::engine::manifest::{Model, Role};
+use crate::speech::{Bias, SpeechTags};
 
 /// Engines of the manifest that this adapter loads.
 pub const ENGINES: &str = "sherpa-nemo-ctc, sherpa-zipformer-ctc, sherpa-paraformer, sherpa-transducer";
@@ -64,7 +66,7 @@ fn path_text(path: &Path) -> String {
 impl Recogniser for SherpaRecogniser {
     type Stream = SherpaStream;
 
-    fn open(&self) -> Result<SherpaStream, RecogniserError> {
+    fn open(&self, _bias: &Arc<Bias>) -> Result<SherpaStream, RecogniserError> {
         let stream = self.native.create_stream();
         let samples = [0.0; WIDE_FRAME_SAMPLES];
         Ok(SherpaStream { native: self.native.clone(), stream, samples, guess: String::new(), fresh: true })
@@ -134,7 +136,7 @@ impl RecogniserStream for SherpaStream {
         }
         let text = std::mem::take(&mut self.guess);
         self.reset();
-        Heard { language: text::language_of(&text), text, confidence: 1.0 }
+        Heard { language: text::language_of(&text), text, confidence: 1.0, tags: SpeechTags::default() }
     }
 
     fn reset(&mut self) {
@@ -175,7 +177,7 @@ mod tests {
             ("i want to check my bill", Language::English),
         ];
         for (text, language) in rows {
-            let mut stream = recogniser.open().unwrap();
+            let mut stream = recogniser.open(&Arc::default()).unwrap();
             let mut guesses = 0;
             for frame in wide(text, language) {
                 stream.accept(&frame);
@@ -200,12 +202,12 @@ mod tests {
         let alone: Vec<String> = calls
             .iter()
             .map(|frames| {
-                let mut stream = recogniser.open().unwrap();
+                let mut stream = recogniser.open(&Arc::default()).unwrap();
                 frames.iter().for_each(|frame| stream.accept(frame));
                 stream.finish().text
             })
             .collect();
-        let mut streams: Vec<_> = calls.iter().map(|_| recogniser.open().unwrap()).collect();
+        let mut streams: Vec<_> = calls.iter().map(|_| recogniser.open(&Arc::default()).unwrap()).collect();
         for at in 0..calls.iter().map(Vec::len).max().unwrap() {
             for (stream, frames) in streams.iter_mut().zip(&calls) {
                 frames.get(at).into_iter().for_each(|frame| stream.accept(frame));
@@ -221,8 +223,11 @@ mod tests {
     #[test]
     fn silence_and_a_reset_leave_nothing() {
         let recogniser = load();
-        let mut stream = recogniser.open().unwrap();
-        assert_eq!(stream.finish(), Heard { text: String::new(), language: None, confidence: 1.0 });
+        let mut stream = recogniser.open(&Arc::default()).unwrap();
+        assert_eq!(
+            stream.finish(),
+            Heard { text: String::new(), language: None, confidence: 1.0, tags: SpeechTags::default() }
+        );
         wide("i want to check my bill", Language::English).iter().for_each(|frame| stream.accept(frame));
         recogniser.decode(&mut [&mut stream]);
         assert_ne!(stream.hypothesis(), "");

@@ -170,6 +170,7 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
                     text: heard.text.into(),
                     language: heard.language,
                     confidence: heard.confidence,
+                    tags: heard.tags,
                 }));
             }
             Control::Restart(utterance) => {

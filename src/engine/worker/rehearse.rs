@@ -13,6 +13,7 @@ use crate::audio::frame::WideFrame;
 use crate::engine::recogniser::{Recogniser, RecogniserError};
 use crate::engine::vad::Vad;
 use crate::ids::{CallId, UtteranceId};
+use crate::speech::Bias;
 
 /// How long it took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,18 +31,20 @@ pub fn rehearse<R: Recogniser, V: Vad>(
     frames: &[WideFrame],
     told: &mut dyn FnMut(u64, EventKind),
 ) -> Result<Spent, RecogniserError> {
+    let bias = Arc::new(Bias::default());
     let (sender, taken) = bounded(QUEUE_FRAMES);
     let (controls, asked) = bounded(1);
     let (event, events) = bounded(4 * QUEUE_FRAMES);
     let intake = Intake {
         call: CallId(ulid::Ulid(0)),
+        bias: bias.clone(),
         frames: taken,
         controls: asked,
         shared: Arc::new(Shared { closed: AtomicBool::new(false) }),
         // More events than fit are not to be had from one frame.
         sink: Box::new(move |told| drop(event.try_send(told.kind))),
     };
-    let mut hearing = Hearing::<R, V>::new(intake, engines.0.open()?, engines.1.open(), feeding);
+    let mut hearing = Hearing::<R, V>::new(intake, engines.0.open(&bias)?, engines.1.open(), feeding);
     let mut spent = Spent::default();
     let begun = processor_time();
     for (number, frame) in frames.iter().enumerate() {

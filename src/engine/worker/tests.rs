@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::engine::recogniser::{Heard, RecogniserStream};
 use crate::engine::vad::VadError;
+use crate::speech::{Bias, SpeechTags};
 
 /// Frames of a test carry one number: 0 is silence, 666 makes the recogniser panic.
 const PANIC: i16 = 666;
@@ -22,7 +23,7 @@ struct CountingStream {
 impl Recogniser for Counting {
     type Stream = CountingStream;
 
-    fn open(&self) -> Result<CountingStream, RecogniserError> {
+    fn open(&self, _bias: &Arc<Bias>) -> Result<CountingStream, RecogniserError> {
         Ok(CountingStream { frames: Vec::new(), text: String::new() })
     }
 
@@ -45,7 +46,7 @@ impl RecogniserStream for CountingStream {
     fn finish(&mut self) -> Heard {
         let text = format!("{:?}", self.frames);
         self.reset();
-        Heard { text, language: None, confidence: 0.5 }
+        Heard { text, language: None, confidence: 0.5, tags: SpeechTags::default() }
     }
     fn reset(&mut self) {
         self.frames.clear();
@@ -97,7 +98,7 @@ fn open(pool: &RecogniserPool, call: u128) -> (AudioFeed, Receiver<EventKind>) {
         assert_eq!(event.call, call);
         sender.send(event.kind).unwrap();
     };
-    (pool.open(call, Box::new(sink)).unwrap(), receiver)
+    (pool.open(call, Arc::default(), Box::new(sink)).unwrap(), receiver)
 }
 
 /// Everything up to the first event that `is_last` takes.
@@ -205,7 +206,7 @@ fn calls_spread_over_workers_up_to_the_limit() {
     let pool = RecogniserPool::start(config, factory.clone()).unwrap();
     let (mut first, events) = open(&pool, 1);
     let (_second, _) = open(&pool, 2);
-    let refused = pool.open(CallId(ulid::Ulid(3)), Box::new(|_| {}));
+    let refused = pool.open(CallId(ulid::Ulid(3)), Arc::default(), Box::new(|_| {}));
     assert!(matches!(refused.err(), Some(RecogniserError::Full { streams: 2, limit: 1 })));
     assert_eq!(factory.made.load(Ordering::SeqCst), 2);
     first.push(&frame(1));

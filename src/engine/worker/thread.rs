@@ -112,7 +112,7 @@ impl<F: EngineFactory> Worker<F> {
         engines: &mut (R, V),
         hearings: &mut Vec<Hearing<R, V>>,
     ) {
-        match engines.0.open() {
+        match engines.0.open(&intake.bias) {
             Ok(stream) => hearings.push(Hearing::new(intake, stream, engines.1.open(), self.config.feeding)),
             Err(error) => {
                 tracing::error!(%error, call = %intake.call, "no recogniser stream");
