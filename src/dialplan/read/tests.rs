@@ -46,7 +46,7 @@ fn every_mistake_is_named_with_its_place() {
             "plan.toml",
             "say:bill\"",
             "say:bil\"",
-            "plan.toml:37:12: intent.bill: no prompts file has 'bil'; nearest: 'bill'",
+            "plan.toml:40:12: intent.bill: no prompts file has 'bil'; nearest: 'bill'",
         ),
         (
             "plan.toml",
