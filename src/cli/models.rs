@@ -125,6 +125,9 @@ fn verify(manifest: &Manifest, path: &Path, ids: &[String]) -> Result<ExitCode, 
     if ids.is_empty() {
         models.extend(manifest.models.iter().filter(|model| model.is_installed()));
     }
+    if models.is_empty() {
+        println!("no model is installed; `tingwa models list` shows what there is");
+    }
     let mut bad = 0;
     for model in models {
         match check_in_child(path, model) {

@@ -36,7 +36,8 @@ impl Table {
             let mut line = String::new();
             for (column, cell) in row.iter().enumerate() {
                 let space = " ".repeat(widths[column].saturating_sub(cell.width()));
-                let (before, after) = if self.right.contains(&column) { (space.as_str(), "") } else { ("", space.as_str()) };
+                let (before, after) =
+                    if self.right.contains(&column) { (space.as_str(), "") } else { ("", space.as_str()) };
                 line += &format!("{before}{cell}{after}  ");
             }
             line.trim_end().to_owned()
@@ -45,10 +46,14 @@ impl Table {
     }
 }
 
-/// Millions of bytes, for people.
-pub fn megabytes(bytes: u64) -> String {
+/// A size for people, in thousands or millions of bytes.
+pub fn size(bytes: u64) -> String {
     let mb = bytes as f64 / 1e6;
-    if mb < 10.0 { format!("{mb:.1} MB") } else { format!("{mb:.0} MB") }
+    match bytes {
+        0..1_000_000 => format!("{:.0} kB", mb * 1000.0),
+        1_000_000..10_000_000 => format!("{mb:.1} MB"),
+        _ => format!("{mb:.0} MB"),
+    }
 }
 
 #[cfg(test)]
@@ -65,6 +70,6 @@ mod tests {
 
     #[test]
     fn sizes_are_short() {
-        assert_eq!((megabytes(1_234_404), megabytes(239_233_841)), ("1.2 MB".to_owned(), "239 MB".to_owned()));
+        assert_eq!([30_000, 1_234_404, 239_233_841].map(size), ["30 kB", "1.2 MB", "239 MB"]);
     }
 }

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use super::manifest::{Fingerprint, ModelFile, fingerprint};
 
+mod error;
 mod http;
 mod part;
 #[cfg(test)]
 mod tests;
 
+pub use error::FetchError;
 use part::Part;
 pub use part::part_bytes;
 
@@ -46,9 +48,18 @@ impl Place {
     pub fn within(&self, name: &str) -> Self {
         match self {
             Self::Folder(path) => Self::Folder(path.join(name)),
-            Self::Address(address) => Self::Address(format!("{address}/{name}")),
+            Self::Address(address) => Self::Address(format!("{address}/{}", encoded(name))),
         }
     }
+}
+
+/// A name as a web address writes it (RFC 3986, 2); its slashes stay.
+fn encoded(name: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    name.bytes().map(one).collect()
 }
 
 impl std::fmt::Display for Place {
@@ -101,77 +112,6 @@ pub enum Fetched {
     New(Fingerprint),
 }
 
-/// Why a file cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The place has no such file.
-    #[error(
-        "nothing at {place} ({what}); name another place with `--from FOLDER` or `--from ADDRESS`, where the file must lie under that name"
-    )]
-    NotThere {
-        /// File asked for.
-        place: Place,
-        /// What was said.
-        what: String,
-    },
-    /// The place does not give it to us.
-    #[error(
-        "{place} is not given to us ({what}); fetch the files with a browser, then `tingwa models pull ID --from FOLDER`"
-    )]
-    Denied {
-        /// File asked for.
-        place: Place,
-        /// What was said.
-        what: String,
-    },
-    /// The line or the server failed.
-    #[error("{place}: {what}")]
-    Broken {
-        /// File asked for.
-        place: Place,
-        /// What happened.
-        what: String,
-    },
-    /// The bytes are not those of the manifest.
-    #[error(
-        "{place} is not the file of the manifest ({difference}); it was thrown away and the model is as before. Is the place right? Where its owner changed the file on purpose, change the manifest"
-    )]
-    Other {
-        /// File asked for.
-        place: Place,
-        /// Size or checksum as found and as expected.
-        difference: String,
-    },
-    /// Another process fetches the same file.
-    #[error("{0} is being written by another process; wait for it")]
-    Busy(PathBuf),
-    /// The disk is too full.
-    #[error("{folder} has {free} bytes free and the file needs {needed} more; make room, then run the command again")]
-    NoRoom {
-        /// Folder of the file.
-        folder: PathBuf,
-        /// Free there.
-        free: u64,
-        /// Missing of the file.
-        needed: u64,
-    },
-    /// The disk failed.
-    #[error("cannot write {path}: {error}")]
-    Disk {
-        /// File.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
-}
-
-impl FetchError {
-    /// True where another attempt may go better.
-    fn is_passing(&self) -> bool {
-        matches!(self, Self::Broken { .. })
-    }
-}
-
 /// A file being read.
 struct Source {
     reader: Box<dyn Read>,
@@ -182,12 +122,7 @@ struct Source {
 }
 
 /// Fetches one file from a place that has exactly that file.
-pub fn fetch(
-    file: &ModelFile,
-    place: &Place,
-    policy: &Policy,
-    watch: &mut dyn Watch,
-) -> Result<Fetched, FetchError> {
+pub fn fetch(file: &ModelFile, place: &Place, policy: &Policy, watch: &mut dyn Watch) -> Result<Fetched, FetchError> {
     if file.sha256.is_some() && fingerprint(&file.path).is_ok_and(|found| file.difference(&found).is_none()) {
         return Ok(Fetched::AlreadyThere);
     }
@@ -250,7 +185,7 @@ fn transfer(
         };
         failures = if part.there() >= before.saturating_add(PROGRESS_BYTES) { 1 } else { failures + 1 };
         if failures >= policy.attempts {
-            return Err(error);
+            return Err(error.given_up(failures));
         }
         let wait = policy.first_wait.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST_WAIT);
         watch.pause(&error, wait);

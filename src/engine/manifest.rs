@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use crate::speech::Language;
 
+mod error;
 pub mod licence;
 mod read;
 mod verify;
 
+pub use error::ManifestError;
 pub use licence::{Acceptance, Commercial, Licence};
 pub use verify::{Fingerprint, fingerprint};
 
@@ -124,6 +126,8 @@ pub struct Measured {
     pub audio: String,
     /// Taken from a publication, not measured by this project.
     pub published: bool,
+    /// Measured with a network of the same shape, not with this model.
+    pub stand_in: bool,
 }
 
 /// One model.
@@ -199,82 +203,6 @@ impl Model {
         let exact: Option<u64> = self.files.iter().map(|f| f.bytes).sum();
         exact.filter(|bytes| *bytes > 0).or(self.about_mb.map(|mb| mb * 1_000_000))
     }
-}
-
-/// The manifest, or a file that it names, is not as it should be.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    /// The manifest cannot be read.
-    #[error("cannot read {path}: {error}")]
-    Unreadable {
-        /// Manifest.
-        path: String,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The manifest has mistakes; one a line.
-    #[error("{0}")]
-    Mistakes(String),
-    /// No model of that name.
-    #[error("no model '{id}' in {path}{hint}")]
-    Unknown {
-        /// Name asked for.
-        id: String,
-        /// Manifest.
-        path: String,
-        /// Nearest name, or all.
-        hint: String,
-    },
-    /// A file is not there.
-    #[error("model {model} missing: no file {path}; {get}")]
-    Missing {
-        /// Model id.
-        model: String,
-        /// File.
-        path: String,
-        /// What to do.
-        get: String,
-    },
-    /// A file is there and its checksum is not in the manifest.
-    #[error(
-        "model {model}: {path} has no sha256 in the manifest and is not loaded; check the file's origin, then run `tingwa models pin {model}`"
-    )]
-    NoChecksum {
-        /// Model id.
-        model: String,
-        /// File.
-        path: String,
-    },
-    /// A file is there and is another one.
-    #[error("model {model}: {path} is not the file of the manifest ({difference}); {get}")]
-    Other {
-        /// Model id.
-        model: String,
-        /// File.
-        path: String,
-        /// Size or checksum as found and as expected.
-        difference: String,
-        /// What to do.
-        get: String,
-    },
-    /// Its licence has conditions, and nobody has accepted them here.
-    #[error(
-        "model {model}: nobody has accepted its licence here ({licence}); read it with `tingwa models show {model}`, then run `tingwa models accept {model}`"
-    )]
-    LicenceNotAccepted {
-        /// Model id.
-        model: String,
-        /// The licence's name.
-        licence: String,
-    },
-    /// The model has no file of that role.
-    #[error("model {model} has no file with role '{role}' in the manifest")]
-    NoSuchFile {
-        /// Model id.
-        model: String,
-        /// Role asked for.
-        role: &'static str,
-    },
 }
 
 /// All models.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::listen::read_as_call;
 use crate::audio::frame::WideFrame;
-use crate::cli::table::{Table, megabytes};
+use crate::cli::table::{self, Table};
 use crate::engine::local::LocalEngines;
 use crate::engine::manifest::Manifest;
 use crate::engine::worker::{EngineFactory, EventKind, Feeding, rehearse};
@@ -75,14 +75,16 @@ pub fn run(args: &BenchArgs, manifest: &Manifest) -> Result<(), Box<dyn Error>> 
     println!("{} on {}; {} rounds of {audio}\n", args.id, machine(), args.rounds.max(1));
     let of = |middle: f64, most: f64| (format!("{middle:.1} ms"), format!("{most:.1} ms"));
     let mut table = Table::new(["", "middle", "most"]).right(1).right(2);
-    let (middle, most) = spread(&mut bench.firsts).map_or_else(|| ("none".to_owned(), "none".to_owned()), |(a, b)| of(a, b));
+    let (middle, most) =
+        spread(&mut bench.firsts).map_or_else(|| ("none".to_owned(), "none".to_owned()), |(a, b)| of(a, b));
     table.row(["first guess after the voice began".to_owned(), middle, most]);
-    let (middle, most) = spread(&mut bench.finals).map_or_else(|| ("none".to_owned(), "none".to_owned()), |(a, b)| of(a, b));
+    let (middle, most) =
+        spread(&mut bench.finals).map_or_else(|| ("none".to_owned(), "none".to_owned()), |(a, b)| of(a, b));
     table.row(["final text after the end".to_owned(), middle, most]);
     table.row(["processor time a second of audio".to_owned(), format!("{:.2} %", 100.0 * bench.rtf()), String::new()]);
     table.row(["loading, files' checksums and all".to_owned(), format!("{} ms", loading.as_millis()), String::new()]);
-    table.row(["memory of the models".to_owned(), megabytes(loaded.saturating_sub(before)), String::new()]);
-    table.row(["memory of the process".to_owned(), megabytes(loaded), megabytes(memory("VmHWM"))]);
+    table.row(["memory of the models".to_owned(), table::size(loaded.saturating_sub(before)), String::new()]);
+    table.row(["memory of the process".to_owned(), table::size(loaded), table::size(memory("VmHWM"))]);
     table.lines().iter().for_each(|line| println!("{line}"));
     if args.toml {
         let quoted = |text: String| toml::Value::String(text);
@@ -115,10 +117,7 @@ fn read(file: &Path) -> Result<Vec<Vec<WideFrame>>, Box<dyn Error>> {
 }
 
 fn hear(
-    engines: &mut (
-        <LocalEngines as EngineFactory>::Recogniser,
-        <LocalEngines as EngineFactory>::Vad,
-    ),
+    engines: &mut (<LocalEngines as EngineFactory>::Recogniser, <LocalEngines as EngineFactory>::Vad),
     frames: &[WideFrame],
     bench: &mut Bench,
 ) -> Result<(), Box<dyn Error>> {

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use super::licence::{self, commercial_use};
-use crate::cli::table::{Table, megabytes};
+use crate::cli::table::{self, Table};
 use crate::engine::fetch::part_bytes;
 use crate::engine::manifest::{Kind, Manifest, Measured, Model};
 use crate::engine::runtime;
@@ -37,16 +37,19 @@ fn languages(model: &Model) -> String {
 }
 
 fn rtf(model: &Model) -> String {
-    model.measured.first().map_or_else(
-        || "-".to_owned(),
-        |measured| format!("{}{}", measured.rtf, if measured.published { " *" } else { "" }),
-    )
+    let Some(measured) = model.measured.first() else { return "-".to_owned() };
+    match (measured.published, measured.stand_in) {
+        (true, _) => format!("* {}", measured.rtf),
+        (false, true) => format!("~ {}", measured.rtf),
+        (false, false) => measured.rtf.to_string(),
+    }
 }
 
 /// All models in a table, by kind.
 pub fn table(manifest: &Manifest) {
-    let mut table =
-        Table::new(["model", "engine", "languages", "size", "installed", "CPU/s", "commercial", "licence"]).right(3).right(5);
+    let mut table = Table::new(["model", "engine", "languages", "size", "installed", "CPU/s", "commercial", "licence"])
+        .right(3)
+        .right(5);
     let kinds = Kind::NAMES.map(|(_, kind)| kind);
     let models = |kind: Kind| manifest.models.iter().filter(move |model| model.kind == kind);
     for model in kinds.into_iter().flat_map(models) {
@@ -54,7 +57,7 @@ pub fn table(manifest: &Manifest) {
             model.id.clone(),
             model.engine.clone(),
             languages(model),
-            model.bytes().map_or_else(|| "-".to_owned(), megabytes),
+            model.bytes().map_or_else(|| "-".to_owned(), table::size),
             standing(model),
             rtf(model),
             commercial_use(model).to_owned(),
@@ -67,7 +70,9 @@ pub fn table(manifest: &Manifest) {
         println!("{kind}");
         lines.by_ref().take(models(kind).count()).for_each(|line| println!("  {line}"));
     }
-    println!("\nCPU/s: time of one processor a second of audio; * as published, not measured by this project.");
+    println!(
+        "\nCPU/s: time of one processor a second of audio; * as published, ~ with another network of the same shape."
+    );
     println!("`tingwa models show MODEL` tells more, `tingwa models pull MODEL` fetches one.");
     match runtime::library() {
         Ok(path) => println!("ONNX Runtime: {}", path.display()),
@@ -80,6 +85,7 @@ pub fn json(manifest: &Manifest) -> Result<(), Box<dyn Error>> {
     let measured = |measured: &Measured| {
         serde_json::json!({
             "rtf": measured.rtf, "where": measured.place, "on": measured.audio, "published": measured.published,
+            "stand_in": measured.stand_in,
         })
     };
     let all: Vec<_> = manifest
@@ -128,7 +134,11 @@ pub fn show(model: &Model) {
         println!("notes           {}", model.notes);
     }
     for measured in &model.measured {
-        let whose = if measured.published { "published, not measured here: " } else { "" };
+        let whose = match (measured.published, measured.stand_in) {
+            (true, _) => "published, not measured here: ",
+            (false, true) => "with another network of the same shape: ",
+            (false, false) => "",
+        };
         println!("CPU/s           {whose}{} on {}; {}", measured.rtf, measured.place, measured.audio);
     }
     println!("installed       {}", standing(model));

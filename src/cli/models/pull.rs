@@ -10,8 +10,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{licence, pin};
-use crate::cli::table::megabytes;
-use crate::cli::{CliError, ConfigArgs};
+use crate::cli::{CliError, ConfigArgs, table};
 use crate::engine::fetch::{FetchError, Fetched, Place, Policy, Watch, fetch};
 use crate::engine::manifest::{Model, ModelFile};
 
@@ -56,8 +55,8 @@ pub fn run(args: &PullArgs, manifest: &Path, model: &Model) -> Result<(), Box<dy
         .into());
     }
     licence::settle(model, args.accept_licence, "--accept-licence")?;
-    interruptible(&model.id)?;
-    let size = model.bytes().map_or_else(String::new, |bytes| format!(" ({})", megabytes(bytes)));
+    interruptible()?;
+    let size = model.bytes().map_or_else(String::new, |bytes| format!(" ({})", table::size(bytes)));
     println!("{}{size} from {place}", model.id);
     for file in &model.files {
         one(file, &place.within(&file.name))?;
@@ -83,13 +82,14 @@ fn place(args: &PullArgs, model: &Model) -> Result<Place, Box<dyn Error>> {
     }
     match &model.origin.download {
         Some(address) => Ok(Place::of(address)),
-        None => Err(format!(
-            "the manifest has no address for {}; {}. Where you have the files: `tingwa models pull {} --from FOLDER`",
-            model.id,
-            model.how_to_get(),
-            model.id
-        )
-        .into()),
+        None => {
+            let get = if model.origin.get.is_empty() { &model.origin.source } else { &model.origin.get };
+            Err(format!(
+                "the manifest has no address for {} ({get}); name the place of its files: `tingwa models pull {} --from FOLDER`",
+                model.id, model.id
+            )
+            .into())
+        }
     }
 }
 
@@ -108,20 +108,19 @@ fn one(file: &ModelFile, place: &Place) -> Result<(), FetchError> {
     match outcome? {
         Fetched::AlreadyThere => println!("  {}  was here", file.name),
         Fetched::New(found) if file.sha256.is_some() => {
-            println!("  {}  {}, checksum right", file.name, megabytes(found.bytes));
+            println!("  {}  {}, checksum right", file.name, table::size(found.bytes));
         }
-        Fetched::New(found) => println!("  {}  {}, sha256 {}", file.name, megabytes(found.bytes), found.sha256),
+        Fetched::New(found) => println!("  {}  {}, sha256 {}", file.name, table::size(found.bytes), found.sha256),
     }
     Ok(())
 }
 
 /// Says how to go on when a person stops the program. What has come is on the disk already.
-fn interruptible(id: &str) -> Result<(), Box<dyn Error>> {
-    let id = id.to_owned();
+fn interruptible() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
         if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
-            eprintln!("\nstopped; `tingwa models pull {id}` goes on where this was");
+            eprintln!("\nstopped; the same command goes on where this was");
             std::process::exit(130);
         }
     })?;
@@ -157,9 +156,12 @@ impl Watch for Bar {
         }
         // What was there before says nothing about the rate.
         self.bar.set_position(there);
+        self.bar.tick();
         self.bar.reset_eta();
         if there > 0 {
-            self.bar.suspend(|| println!("{}  goes on after {}", self.bar.message(), megabytes(there)));
+            // Asked for before: the bar is locked while it is suspended.
+            let name = self.bar.message();
+            self.bar.suspend(|| println!("{name}  goes on after {}", table::size(there)));
         }
     }
 
@@ -175,5 +177,53 @@ impl Watch for Bar {
     fn pause(&mut self, why: &FetchError, wait: Duration) {
         self.bar.suspend(|| eprintln!("  {why}; again in {} s", wait.as_secs()));
         std::thread::sleep(wait);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::manifest::Manifest;
+
+    #[test]
+    fn a_resumed_bar_stands_where_the_file_does() {
+        let mut bar = Bar::new("a.onnx");
+        bar.begun(0, None);
+        bar.begun(40, Some(100));
+        assert_eq!((bar.bar.position(), bar.bar.length()), (40, Some(100)));
+        bar.at(70);
+        assert_eq!(bar.bar.position(), 70);
+    }
+
+    #[test]
+    fn the_nearest_word_on_where_from_counts() {
+        let folder = std::env::temp_dir().join(format!("tingwa-pull-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("shelf/a")).unwrap();
+        let text = "[[model]]\nid = \"a\"\nkind = \"vad\"\nengine = \"silero\"\nrate = 8000\nlicence = \"MIT\"\ncommercial = \"free\"\nsource = \"here\"\n";
+        let model = |text: &str| Manifest::parse(Path::new("m"), text).unwrap().models.remove(0);
+        let (nowhere, own) = (model(text), model(&format!("{text}download = \"https://own/x\"\n")));
+        let config = folder.join("t.toml");
+        std::fs::write(&config, "[engine]\nmodels_base = \"http://base/\"\n").unwrap();
+        let from = |from: Option<String>, config: &str| PullArgs {
+            id: "a".to_owned(),
+            from,
+            accept_licence: false,
+            accept_unpinned: false,
+            config: ConfigArgs { config: config.into() },
+        };
+        let with_base = config.display().to_string();
+        std::fs::write(folder.join("plain.toml"), "").unwrap();
+        let plain = folder.join("plain.toml").display().to_string();
+        let shelf = folder.join("shelf");
+        let told =
+            |args: &PullArgs, model: &Model| place(args, model).map(|p| p.to_string()).map_err(|e| e.to_string());
+        assert_eq!(told(&from(Some("http://f/".to_owned()), &with_base), &own), Ok("http://f".to_owned()));
+        let inner = shelf.join("a").display().to_string();
+        assert_eq!(told(&from(Some(shelf.display().to_string()), &with_base), &own), Ok(inner));
+        assert_eq!(told(&from(None, &with_base), &own), Ok("http://base/a".to_owned()));
+        assert_eq!(told(&from(None, &plain), &own), Ok("https://own/x".to_owned()));
+        assert!(told(&from(None, &plain), &nowhere).unwrap_err().contains("--from FOLDER"));
+        assert!(told(&from(None, "/no/such.toml"), &own).unwrap_err().contains("/no/such.toml"));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

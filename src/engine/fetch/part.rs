@@ -32,8 +32,7 @@ impl Part {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(disk)?;
         }
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(disk)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(disk)?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(FetchError::Busy(path));
         }

@@ -145,7 +145,8 @@ fn read_measured(section: &mut Section<'_>) -> Option<Measured> {
     let place = section.required("where", "the machine", place);
     let audio = section.string("on").unwrap_or_default();
     let published = section.boolean("published").unwrap_or(false);
-    Some(Measured { rtf: rtf?, place: place?, audio, published })
+    let stand_in = section.boolean("stand_in").unwrap_or(false);
+    Some(Measured { rtf: rtf?, place: place?, audio, published, stand_in })
 }
 
 fn one_of<T: Copy>(section: &mut Section<'_>, key: &str, names: &[(&str, T)]) -> Option<T> {

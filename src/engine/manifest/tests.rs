@@ -61,10 +61,16 @@ fn the_repositorys_manifest_is_right_and_its_models_are_there() {
     for model in &manifest.models {
         let id = &model.id;
         assert!(!model.licence.name.is_empty() && !model.origin.source.is_empty(), "{id}");
-        assert!(ENGINES.iter().any(|(kind, names)| *kind == model.kind && names.contains(&model.engine.as_str())), "{id}");
+        assert!(
+            ENGINES.iter().any(|(kind, names)| *kind == model.kind && names.contains(&model.engine.as_str())),
+            "{id}"
+        );
         assert!(model.is_program() || model.bytes().is_some() || model.files.is_empty(), "{id}: no size");
         assert!(model.origin.download.is_some() || !model.origin.get.is_empty(), "{id}: no way to get it");
-        assert!(model.origin.download.is_none() || model.is_pinned() && model.files.iter().all(|f| f.bytes.is_some()), "{id}");
+        assert!(
+            model.origin.download.is_none() || model.is_pinned() && model.files.iter().all(|f| f.bytes.is_some()),
+            "{id}"
+        );
         assert!(model.licence.commercial == Commercial::Free || model.licence.address.is_some(), "{id}");
         assert!(model.kind == Kind::Vad || !model.languages.is_empty(), "{id}");
         if model.verify().is_ok() {
@@ -115,7 +121,8 @@ fn a_licence_with_conditions_is_accepted_before_the_model_is_loaded_and_again_wh
     let folder = folder("licence");
     std::fs::write(folder.join("a.onnx"), b"network").unwrap();
     let sum = fingerprint(&folder.join("a.onnx")).unwrap().sha256;
-    let text = format!("{SMALL}sha256 = \"{sum}\"\n").replace("\"free\"", "\"conditions\"\nconditions = \"Say \\\"so\\\".\"");
+    let text =
+        format!("{SMALL}sha256 = \"{sum}\"\n").replace("\"free\"", "\"conditions\"\nconditions = \"Say \\\"so\\\".\"");
     let model = only(&folder, &text);
     let error = model.verify().unwrap_err().to_string();
     assert!(error.contains("`tingwa models accept a`"), "{error}");

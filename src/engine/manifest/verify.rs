@@ -47,6 +47,9 @@ impl ModelFile {
 impl Model {
     /// Checks that the licence is accepted where it must be, and every file against the manifest.
     pub fn verify(&self) -> Result<(), ManifestError> {
+        if self.files.is_empty() && !self.is_program() {
+            return Err(ManifestError::NotListed { model: self.id.clone(), get: self.how_to_get() });
+        }
         self.files.iter().try_for_each(|file| self.verify_file(file))?;
         self.verify_licence()
     }
