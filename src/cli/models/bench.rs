@@ -86,8 +86,11 @@ pub fn run(args: &BenchArgs, manifest: &Manifest) -> Result<(), Box<dyn Error>> 
     table.row(["memory of the models".to_owned(), table::size(loaded.saturating_sub(before)), String::new()]);
     table.row(["memory of the process".to_owned(), table::size(loaded), table::size(memory("VmHWM"))]);
     table.lines().iter().for_each(|line| println!("{line}"));
+    if cfg!(debug_assertions) {
+        println!("\nThis program was built without optimisation: the figures are too high.");
+    }
     if args.toml {
-        let quoted = |text: String| toml::Value::String(text);
+        let quoted = toml::Value::String;
         println!(
             "\n[[model.measured]]\nrtf = {:.4}\nwhere = {}\non = {}",
             bench.rtf(),

@@ -148,3 +148,32 @@ pub fn show(model: &Model) {
         println!("  {}\n    {size}, {sum}", file.path.display());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn the_standing_of_a_model_says_what_is_missing() {
+        let folder = std::env::temp_dir().join(format!("tingwa-list-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let text = "[[model]]\nid = \"a\"\nkind = \"vad\"\nengine = \"silero\"\nrate = 8000\nlicence = \"L\"\ncommercial = \"conditions\"\nconditions = \"x\"\nsource = \"here\"\n";
+        let file = "[[model.file]]\nrole = \"model\"\nname = \"m\"\nbytes = 100\n";
+        let sum = format!("sha256 = \"{}\"\n", "0".repeat(64));
+        let at = |text: &str| {
+            let manifest = Manifest::parse(&folder.join("manifest.toml"), text);
+            manifest.unwrap_or_else(|error| panic!("{error}")).models.remove(0)
+        };
+        let (unpinned, pinned) = (at(&format!("{text}{file}")), at(&format!("{text}{file}{sum}")));
+        let write = |name: &str, bytes: usize| std::fs::write(folder.join(Path::new(name)), vec![0; bytes]).unwrap();
+        assert_eq!((standing(&at(text)), standing(&pinned)), ("by hand".to_owned(), "no".to_owned()));
+        write("m.part", 47);
+        assert_eq!(standing(&pinned), "47 %");
+        write("m", 100);
+        assert_eq!((standing(&unpinned), standing(&pinned)), ("no checksum".to_owned(), "not accepted".to_owned()));
+        pinned.accept("me", "now").unwrap();
+        assert_eq!(standing(&pinned), "yes");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -341,3 +341,23 @@ fn a_place_is_a_folder_unless_it_says_http() {
     assert_eq!(Place::of("http://a").within("型 1"), Place::Address("http://a/%E5%9E%8B%201".to_owned()));
     assert_eq!(Place::of("/media/usb").within("c"), Place::Folder(PathBuf::from("/media/usb/c")));
 }
+
+#[test]
+fn a_server_that_speaks_no_tls_is_an_error_and_no_end_of_the_program() {
+    let mut scene = Scene::new("tls");
+    let server = Server::start(&scene.body, vec![]);
+    let port = server.address.rsplit(':').next().unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let plain = listener.local_addr().unwrap().port().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // Answers the greeting with what is no TLS.
+            let _ = (&stream).write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    for port in [port, plain] {
+        let place = Place::of(&format!("https://127.0.0.1:{port}/a.onnx"));
+        let error = scene.fetch(&place).unwrap_err();
+        assert!(matches!(error, FetchError::GivenUp { .. } | FetchError::Denied { .. }), "{error}");
+    }
+}
