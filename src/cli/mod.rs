@@ -6,6 +6,7 @@ pub mod check;
 pub mod eval;
 pub mod models;
 pub mod serve;
+pub mod table;
 pub mod why;
 
 use std::path::PathBuf;
@@ -40,7 +41,7 @@ enum Command {
     Calls(calls::CallsArgs),
     /// Show what a call heard, decided and said, and why
     Why(why::WhyArgs),
-    /// List, verify and try models
+    /// List, fetch, verify, try and measure models
     Models(models::ModelsArgs),
     /// Print shell completions
     Completions {
@@ -49,11 +50,13 @@ enum Command {
     },
 }
 
+const DEFAULT_CONFIG: &str = "tingwa.toml";
+
 /// Where the configuration is.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ConfigArgs {
     /// Configuration file
-    #[arg(long, short, env = "TINGWA_CONFIG", default_value = "tingwa.toml")]
+    #[arg(long, short, env = "TINGWA_CONFIG", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
 }
 
@@ -61,6 +64,11 @@ impl ConfigArgs {
     /// Reads it; every problem at once.
     pub fn load(&self) -> Result<Config, CliError> {
         Ok(Config::load(&self.config)?)
+    }
+
+    /// True where nobody named another.
+    pub fn is_default(&self) -> bool {
+        self.config.as_os_str() == DEFAULT_CONFIG
     }
 }
 

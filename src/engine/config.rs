@@ -19,6 +19,9 @@ pub struct EngineConfig {
     pub recogniser_threads: usize,
     /// Synthesiser threads, and so the most synthesiser processes at once.
     pub synthesiser_threads: usize,
+    /// Folder or web address from which `tingwa models pull` takes models: `BASE/ID/FILE`. Where there is none, each model's
+    /// own address in the manifest.
+    pub models_base: Option<String>,
     /// Folder in which spoken prompts are kept over restarts.
     pub prompt_cache: PathBuf,
 }
@@ -31,6 +34,7 @@ impl EngineConfig {
             (text("manifest", super::manifest::DEFAULT_PATH), text("recogniser", "tiny-trilingual"));
         let (vad, synthesiser) = (text("vad", "silero-vad"), text("synthesiser", "espeak-ng"));
         let prompt_cache = text("prompt_cache", "var/prompts");
+        let models_base = section.string("models_base");
         let mut threads = |key: &str, otherwise: usize| {
             section.integer(key, 1..=64).and_then(|n| usize::try_from(n).ok()).unwrap_or(otherwise)
         };
@@ -44,6 +48,7 @@ impl EngineConfig {
             synthesiser,
             recogniser_threads,
             synthesiser_threads,
+            models_base,
             prompt_cache: prompt_cache.into(),
         }
     }

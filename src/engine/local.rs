@@ -65,6 +65,14 @@ pub enum CheckError {
     /// A synthesiser.
     #[error(transparent)]
     Synthesiser(#[from] SynthesiserError),
+    /// No part of this program runs the model's engine yet.
+    #[error("model {model}: no part of this program runs engine '{engine}' yet; it is listed for later")]
+    NoAdapter {
+        /// Model id.
+        model: String,
+        /// Engine as written.
+        engine: String,
+    },
     /// The child process could not be started or ended badly: the native library refused the model.
     #[error("model {model} does not load: {what}")]
     Child {
@@ -94,6 +102,9 @@ pub fn check_here(model: &Model) -> Result<(), CheckError> {
             for _ in 0..5 {
                 vad.detect(&mut stream, &WideFrame::SILENCE, &mut out)?;
             }
+        }
+        Kind::Synthesiser if !model.is_program() => {
+            return Err(CheckError::NoAdapter { model: model.id.clone(), engine: model.engine.clone() });
         }
         Kind::Synthesiser => {
             let espeak = Espeak::find(EspeakConfig::of(model))?;

@@ -1,19 +1,26 @@
 //! `models/manifest.toml`: which models there are, what they are for, whose they are, and which bytes they must have.
 //! A model whose file has no checksum in the manifest is never loaded: a wrong file can end the process inside a native
-//! library.
+//! library. Nor is one whose licence has conditions, until somebody accepted them.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
-use crate::settings::{Problems, Section, Source};
 use crate::speech::Language;
+
+mod error;
+pub mod licence;
+mod read;
+mod verify;
+
+pub use error::ManifestError;
+pub use licence::{Acceptance, Commercial, Licence};
+pub use verify::{Fingerprint, fingerprint};
 
 /// Where a checkout has its manifest.
 pub const DEFAULT_PATH: &str = "models/manifest.toml";
+
+/// The engine that is a program of its own and has no model files.
+const PROGRAM: &str = "espeak-ng";
 
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +34,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    const NAMES: [(&'static str, Self); 3] =
+    /// All kinds with their names in the manifest.
+    pub const NAMES: [(&'static str, Self); 3] =
         [("recogniser", Self::Recogniser), ("vad", Self::Vad), ("synthesiser", Self::Synthesiser)];
 }
 
@@ -48,17 +56,32 @@ pub enum Role {
     Decoder,
     /// Third network of several.
     Joiner,
+    /// Convolutions before the encoder, where they are a network of their own (Qwen3-ASR).
+    ConvFrontend,
     /// Token table.
     Tokens,
+    /// Files of a tokenizer, all in one folder (Qwen3-ASR); see [`Model::folder_of`].
+    Tokenizer,
+    /// Words and how they are said; there may be one a language.
+    Lexicon,
+    /// Sentences that the decoder knows.
+    Phrases,
+    /// Voices of a synthesiser.
+    Voices,
 }
 
 impl Role {
-    const NAMES: [(&'static str, Self); 5] = [
+    const NAMES: [(&'static str, Self); 10] = [
         ("model", Self::Model),
         ("encoder", Self::Encoder),
         ("decoder", Self::Decoder),
         ("joiner", Self::Joiner),
+        ("conv-frontend", Self::ConvFrontend),
         ("tokens", Self::Tokens),
+        ("tokenizer", Self::Tokenizer),
+        ("lexicon", Self::Lexicon),
+        ("phrases", Self::Phrases),
+        ("voices", Self::Voices),
     ];
 
     fn name(self) -> &'static str {
@@ -71,12 +94,40 @@ impl Role {
 pub struct ModelFile {
     /// What it is.
     pub role: Role,
+    /// Its name in the manifest: within the model's folder, and within the place that it is fetched from.
+    pub name: String,
     /// Where it is; absolute, or relative to the manifest's folder made whole.
     pub path: PathBuf,
     /// Checksum in lower-case hexadecimal, where it is known.
     pub sha256: Option<String>,
     /// Size, where it is known.
     pub bytes: Option<u64>,
+}
+
+/// Where a model comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// For people: the page, or how it was made.
+    pub source: String,
+    /// Address of the folder with its files, for `tingwa models pull`.
+    pub download: Option<String>,
+    /// How to get it where it cannot be fetched.
+    pub get: String,
+}
+
+/// What somebody measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measured {
+    /// Time of one processor a second of audio.
+    pub rtf: f64,
+    /// The machine.
+    pub place: String,
+    /// The audio.
+    pub audio: String,
+    /// Taken from a publication, not measured by this project.
+    pub published: bool,
+    /// Measured with a network of the same shape, not with this model.
+    pub stand_in: bool,
 }
 
 /// One model.
@@ -93,143 +144,64 @@ pub struct Model {
     /// Samples a second that it takes or gives.
     pub rate_hz: u32,
     /// Licence of the weights.
-    pub licence: String,
+    pub licence: Licence,
     /// Where it comes from.
-    pub source: String,
-    /// How to get it; shown when a file is missing.
-    pub get: String,
+    pub origin: Origin,
     /// Anything else that a person should know.
     pub notes: String,
+    /// Folder of its files.
+    pub folder: PathBuf,
     /// Its files.
     pub files: Vec<ModelFile>,
+    /// Size in million bytes where the files' own sizes are not known.
+    pub about_mb: Option<u64>,
     /// Voice of each language (synthesisers only).
     pub voices: Vec<(Language, String)>,
-}
-
-/// The manifest, or a file that it names, is not as it should be.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    /// The manifest cannot be read.
-    #[error("cannot read {path}: {error}")]
-    Unreadable {
-        /// Manifest.
-        path: String,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// The manifest has mistakes; one a line.
-    #[error("{0}")]
-    Mistakes(String),
-    /// No model of that name.
-    #[error("no model '{id}' in {path}{hint}")]
-    Unknown {
-        /// Name asked for.
-        id: String,
-        /// Manifest.
-        path: String,
-        /// Nearest name, or all.
-        hint: String,
-    },
-    /// A file is not there.
-    #[error("model {model} missing: no file {path}; {get}")]
-    Missing {
-        /// Model id.
-        model: String,
-        /// File.
-        path: String,
-        /// What to do.
-        get: String,
-    },
-    /// A file is there and its checksum is not in the manifest.
-    #[error(
-        "model {model}: {path} has no sha256 in the manifest and is not loaded; check the file's origin, then write what `tingwa models hash {path}` prints into the manifest"
-    )]
-    NoChecksum {
-        /// Model id.
-        model: String,
-        /// File.
-        path: String,
-    },
-    /// A file is there and is another one.
-    #[error("model {model}: {path} is not the file of the manifest ({difference}); {get}")]
-    Other {
-        /// Model id.
-        model: String,
-        /// File.
-        path: String,
-        /// Size or checksum as found and as expected.
-        difference: String,
-        /// What to do.
-        get: String,
-    },
-    /// The model has no file of that role.
-    #[error("model {model} has no file with role '{role}' in the manifest")]
-    NoSuchFile {
-        /// Model id.
-        model: String,
-        /// Role asked for.
-        role: &'static str,
-    },
+    /// What was measured with it, the most telling first.
+    pub measured: Vec<Measured>,
 }
 
 impl Model {
     /// The path of its file of that role.
     pub fn file(&self, role: Role) -> Result<PathBuf, ManifestError> {
-        let missing = || ManifestError::NoSuchFile { model: self.id.clone(), role: role.name() };
-        self.files.iter().find(|f| f.role == role).map(|f| f.path.clone()).ok_or_else(missing)
+        self.files_of(role)?.next().ok_or_else(|| self.no_such_file(role))
     }
 
-    /// True where all its files are there, whatever is in them.
+    /// The paths of its files of that role, at least one.
+    pub fn files_of(&self, role: Role) -> Result<impl Iterator<Item = PathBuf>, ManifestError> {
+        let mut files = self.files.iter().filter(move |f| f.role == role).map(|f| f.path.clone()).peekable();
+        if files.peek().is_none() { Err(self.no_such_file(role)) } else { Ok(files) }
+    }
+
+    /// The folder that the files of that role are in.
+    pub fn folder_of(&self, role: Role) -> Result<PathBuf, ManifestError> {
+        let file = self.file(role)?;
+        Ok(file.parent().map_or_else(|| self.folder.clone(), Path::to_path_buf))
+    }
+
+    fn no_such_file(&self, role: Role) -> ManifestError {
+        ManifestError::NoSuchFile { model: self.id.clone(), role: role.name() }
+    }
+
+    /// True where all its files are there, whatever is in them. A model whose files nobody listed is not.
     pub fn is_installed(&self) -> bool {
-        self.files.iter().all(|f| f.path.is_file())
+        self.is_program() || !self.files.is_empty() && self.files.iter().all(|f| f.path.is_file())
     }
 
-    /// Checks every file against the manifest: there, size, checksum.
-    pub fn verify(&self) -> Result<(), ManifestError> {
-        self.files.iter().try_for_each(|file| self.verify_file(file))
+    /// True where the checksum of every file is known.
+    pub fn is_pinned(&self) -> bool {
+        self.files.iter().all(|f| f.sha256.is_some())
     }
 
-    fn verify_file(&self, file: &ModelFile) -> Result<(), ManifestError> {
-        let (model, path) = (self.id.clone(), file.path.display().to_string());
-        let get = if self.get.is_empty() { "run `make setup`".to_owned() } else { self.get.clone() };
-        let Ok(found) = fingerprint(&file.path) else {
-            return Err(ManifestError::Missing { model, path, get });
-        };
-        let Some(expected) = &file.sha256 else { return Err(ManifestError::NoChecksum { model, path }) };
-        if let Some(bytes) = file.bytes
-            && bytes != found.bytes
-        {
-            let difference = format!("{} bytes, expected {bytes}", found.bytes);
-            return Err(ManifestError::Other { model, path, difference, get });
-        }
-        if *expected != found.sha256 {
-            let difference = format!("sha256 {}, expected {expected}", found.sha256);
-            return Err(ManifestError::Other { model, path, difference, get });
-        }
-        Ok(())
+    /// True for an engine that is a program of its own, without files of ours.
+    pub fn is_program(&self) -> bool {
+        self.engine == PROGRAM
     }
-}
 
-/// Size and checksum of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint {
-    /// Size.
-    pub bytes: u64,
-    /// Checksum in lower-case hexadecimal.
-    pub sha256: String,
-}
-
-/// Reads a file and sums it up.
-pub fn fingerprint(path: &Path) -> std::io::Result<Fingerprint> {
-    let mut file = File::open(path)?;
-    let (mut sum, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; 1 << 16]);
-    loop {
-        let read = file.read(&mut piece)?;
-        if read == 0 {
-            return Ok(Fingerprint { bytes, sha256: hex::encode(sum.finalize()) });
-        }
-        sum.update(&piece[..read]);
-        bytes += read as u64;
+    /// Size of all files, bytes; exact where every file's size is known, else what the manifest says about it.
+    pub fn bytes(&self) -> Option<u64> {
+        let exact: Option<u64> = self.files.iter().map(|f| f.bytes).sum();
+        exact.filter(|bytes| *bytes > 0).or(self.about_mb.map(|mb| mb * 1_000_000))
     }
 }
 
@@ -248,28 +220,9 @@ impl Manifest {
         Self::parse(path, &std::fs::read_to_string(path).map_err(unreadable)?)
     }
 
-    /// Reads a manifest's text; `path` is where it came from.
-    pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
-        let (source, problems) = (Source::new(path.display().to_string(), text), Problems::default());
-        let table = source.parse(&problems);
-        let mut root = Section::root(&source, &table, &problems);
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut models: Vec<Model> = Vec::new();
-        for mut section in root.sections("model") {
-            if let Some(model) = read_model(&mut section, folder) {
-                if models.iter().any(|m| m.id == model.id) {
-                    section.problem("id", format_args!("'{}' is there twice", model.id));
-                }
-                models.push(model);
-            }
-            section.finish();
-        }
-        root.finish();
-        if problems.is_empty() {
-            Ok(Self { path: path.to_path_buf(), models })
-        } else {
-            Err(ManifestError::Mistakes(problems.report()))
-        }
+    /// The folder that it is in.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
     }
 
     /// The model of that name.
@@ -285,148 +238,5 @@ impl Manifest {
     }
 }
 
-fn read_model(section: &mut Section<'_>, folder: &Path) -> Option<Model> {
-    let id = section.string("id");
-    let id = section.required("id", "the model's name", id);
-    let kind = one_of(section, "kind", &Kind::NAMES);
-    let engine = section.string("engine");
-    let engine = section.required("engine", "the adapter that runs it", engine);
-    let licence = section.string("licence");
-    let licence = section.required("licence", "the licence of the weights", licence);
-    let source_of = section.string("source");
-    let source_of = section.required("source", "where it comes from", source_of);
-    let rate = section.integer("rate", 8000..=48_000).and_then(|rate| u32::try_from(rate).ok());
-    let rate = section.required("rate", "samples a second", rate);
-    let get = section.string("get").unwrap_or_default();
-    let notes = section.string("notes").unwrap_or_default();
-    let languages = read_languages(section);
-    let root = section.string("folder").map_or_else(|| folder.to_path_buf(), |inner| folder.join(inner));
-    let mut files = Vec::new();
-    for mut file in section.sections("file") {
-        files.extend(read_file(&mut file, &root));
-        file.finish();
-    }
-    let mut voices = Vec::new();
-    let mut voice_section = section.section("voices");
-    for language in Language::ALL {
-        voices.extend(voice_section.string(language.code()).map(|voice| (language, voice)));
-    }
-    voice_section.finish();
-    Some(Model {
-        id: id?,
-        kind: kind?,
-        engine: engine?,
-        languages,
-        rate_hz: rate?,
-        licence: licence?,
-        source: source_of?,
-        get,
-        notes,
-        files,
-        voices,
-    })
-}
-
-fn read_languages(section: &mut Section<'_>) -> Vec<Language> {
-    let names = section.strings("languages").unwrap_or_default();
-    let mut languages = Vec::with_capacity(names.len());
-    for name in names {
-        match name.parse() {
-            Ok(language) => languages.push(language),
-            Err(error) => section.problem("languages", error),
-        }
-    }
-    languages
-}
-
-fn read_file(section: &mut Section<'_>, folder: &Path) -> Option<ModelFile> {
-    let name = section.string("name");
-    let name = section.required("name", "the file's name within the model's folder", name);
-    let role = one_of(section, "role", &Role::NAMES);
-    let sha256 = section.string("sha256");
-    if let Some(sum) = &sha256
-        && (sum.len() != 64 || !sum.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
-    {
-        section.problem("sha256", "expected 64 lower-case hexadecimal digits");
-    }
-    let bytes = section.integer("bytes", 1..=i64::MAX).and_then(|bytes| u64::try_from(bytes).ok());
-    Some(ModelFile { role: role?, path: folder.join(name?), sha256, bytes })
-}
-
-fn one_of<T: Copy>(section: &mut Section<'_>, key: &str, names: &[(&str, T)]) -> Option<T> {
-    let all = names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    let text = section.string(key);
-    let text = section.required(key, &format!("one of {all}"), text)?;
-    let found = names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
-    if found.is_none() {
-        section.problem(key, format_args!("expected one of {all}, found \"{text}\""));
-    }
-    found
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SMALL: &str = r#"
-[[model]]
-id = "a"
-kind = "vad"
-engine = "silero"
-rate = 8000
-licence = "MIT"
-source = "here"
-[[model.file]]
-role = "model"
-name = "a.onnx"
-"#;
-
-    #[test]
-    fn the_repositorys_manifest_is_right_and_its_models_are_there() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DEFAULT_PATH);
-        let manifest = Manifest::load(&path).unwrap();
-        for id in ["tiny-trilingual", "silero-vad", "espeak-ng"] {
-            manifest.model(id).unwrap().verify().unwrap();
-        }
-        for model in &manifest.models {
-            assert!(!model.licence.is_empty() && !model.source.is_empty());
-            assert_eq!(model.verify().is_ok(), model.is_installed(), "{}", model.id);
-        }
-    }
-
-    #[test]
-    fn mistakes_are_told_all_at_once() {
-        let text = SMALL.replace("licence = \"MIT\"\n", "").replace("vad", "wad").replace("8000", "\"8k\"");
-        let error = Manifest::parse(Path::new("m/manifest.toml"), &text).unwrap_err().to_string();
-        assert_eq!(error.lines().count(), 3, "{error}");
-        assert!(error.contains("m/manifest.toml:4:") && error.contains("expected one of recogniser, vad"), "{error}");
-        let twice = format!("{SMALL}{SMALL}");
-        let error = Manifest::parse(Path::new("m"), &twice).unwrap_err().to_string();
-        assert!(error.contains("'a' is there twice"), "{error}");
-    }
-
-    #[test]
-    fn a_file_is_loaded_only_as_the_manifest_has_it() {
-        let folder = std::env::temp_dir().join(format!("tingwa-manifest-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let read = |text: &str| Manifest::parse(&folder.join("manifest.toml"), text).unwrap().models.remove(0);
-        let missing = read(SMALL).verify().unwrap_err();
-        assert!(missing.to_string().ends_with("run `make setup`"), "{missing}");
-        std::fs::write(folder.join("a.onnx"), b"network").unwrap();
-        assert!(matches!(read(SMALL).verify(), Err(ManifestError::NoChecksum { .. })));
-        let found = fingerprint(&folder.join("a.onnx")).unwrap();
-        let with = |sum: &str, bytes: u64| read(&format!("{SMALL}sha256 = \"{sum}\"\nbytes = {bytes}\n"));
-        with(&found.sha256, 7).verify().unwrap();
-        assert!(matches!(with(&found.sha256, 8).verify(), Err(ManifestError::Other { .. })));
-        assert!(matches!(with(&"0".repeat(64), 7).verify(), Err(ManifestError::Other { .. })));
-        std::fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn an_unknown_model_names_its_nearest() {
-        let manifest = Manifest::parse(Path::new("m"), &SMALL.replace("\"a\"", "\"silero-vad\"")).unwrap();
-        let error = manifest.model("silero-wad").unwrap_err().to_string();
-        assert!(error.contains("nearest: 'silero-vad'"), "{error}");
-        assert!(manifest.model("silero-vad").unwrap().file(Role::Tokens).is_err());
-    }
-}
+mod tests;

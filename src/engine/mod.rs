@@ -5,6 +5,7 @@
 //! clocks, files and processes.
 
 mod config;
+pub mod fetch;
 pub mod local;
 pub mod manifest;
 pub mod recogniser;
