@@ -11,7 +11,7 @@ use tingwa::audio::frame::{Frame, WideFrame};
 use tingwa::audio::resample::Upsampler8To16;
 use tingwa::engine::local::LocalEngines;
 use tingwa::engine::manifest::{DEFAULT_PATH, Manifest};
-use tingwa::engine::recogniser::sherpa::SherpaRecogniser;
+use tingwa::engine::recogniser::any::AnyRecogniser;
 use tingwa::engine::recogniser::{Recogniser, RecogniserStream};
 use tingwa::engine::synthesiser::espeak::{Espeak, EspeakConfig};
 use tingwa::engine::synthesiser::{Cancel, Synthesiser, Words};
@@ -61,8 +61,8 @@ fn voice_activity(c: &mut Criterion) {
 
 /// Enough frames for one chunk of the model, so that every iteration decodes once.
 fn chunk(
-    recogniser: &SherpaRecogniser,
-    streams: &mut [<SherpaRecogniser as Recogniser>::Stream],
+    recogniser: &AnyRecogniser,
+    streams: &mut [<AnyRecogniser as Recogniser>::Stream],
     frames: &[WideFrame],
 ) {
     for frame in frames {

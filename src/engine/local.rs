@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::manifest::{Kind, Manifest, ManifestError, Model};
-use super::recogniser::sherpa::SherpaRecogniser;
+use super::recogniser::any::AnyRecogniser;
 use super::recogniser::{Recogniser, RecogniserError};
 use super::synthesiser::espeak::{Espeak, EspeakConfig};
 use super::synthesiser::{Cancel, Synthesiser, SynthesiserError, Words};
@@ -42,11 +42,11 @@ impl LocalEngines {
 }
 
 impl EngineFactory for LocalEngines {
-    type Recogniser = SherpaRecogniser;
+    type Recogniser = AnyRecogniser;
     type Vad = SileroVad;
 
-    fn make(&self) -> Result<(SherpaRecogniser, SileroVad), RecogniserError> {
-        Ok((SherpaRecogniser::load(&self.recogniser)?, SileroVad::load(&self.vad, self.gate)?))
+    fn make(&self) -> Result<(AnyRecogniser, SileroVad), RecogniserError> {
+        Ok((AnyRecogniser::load(&self.recogniser)?, SileroVad::load(&self.vad, self.gate)?))
     }
 }
 
@@ -88,7 +88,7 @@ pub enum CheckError {
 pub fn check_here(model: &Model) -> Result<(), CheckError> {
     match model.kind {
         Kind::Recogniser => {
-            let recogniser = SherpaRecogniser::load(model)?;
+            let recogniser = AnyRecogniser::load(model)?;
             let mut stream = recogniser.open(&Arc::default())?;
             let silence = WideFrame::SILENCE;
             for _ in 0..50 {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use crate::audio::frame::WideFrame;
 use crate::speech::{Bias, Language, SpeechTags};
 
+pub mod any;
+pub mod ctc;
 pub mod sherpa;
 pub mod text;
 
@@ -73,8 +75,11 @@ pub enum RecogniserError {
         /// Engine as written.
         engine: String,
         /// What there is.
-        known: &'static str,
+        known: String,
     },
+    /// Our own model.
+    #[error("the small recogniser: {0}")]
+    Ctc(#[from] ctc::CtcError),
     /// The native library refused the model.
     #[error("model {0}: the engine refused its files; run `tingwa models verify`")]
     Refused(String),

@@ -47,7 +47,7 @@ impl SherpaRecogniser {
             }
             other => {
                 let (model, engine) = (model.id.clone(), other.to_owned());
-                return Err(RecogniserError::UnknownEngine { model, engine, known: ENGINES });
+                return Err(RecogniserError::UnknownEngine { model, engine, known: ENGINES.to_owned() });
             }
         }
         parts.tokens = file(Role::Tokens)?;

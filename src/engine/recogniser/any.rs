@@ -1,0 +1,119 @@
+//! Which engine it is, found out at run time: the manifest names it, and all calls of a worker have the same.
+
+use std::sync::Arc;
+
+use super::ctc::{self, CtcRecogniser, CtcStream};
+use super::sherpa::{self, SherpaRecogniser, SherpaStream};
+use super::{Heard, Recogniser, RecogniserError, RecogniserStream};
+use crate::audio::frame::WideFrame;
+use crate::engine::manifest::Model;
+use crate::speech::Bias;
+
+/// A recogniser of any engine of this program.
+pub enum AnyRecogniser {
+    /// Our own small model.
+    Ctc(CtcRecogniser),
+    /// Streaming models by sherpa-onnx.
+    Sherpa(SherpaRecogniser),
+}
+
+/// A stream of the recogniser of the same name.
+pub enum AnyStream {
+    /// Our own small model.
+    Ctc(Box<CtcStream>),
+    /// Streaming models by sherpa-onnx.
+    Sherpa(SherpaStream),
+}
+
+impl AnyRecogniser {
+    /// Checks the model's files against the manifest and loads it with the engine that it names.
+    pub fn load(model: &Model) -> Result<Self, RecogniserError> {
+        match model.engine.as_str() {
+            ctc::ENGINE => Ok(Self::Ctc(CtcRecogniser::load(model)?)),
+            engine if sherpa::ENGINES.split(", ").any(|known| known == engine) => {
+                Ok(Self::Sherpa(SherpaRecogniser::load(model)?))
+            }
+            other => Err(RecogniserError::UnknownEngine {
+                model: model.id.clone(),
+                engine: other.to_owned(),
+                known: format!("{}, {}", ctc::ENGINE, sherpa::ENGINES),
+            }),
+        }
+    }
+}
+
+impl Recogniser for AnyRecogniser {
+    type Stream = AnyStream;
+
+    fn open(&self, bias: &Arc<Bias>) -> Result<AnyStream, RecogniserError> {
+        Ok(match self {
+            Self::Ctc(engine) => AnyStream::Ctc(Box::new(engine.open(bias)?)),
+            Self::Sherpa(engine) => AnyStream::Sherpa(engine.open(bias)?),
+        })
+    }
+
+    fn decode(&self, streams: &mut [&mut AnyStream]) {
+        match self {
+            Self::Ctc(engine) => {
+                let mut batch: Vec<_> = streams.iter_mut().filter_map(|stream| stream.ctc()).collect();
+                engine.decode(&mut batch);
+            }
+            Self::Sherpa(engine) => {
+                let mut batch: Vec<_> = streams.iter_mut().filter_map(|stream| stream.sherpa()).collect();
+                engine.decode(&mut batch);
+            }
+        }
+    }
+}
+
+impl AnyStream {
+    fn ctc(&mut self) -> Option<&mut CtcStream> {
+        match self {
+            Self::Ctc(stream) => Some(stream),
+            Self::Sherpa(_) => None,
+        }
+    }
+
+    fn sherpa(&mut self) -> Option<&mut SherpaStream> {
+        match self {
+            Self::Sherpa(stream) => Some(stream),
+            Self::Ctc(_) => None,
+        }
+    }
+}
+
+/// Asks the stream of whichever engine.
+macro_rules! each {
+    ($self:expr, $stream:ident => $answer:expr) => {
+        match $self {
+            AnyStream::Ctc($stream) => $answer,
+            AnyStream::Sherpa($stream) => $answer,
+        }
+    };
+}
+
+impl RecogniserStream for AnyStream {
+    fn accept(&mut self, frame: &WideFrame) {
+        each!(self, stream => stream.accept(frame));
+    }
+
+    fn hypothesis(&self) -> &str {
+        each!(self, stream => stream.hypothesis())
+    }
+
+    fn pause(&mut self) {
+        each!(self, stream => stream.pause());
+    }
+
+    fn resume(&mut self) {
+        each!(self, stream => stream.resume());
+    }
+
+    fn finish(&mut self) -> Heard {
+        each!(self, stream => stream.finish())
+    }
+
+    fn reset(&mut self) {
+        each!(self, stream => stream.reset());
+    }
+}
