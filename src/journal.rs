@@ -289,6 +289,8 @@ pub enum Entry {
         /// The queue's name.
         queue: String,
     },
+    /// The recogniser process was replaced; what was heard of the utterance in hand is lost.
+    RecogniserInterrupted,
     /// Speech recognition is not to be had; the call goes on without it.
     RecogniserLost,
     /// A leg is gone, with the figures of its stream.

@@ -25,6 +25,8 @@ pub struct HearingConfig {
     pub transcript_ms: u32,
     /// So many transcripts in a row may fail to come before the recogniser counts as lost.
     pub transcripts_missed: u8,
+    /// So often may the recogniser be interrupted in one call before it counts as lost.
+    pub interruptions: u8,
     /// So many frames may be given in without a probability coming back.
     pub frames_unanswered: u32,
 }
@@ -36,6 +38,7 @@ impl Default for HearingConfig {
             endpointing: EndpointingConfig::default(),
             transcript_ms: 2_500,
             transcripts_missed: 2,
+            interruptions: 3,
             frames_unanswered: 250,
         }
     }
@@ -52,6 +55,8 @@ pub enum Input<'a> {
     Hypothesis(&'a Hypothesis),
     /// Final text.
     Transcript(Transcript),
+    /// The recogniser lost what it had heard and goes on.
+    Interrupted,
     /// The recogniser is gone.
     Lost,
     /// Forget the open utterance.
@@ -94,6 +99,11 @@ pub enum Output {
     },
     /// The text of an utterance never came.
     Missed,
+    /// The recogniser lost what it had heard, and goes on.
+    Interrupted {
+        /// True where the caller was speaking or a text was awaited: nobody will know what was said.
+        in_hand: bool,
+    },
     /// The recogniser is lost: said once.
     Lost,
 }
@@ -118,7 +128,7 @@ struct Awaited {
 /// Whether there is somebody behind the ear.
 #[derive(Debug)]
 enum Recogniser {
-    There { unanswered: u32, missed: u8 },
+    There { unanswered: u32, missed: u8, interrupted: u8 },
     Lost,
 }
 
@@ -140,7 +150,7 @@ impl Hearing {
             activity: Activity::new(config.activity),
             endpointing: Endpointing::new(config.endpointing.clone()),
             upsampler: Upsampler8To16::new(),
-            recogniser: Recogniser::There { unanswered: 0, missed: 0 },
+            recogniser: Recogniser::There { unanswered: 0, missed: 0, interrupted: 0 },
             awaited: VecDeque::with_capacity(AWAITED),
             outputs: VecDeque::with_capacity(8),
             config,
@@ -167,6 +177,7 @@ impl Hearing {
                 self.endpointing.handle(now, endpointing::Input::Hypothesis(hypothesis));
             }
             (Recogniser::There { .. }, Input::Transcript(transcript)) => self.on_transcript(transcript),
+            (Recogniser::There { .. }, Input::Interrupted) => self.on_interrupted(now),
             (Recogniser::There { .. }, Input::Lost) => self.lose(now),
             (Recogniser::There { .. }, Input::Forget) => {
                 // What is due already has ended; the rest never will.
@@ -251,6 +262,19 @@ impl Hearing {
         self.outputs.push_back(Output::Heard { transcript, began, ended });
     }
 
+    fn on_interrupted(&mut self, now: Instant) {
+        let limit = self.config.interruptions;
+        let Recogniser::There { unanswered, interrupted, .. } = &mut self.recogniser else { return };
+        *unanswered = 0;
+        *interrupted = interrupted.saturating_add(1);
+        if *interrupted > limit {
+            return self.lose(now);
+        }
+        let in_hand = self.endpointing.is_open() || !self.awaited.is_empty();
+        self.fall_silent(now);
+        self.outputs.push_back(Output::Interrupted { in_hand });
+    }
+
     fn on_time(&mut self, now: Instant) {
         while self.awaited.front().is_some_and(|awaited| now >= awaited.until) {
             self.awaited.pop_front();
@@ -272,6 +296,12 @@ impl Hearing {
 
     fn lose(&mut self, now: Instant) {
         self.recogniser = Recogniser::Lost;
+        self.fall_silent(now);
+        self.outputs.push_back(Output::Lost);
+    }
+
+    /// Whatever was being said is over, and no text will come of it.
+    fn fall_silent(&mut self, now: Instant) {
         self.activity.handle(now, activity::Input::Lost);
         while let Some(output) = self.activity.poll() {
             if matches!(output, activity::Output::SpeechEnded { .. }) {
@@ -281,7 +311,6 @@ impl Hearing {
         self.endpointing.handle(now, endpointing::Input::Abandon);
         while self.endpointing.poll().is_some() {}
         self.awaited.clear();
-        self.outputs.push_back(Output::Lost);
     }
 }
 
@@ -317,6 +346,7 @@ mod tests {
                         format!("heard {} {}", transcript.text.reveal(), (ended - began).as_millis())
                     }
                     Output::Missed => "missed".to_owned(),
+                    Output::Interrupted { in_hand } => format!("interrupted {in_hand}"),
                     Output::Lost => "lost".to_owned(),
                 });
             }
@@ -377,6 +407,24 @@ mod tests {
             ear.handle(Input::Frame(&Frame::SILENCE));
         }
         assert_eq!(ear.said, ["lost"]);
+    }
+
+    #[test]
+    fn an_interruption_takes_the_utterance_in_hand_and_the_next_is_heard() {
+        let mut ear = Ear::new();
+        ear.pass(500, 0.9);
+        ear.handle(Input::Interrupted);
+        ear.handle(Input::Interrupted);
+        assert_eq!(ear.said, ["started", "paused", "interrupted true", "interrupted false"]);
+        ear.said.clear();
+        ear.pass(1_000, 0.1);
+        ear.pass(500, 0.9);
+        ear.pass(1_000, 0.1);
+        assert!(ear.said.contains(&"finish 1".to_owned()), "{:?}", ear.said);
+        ear.handle(Input::Interrupted);
+        assert_eq!(ear.said.last().map(String::as_str), Some("interrupted true"), "a text was awaited");
+        ear.handle(Input::Interrupted);
+        assert_eq!(ear.said.last().map(String::as_str), Some("lost"), "too often");
     }
 
     #[test]

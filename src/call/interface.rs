@@ -117,6 +117,8 @@ pub enum Input<'a> {
     Hypothesis(Hypothesis),
     /// From the recogniser: final text.
     Transcript(Transcript),
+    /// The recogniser lost what it heard of the utterance in hand and goes on.
+    RecogniserInterrupted,
     /// The recogniser hears this call no more.
     RecogniserLost,
     /// From the synthesiser: the next samples of a prompt, 8 kHz.

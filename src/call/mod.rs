@@ -164,6 +164,7 @@ impl Call {
             Input::Voice(voice) => self.bot.handle(now, bot::Input::Voice(voice)),
             Input::Hypothesis(guess) => self.bot.handle(now, bot::Input::Hypothesis(&guess)),
             Input::Transcript(text) => self.bot.handle(now, bot::Input::Transcript(text)),
+            Input::RecogniserInterrupted => self.bot.handle(now, bot::Input::RecogniserInterrupted),
             Input::RecogniserLost => self.bot.handle(now, bot::Input::RecogniserLost),
             Input::PromptAudio { speak, samples } => self.on_sound(now, speaking::Input::Piece { speak, samples }),
             Input::PromptDone { speak } => self.on_sound(now, speaking::Input::Done { speak }),

@@ -5,6 +5,7 @@ pub mod calls;
 pub mod check;
 pub mod eval;
 pub mod models;
+pub mod recogniser_worker;
 pub mod serve;
 pub mod table;
 pub mod why;
@@ -43,6 +44,9 @@ enum Command {
     Why(why::WhyArgs),
     /// List, fetch, verify, try and measure models
     Models(models::ModelsArgs),
+    /// The recogniser process of a gateway
+    #[command(hide = true)]
+    RecogniserWorker(recogniser_worker::RecogniserWorkerArgs),
     /// Print shell completions
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -123,6 +127,7 @@ pub fn run() -> ExitCode {
         Command::Calls(args) => calls::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Models(args) => models::run(&args).map_err(CliError::from),
+        Command::RecogniserWorker(args) => recogniser_worker::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "tingwa", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -87,6 +87,7 @@ fn text(entry: &Entry) -> String {
             format!("said       {heard_ms} ms{}", if *complete { "" } else { ", cut short" })
         }
         Entry::BargeIn { .. } => "barge-in   the caller speaks over the bot".to_owned(),
+        Entry::RecogniserInterrupted => "deaf       for a moment: the recogniser is replaced".to_owned(),
         Entry::RecogniserLost => "deaf       speech recognition is lost; keys only".to_owned(),
         Entry::Dropped { queue } => format!("dropped    queue {queue} was full"),
         Entry::LegEnded { leg, role, quality } => match quality {

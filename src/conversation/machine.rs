@@ -45,6 +45,8 @@ pub struct Conversation {
     tally: Tally,
     memory: Memory,
     open: bool,
+    /// The recogniser was lost when it could not be said yet.
+    deaf: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -99,6 +101,7 @@ impl Conversation {
             tally: Tally::default(),
             memory: Memory::default(),
             open: true,
+            deaf: false,
             outputs: VecDeque::new(),
         }
     }
@@ -176,6 +179,9 @@ impl Conversation {
             for language in self.plan.languages.clone().into_iter().skip(1) {
                 self.say(&prompt, &BTreeMap::new(), language, true);
             }
+        }
+        if std::mem::take(&mut self.deaf) {
+            self.recogniser_lost();
         }
     }
 
@@ -426,11 +432,16 @@ impl Conversation {
         };
         self.phase = Phase::Listening;
         self.answer(prompt, BTreeMap::new(), why(rule));
+        if std::mem::take(&mut self.deaf) {
+            self.recogniser_lost();
+        }
     }
 
     fn recogniser_lost(&mut self) {
         match self.phase {
-            Phase::Waiting | Phase::Transferring { .. } | Phase::Closing | Phase::Done => {}
+            // Said once the caller has been greeted, or is back from a transfer in vain.
+            Phase::Waiting | Phase::Transferring { .. } => self.deaf = true,
+            Phase::Closing | Phase::Done => {}
             Phase::Listening | Phase::Filling(_) => {
                 let prompt = self.plan.dialogue.keys_only.clone();
                 self.answer(&prompt, BTreeMap::new(), why("recogniser_lost"));

@@ -301,6 +301,7 @@ impl MediaThread {
                     EventKind::Hypothesis(guess) => Input::Hypothesis(guess),
                     EventKind::Transcript(text) => Input::Transcript(text),
                     EventKind::Overloaded { .. } => return, // journalled where the frames were dropped
+                    EventKind::Interrupted => Input::RecogniserInterrupted,
                     EventKind::Lost => Input::RecogniserLost,
                 };
                 self.give(now, call, input);

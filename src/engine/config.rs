@@ -15,7 +15,9 @@ pub struct EngineConfig {
     pub vad: String,
     /// Id of the synthesiser.
     pub synthesiser: String,
-    /// Recogniser threads; each loads the model once.
+    /// Recogniser processes; 0: recognise in the gateway's own process, where a crash of native code ends all calls.
+    pub recogniser_processes: usize,
+    /// Recogniser threads of each process; each loads the model once.
     pub recogniser_threads: usize,
     /// Synthesiser threads, and so the most synthesiser processes at once.
     pub synthesiser_threads: usize,
@@ -35,6 +37,7 @@ impl EngineConfig {
         let (vad, synthesiser) = (text("vad", "silero-vad"), text("synthesiser", "espeak-ng"));
         let prompt_cache = text("prompt_cache", "var/prompts");
         let models_base = section.string("models_base");
+        let processes = section.integer("recogniser_processes", 0..=16).and_then(|n| usize::try_from(n).ok());
         let mut threads = |key: &str, otherwise: usize| {
             section.integer(key, 1..=64).and_then(|n| usize::try_from(n).ok()).unwrap_or(otherwise)
         };
@@ -46,6 +49,7 @@ impl EngineConfig {
             recogniser,
             vad,
             synthesiser,
+            recogniser_processes: processes.unwrap_or(1),
             recogniser_threads,
             synthesiser_threads,
             models_base,

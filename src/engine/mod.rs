@@ -8,6 +8,7 @@ mod config;
 pub mod fetch;
 pub mod local;
 pub mod manifest;
+pub mod process;
 pub mod recogniser;
 pub mod runtime;
 pub mod score;

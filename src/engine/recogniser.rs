@@ -89,6 +89,9 @@ pub enum RecogniserError {
     /// A thread could not be started.
     #[error("cannot start a recogniser thread: {0}")]
     Thread(String),
+    /// The process that recognises could not be had.
+    #[error("the recogniser process: {0}")]
+    Process(String),
     /// All workers are gone or full.
     #[error("no recogniser worker takes another call ({streams} streams open, at most {limit} a worker)")]
     Full {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::config::EngineConfig;
 use super::local::{CheckError, LocalEngines, check_in_child};
 use super::manifest::{Kind, Manifest, ManifestError};
+use super::process::launcher::Launcher;
 use super::recogniser::RecogniserError;
 use super::synthesiser::cache::{Cache, CacheConfig};
 use super::synthesiser::espeak::{Espeak, EspeakConfig};
@@ -13,6 +14,9 @@ use super::synthesiser::pool::SpeakConfig;
 use super::synthesiser::recorded::Recordings;
 use super::synthesiser::{SynthesiserError, SynthesiserPool};
 use super::worker::{PoolConfig, RecogniserPool};
+
+/// This program, also where its file has been replaced since it was started.
+const RUNNING_PROGRAM: &str = "/proc/self/exe";
 
 /// The configured voices cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -44,10 +48,22 @@ pub fn check_models(config: &EngineConfig, manifest: &Manifest) -> Result<(), Ch
     Ok(())
 }
 
-/// Starts the recogniser workers; returns when each has loaded its models.
+/// Starts the recogniser processes, or threads where none are configured; returns when each has loaded its models.
 pub fn start_hearing(config: &EngineConfig, manifest: &Manifest) -> Result<RecogniserPool, RecogniserError> {
     let engines = LocalEngines::of(manifest, &config.recogniser, &config.vad)?;
-    RecogniserPool::start(PoolConfig { workers: config.recogniser_threads, ..PoolConfig::default() }, engines)
+    if config.recogniser_processes == 0 {
+        return RecogniserPool::start(PoolConfig { workers: config.recogniser_threads, ..PoolConfig::default() }, engines);
+    }
+    let launcher = Launcher {
+        program: RUNNING_PROGRAM.into(),
+        manifest: config.manifest.clone(),
+        recogniser: config.recogniser.clone(),
+        vad: config.vad.clone(),
+        threads: config.recogniser_threads,
+    };
+    let streams_per_worker = PoolConfig::default().streams_per_worker * config.recogniser_threads;
+    let limits = PoolConfig { streams_per_worker, ..PoolConfig::default() };
+    RecogniserPool::start_processes(limits, config.recogniser_processes, Arc::new(launcher))
 }
 
 /// Starts the synthesiser threads. `folders` are the hotlines' names and their folders of recorded prompts.

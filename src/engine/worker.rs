@@ -12,6 +12,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::audio::frame::WideFrame;
+use crate::engine::process::bridge::{Bridge, Launch};
 use crate::engine::recogniser::{Recogniser, RecogniserError};
 use crate::engine::vad::Vad;
 use crate::ids::{CallId, UtteranceId};
@@ -93,6 +94,8 @@ pub enum EventKind {
         /// Frames dropped since the last such event.
         frames: u32,
     },
+    /// The recogniser process ended and is replaced: what was heard of the utterance in hand is lost, the feed goes on.
+    Interrupted,
     /// This call is heard no more (worker failure). Last event of the feed; a new one may be opened.
     Lost,
 }
@@ -122,6 +125,10 @@ pub struct Counts {
     pub controls_refused: AtomicU64,
     /// Feeds that ended with [`EventKind::Lost`].
     pub streams_lost: AtomicU64,
+    /// Recogniser processes that ended or fell silent and were replaced.
+    pub restarts: AtomicU64,
+    /// Feeds that lost the utterance in hand to that.
+    pub interrupted: AtomicU64,
     /// Worker panics survived.
     pub worker_panics: AtomicU64,
     /// Time spent working over all workers, us.
@@ -231,6 +238,12 @@ pub trait EngineFactory: Send + Sync + 'static {
     fn make(&self) -> Result<(Self::Recogniser, Self::Vad), RecogniserError>;
 }
 
+type Opened = Receiver<Intake>;
+type Woken = Receiver<()>;
+type Streams = Arc<AtomicUsize>;
+type Alive = Arc<AtomicBool>;
+type Ready = Sender<Result<(), RecogniserError>>;
+
 struct WorkerEnd {
     opens: Sender<Intake>,
     wake: Sender<()>,
@@ -254,29 +267,44 @@ impl RecogniserPool {
         let counts = Arc::new(Counts::default());
         let stop = Arc::new(AtomicBool::new(false));
         let mut pool = Self { config, workers: Vec::new(), counts: counts.clone(), stop: stop.clone() };
-        for number in 0..config.workers.max(1) {
-            let (opens, opened) = bounded(OPEN_QUEUE);
-            let (wake, woken) = bounded(1);
-            let (ready, loaded) = bounded(1);
-            let worker = thread::Worker {
-                config,
-                factory: factory.clone(),
-                opened,
-                woken,
-                streams: Arc::new(AtomicUsize::new(0)),
-                alive: Arc::new(AtomicBool::new(true)),
-                counts: counts.clone(),
-                stop: stop.clone(),
-            };
-            let (streams, alive) = (worker.streams.clone(), worker.alive.clone());
-            let join = std::thread::Builder::new()
-                .name(format!("recogniser-{number}"))
-                .spawn(move || worker.run(&ready))
-                .map_err(|error| RecogniserError::Thread(error.to_string()))?;
-            pool.workers.push(WorkerEnd { opens, wake, streams, alive, join: Some(join) });
-            loaded.recv().map_err(|_| RecogniserError::Thread("it ended while loading".to_owned()))??;
+        for _ in 0..config.workers.max(1) {
+            let (factory, counts, stop) = (factory.clone(), counts.clone(), stop.clone());
+            pool.add_worker(move |opened, woken, streams, alive, ready| {
+                thread::Worker { config, factory, opened, woken, streams, alive, counts, stop }.run(&ready);
+            })?;
         }
         Ok(pool)
+    }
+
+    /// Starts `processes` recogniser processes instead of threads of this one and waits until each has loaded its model.
+    pub fn start_processes(
+        config: PoolConfig,
+        processes: usize,
+        launcher: Arc<dyn Launch>,
+    ) -> Result<Self, RecogniserError> {
+        let (counts, stop) = (Arc::new(Counts::default()), Arc::new(AtomicBool::new(false)));
+        let mut pool = Self { config, workers: Vec::new(), counts: counts.clone(), stop: stop.clone() };
+        for _ in 0..processes.max(1) {
+            let (launcher, counts, stop) = (launcher.clone(), counts.clone(), stop.clone());
+            pool.add_worker(move |opened, woken, streams, alive, ready| {
+                Bridge { config, launcher, opened, woken, streams, alive, counts, stop }.run(&ready);
+            })?;
+        }
+        Ok(pool)
+    }
+
+    fn add_worker(&mut self, run: impl FnOnce(Opened, Woken, Streams, Alive, Ready) + Send + 'static) -> Result<(), RecogniserError> {
+        let (opens, opened) = bounded(OPEN_QUEUE);
+        let (wake, woken) = bounded(1);
+        let (ready, loaded) = bounded(1);
+        let (streams, alive) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
+        let theirs = (streams.clone(), alive.clone());
+        let join = std::thread::Builder::new()
+            .name(format!("recogniser-{}", self.workers.len()))
+            .spawn(move || run(opened, woken, theirs.0, theirs.1, ready))
+            .map_err(|error| RecogniserError::Thread(error.to_string()))?;
+        self.workers.push(WorkerEnd { opens, wake, streams, alive, join: Some(join) });
+        loaded.recv().map_err(|_| RecogniserError::Thread("it ended while loading".to_owned()))?
     }
 
     /// A stream for this call on the worker with the fewest, leaning towards `bias`. Events come to `sink` until the feed is

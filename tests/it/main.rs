@@ -8,3 +8,7 @@ mod architecture;
 /// Calls in a simulated world on a simulated clock: whole conversations, transfers, bad networks.
 #[path = "../sim/mod.rs"]
 mod sim;
+
+/// Recognition in a process of its own: the real program, really killed.
+#[cfg(feature = "shell")]
+mod recogniser_process;

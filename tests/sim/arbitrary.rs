@@ -169,6 +169,7 @@ fn input<'a>(bytes: &mut Bytes<'_>, body: &'a [u8]) -> Input<'a> {
             Input::Transcript(Transcript { utterance, text, language: None, confidence: 1.0, tags: Default::default() })
         }
         13 if bytes.below(8) == 0 => Input::RecogniserLost,
+        13 if bytes.below(4) == 0 => Input::RecogniserInterrupted,
         13 | 14 => {
             let samples = Arc::from(vec![900i16; usize::from(bytes.next()) * 16]);
             Input::PromptAudio { speak, samples }

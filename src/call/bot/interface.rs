@@ -55,6 +55,8 @@ pub enum Input<'a> {
     Hypothesis(&'a Hypothesis),
     /// The recogniser's final text.
     Transcript(Transcript),
+    /// The recogniser lost the utterance in hand.
+    RecogniserInterrupted,
     /// The recogniser is gone.
     RecogniserLost,
     /// From the synthesiser.

@@ -101,6 +101,7 @@ impl Bot {
             Input::Voice(voice) => self.hearing.handle(now, hearing::Input::Voice(voice)),
             Input::Hypothesis(guess) => self.hearing.handle(now, hearing::Input::Hypothesis(guess)),
             Input::Transcript(text) => self.hearing.handle(now, hearing::Input::Transcript(text)),
+            Input::RecogniserInterrupted => self.hearing.handle(now, hearing::Input::Interrupted),
             Input::RecogniserLost => self.hearing.handle(now, hearing::Input::Lost),
             Input::Sound(sound) => self.speaking.handle(now, sound),
             Input::Digit(digit) => self.on_digit(now, digit),
@@ -254,6 +255,12 @@ impl Bot {
             hearing::Output::UtteranceEnded => self.floor.handle(now, floor::Input::CallerEnded),
             hearing::Output::Heard { transcript, began, ended } => self.on_turn(now, transcript, began, ended),
             hearing::Output::Missed => self.on_dead_air(now),
+            hearing::Output::Interrupted { in_hand } => {
+                self.outputs.push_back(Output::Note(Entry::RecogniserInterrupted));
+                if in_hand {
+                    self.on_dead_air(now);
+                }
+            }
             hearing::Output::Lost => {
                 self.outputs.push_back(Output::Note(Entry::RecogniserLost));
                 self.think(now, Thought::RecogniserLost);

@@ -39,7 +39,7 @@ fn hear(manifest: &Manifest, recogniser: &str, vad: &str, frames: &[WideFrame]) 
                 let language = heard.language.map_or("no language", |language| language.code());
                 println!("{at:7.2} s  = {}  [{language}]", heard.text.reveal());
             }
-            EventKind::Overloaded { .. } | EventKind::Lost => println!("{at:7.2} s  {kind:?}"),
+            EventKind::Overloaded { .. } | EventKind::Interrupted | EventKind::Lost => println!("{at:7.2} s  {kind:?}"),
         }
     })?;
     let seconds = frames.len() as f64 * 0.02;

@@ -192,7 +192,7 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
 
 impl Intake {
     /// Closes the feed and tells the call.
-    pub(super) fn lose(&mut self) {
+    pub(crate) fn lose(&mut self) {
         self.shared.closed.store(true, std::sync::atomic::Ordering::Release);
         let event = EngineEvent { call: self.call, kind: EventKind::Lost };
         // A sink that panics loses its own event and no one else's.

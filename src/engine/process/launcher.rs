@@ -1,0 +1,44 @@
+//! Starts recogniser processes: this very program again, also where its file has been replaced meanwhile.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use super::bridge::{Launch, Launched};
+use crate::engine::runtime;
+
+/// What the child shall load.
+#[derive(Clone, Debug)]
+pub struct Launcher {
+    /// The program; `/proc/self/exe` is the running one.
+    pub program: PathBuf,
+    /// Model manifest.
+    pub manifest: PathBuf,
+    /// Id of the recogniser.
+    pub recogniser: String,
+    /// Id of the voice activity model.
+    pub vad: String,
+    /// Recogniser threads.
+    pub threads: usize,
+}
+
+impl Launch for Launcher {
+    fn launch(&self) -> std::io::Result<Launched> {
+        let (socket, theirs) = UnixStream::pair()?;
+        let child = Command::new(&self.program)
+            .arg("recogniser-worker")
+            .arg("--manifest")
+            .arg(&self.manifest)
+            .args(["--recogniser", &self.recogniser, "--vad", &self.vad, "--threads", &self.threads.to_string()])
+            .envs(runtime::VARIABLES)
+            // The key that stops the gateway at a terminal is not for its children: it drains, and they go with it.
+            .process_group(0)
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        Ok(Launched { socket, child: Some(child) })
+    }
+}
