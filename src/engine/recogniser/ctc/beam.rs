@@ -48,7 +48,7 @@ impl Default for BeamConfig {
             word_reward: 1.6,
             switch_cost: 2.0,
             hot_reward: 0.7,
-            spelling_cost: 5.0,
+            spelling_cost: 3.0,
         }
     }
 }

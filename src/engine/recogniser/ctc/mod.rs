@@ -265,4 +265,4 @@ fn confidence(found: &Found) -> f32 {
 }
 
 /// Logistic weights: one, certainty, margin.
-const CONFIDENCE: [f32; 3] = [-6.0, 7.5, 2.0];
+const CONFIDENCE: [f32; 3] = [-4.5, 7.0, 1.9];
