@@ -6,6 +6,7 @@ import numpy as np
 import line
 import speak
 import texts
+import units
 
 SNR = (15, 30)
 
@@ -21,11 +22,14 @@ def make(per_language, seed, new_template_every=8, tail=0.0):
             if sentence in seen:
                 continue
             seen.add(sentence)
+            spelled = units.of(name, sentence, espeak.spoken(sentence) if name == "yue" else None)
+            if spelled is None:
+                continue
             voice, base = rng.choice(speak.TEST_VARIANTS), rng.choice(speak.BASES[name])
             wave, _ = espeak.say(name, base, voice, sentence, rng.randrange(130, 206), rng.randrange(30, 75), rng.randrange(35, 70))
             snr = rng.uniform(*SNR)
             heard = line.call(line.to_8k(wave), rng.uniform(0.1, 1.0), tail, rng, np_rng, snr)
-            out.append({"wave": heard, "text": sentence, "language": name, "new_template": new, "snr": snr, "voice": voice})
+            out.append({"wave": heard, "text": sentence, "units": spelled, "language": name, "new_template": new, "snr": snr, "voice": voice})
     return out
 
 
