@@ -18,9 +18,11 @@ import numpy as np
 import line
 import speak
 import texts
+import units
 
 FRAME = 0.04          # one output frame of the model: four feature frames of 10 ms
 LEAD = (0.0, 1.5)     # silence before and after the speech, seconds
+OPEN = 0.33           # share of utterances that are words in no order
 TAIL = (0.36, 1.2)    # the gateway pads 0.5 s; a last chunk of up to 0.15 s may never be decoded
 
 
@@ -33,13 +35,19 @@ class Maker:
         self.recent = []      # last clean waves, to make babble of
 
     def say(self, name, sentence, rng, variants):
+        """-> clean 8 kHz wave, [(second, phoneme)]"""
+        if name == "en" and rng.random() < 0.25:
+            pitch = rng.randrange(90, 210) if rng.random() < 0.6 else None
+            wave, rate = speak.flite(rng.choice(speak.FLITE_TRAIN), sentence, rng.uniform(0.85, 1.25), pitch)
+            return line.to_8k(wave, rng.uniform(0.88, 1.12), rate), [(0.0, "?")]
         plain = variants is not speak.TEST_VARIANTS and rng.random() < 0.2
         variant = "" if plain else rng.choice(variants)
         base = rng.choice(speak.BASES[name])
         rate = 175 if rng.random() < 0.25 else rng.randrange(120, 216)
         pitch, span = (50, 50) if rng.random() < 0.3 else (rng.randrange(25, 80), rng.randrange(30, 75))
         wave, phones = self.espeak.say(name, base, variant, sentence, rate, pitch, span)
-        return line.to_8k(wave), phones
+        stretch = rng.choice([1.0, rng.uniform(0.88, 1.12)])
+        return line.to_8k(wave, stretch), [(t * round(160 * stretch) / 160, p) for t, p in phones]
 
     def babble(self, n, rng):
         out = np.zeros(n, np.float32)
@@ -54,25 +62,30 @@ class Maker:
         """Mostly a template; some with words around it, some a salad of slot values. Never one held out for the test."""
         while True:
             kind, plain = rng.random(), language.draw(rng, held_out=False)
-            out = language.salad(rng) if kind < 0.08 else language.vary(plain, rng) if kind < 0.2 else plain
+            if kind < OPEN:
+                return language.open(rng)
+            out = language.salad(rng) if kind < OPEN + 0.08 else language.vary(plain, rng) if kind < OPEN + 0.18 else plain
             if not language.held_out("{}", out):
                 return out
             if out == plain:
                 return plain
 
     def speech(self, rng):
-        """-> clean 8 kHz wave, phones, token strings; one sentence, or two with a pause."""
+        """-> clean 8 kHz wave, phones, units; one sentence, or two with a pause."""
         name = rng.choice(texts.LANGUAGES)
         wave, phones, toks = np.zeros(0, np.float32), [], []
         for part in range(2 if rng.random() < 0.12 else 1):
             if part:
                 wave = np.concatenate([wave, np.zeros(int(rng.uniform(0.1, 0.7) * 8000), np.float32)])
                 name = name if rng.random() < 0.7 else rng.choice(texts.LANGUAGES)
-            sentence = self.sentence(self.languages[name], rng)
+            sentence, spelled = None, None
+            while spelled is None or any(u not in units.index() for u in spelled):
+                sentence = self.sentence(self.languages[name], rng)
+                spelled = units.of(name, sentence, self.espeak.spoken(sentence) if name == "yue" else None)
             said, marks = self.say(name, sentence, rng, speak.TRAIN_VARIANTS)
             phones += [(t + len(wave) / 8000, p) for t, p in marks] + [((len(wave) + len(said)) / 8000, "sil")]
             wave = np.concatenate([wave, said])
-            toks += texts.tokens(sentence)
+            toks += spelled
         return wave, phones, toks
 
     def tone(self, rng):
@@ -118,6 +131,8 @@ def frame_phones(phones, lead, frames):
 
 def phone_class(name):
     name = re.sub(r"^(\w+):_.*$", "sil", name)
+    if name == "?":
+        return name
     return name if name else "sil"
 
 

@@ -13,8 +13,10 @@ HALF_BANDS = [firwin(taps, 0.5) * 2 for taps in (15, 31, 47, 63)]
 GATEWAY = firwin(79, 0.5, window=("kaiser", 7.9)) * 2   # like src/audio/resample/half_band.rs; never used in training
 
 
-def to_8k(wave):
-    return resample_poly(wave, 160, 441).astype(np.float32) if RATE == 22050 else wave
+def to_8k(wave, stretch=1.0, rate=RATE):
+    """To 8 kHz; `stretch` above 1 makes it longer and lower, as a larger speaker on a slower tape."""
+    common = {22050: (160, 441), 16000: (160, 320), 8000: (160, 160)}[rate]
+    return resample_poly(wave, round(common[0] * stretch), common[1]).astype(np.float32)
 
 
 def noise(kind, n, np_rng):

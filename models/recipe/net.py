@@ -10,7 +10,7 @@ import torch.nn.functional as F
 import line
 
 STACK = 4                              # feature frames to one output frame
-WIDTH, HIDDEN, TAPS = 176, 352, 5
+WIDTH, HIDDEN, TAPS = 224, 512, 5
 DILATION = (1, 1, 2, 2, 4, 8, 2)
 LATE = (1, 1, 2, 2, 0, 0, 0)
 LOOK_AHEAD = sum(LATE)

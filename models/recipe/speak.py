@@ -4,6 +4,9 @@ espeak-ng is GPL-3 and is used here only as a tool that makes sound; nothing of 
 """
 import ctypes
 import re
+import subprocess
+import tempfile
+import wave as wave_file
 
 import numpy as np
 
@@ -62,6 +65,15 @@ class Espeak:
         wave = np.concatenate(self._wave).astype(np.float32) / 32768 if self._wave else np.zeros(1, np.float32)
         return wave, list(self._phones)
 
+    def spoken(self, text):
+        """espeak's phonemes of a Cantonese text, with tones; English parts stand between (en) and (yue)."""
+        self._lib.espeak_SetVoiceByName(b"yue")
+        self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        at, out = ctypes.c_char_p(text.encode()), []
+        while at.value:
+            out.append(self._lib.espeak_TextToPhonemes(ctypes.byref(at), 1, 0).decode("utf-8", "replace"))
+        return " ".join(out)
+
     def say(self, language, base, variant, text, rate=175, pitch=50, pitch_range=50):
         """Wave and [(second, "language:phoneme")], silence at both ends cut off."""
         plus = "+" + variant if variant else ""
@@ -78,6 +90,22 @@ class Espeak:
             waves.append(wave)
             now += len(wave) / RATE
         return np.concatenate(waves), phones
+
+
+FLITE_TRAIN, FLITE_TEST = ("awb", "kal16", "slt"), ("rms",)
+
+
+def flite(voice, text, stretch=1.0, pitch=None):
+    """English by another synthesiser (CMU flite, its own process): wave and its rate. It tells no phoneme times."""
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        more = ["--setf", f"int_f0_target_mean={pitch}"] if pitch else []
+        subprocess.run(["flite", "-voice", voice, "--setf", f"duration_stretch={stretch}", *more, "-t", text, "-o", file.name],
+                       check=True, capture_output=True)
+        with wave_file.open(file.name) as sound:
+            samples, rate = np.frombuffer(sound.readframes(sound.getnframes()), "<i2"), sound.getframerate()
+    loud = np.flatnonzero(np.abs(samples) > 0.01 * (np.abs(samples).max() + 1))
+    cut = samples[max(0, loud[0] - rate // 100):loud[-1] + rate // 50] if len(loud) else samples
+    return cut.astype(np.float32) / 32768, rate
 
 
 def tag(phones, language):

@@ -7,6 +7,9 @@ import hashlib
 import pathlib
 import re
 
+import open_words
+import units
+
 LANGUAGES = ("yue", "cmn", "en")
 TEXT_DIR = pathlib.Path(__file__).parent / "text"
 HELD_OUT_ONE_IN = 10
@@ -21,8 +24,8 @@ EN_MONTHS = "_ january february march april may june july august september octob
 
 
 def tokens(sentence):
-    """Model tokens of a sentence: one Chinese character or one '▁word' each."""
-    return ["▁" + t if t.isascii() else t for t in re.findall(r"[a-z']+|[^\sa-z']", sentence)]
+    """What is scored: one Chinese character or one '▁word' each."""
+    return ["▁" + t if t.isascii() else t for t in units.words(sentence)]
 
 
 def zh_number(n, two):
@@ -140,8 +143,9 @@ class Language:
                 return time_of_day(self.name, rng)
             if key == "date":
                 return date(self.name, rng)
-            return rng.choice(self.slots[key])
-        return re.sub(r"\{(\w+)\}", one, template)
+            value = rng.choice(self.slots[key])
+            return f" {value} " if value[0].isascii() and self.name != "en" else value
+        return " ".join(re.sub(r"\{(\w+)\}", one, template).split())
 
     def held_out(self, template, sentence):
         if template in self.test_only:
@@ -170,6 +174,10 @@ class Language:
         parts += [digit_slot("D", rng.randrange(1, 6), self.name, rng)] if rng.random() < 0.2 else []
         return " ".join(parts) if self.name == "en" else "".join(f" {p} " if p.isascii() else p for p in parts)
 
+    def open(self, rng):
+        """Words of everyday text, in no template."""
+        return open_words.utterance(self.name, rng)
+
     def fixed_if(self, held_out):
         """A filled template may equal a fixed sentence; such a sentence is no test of anything unseen."""
         return {t for t in self.train if "{" not in t} if held_out else ()
@@ -181,24 +189,18 @@ class Language:
 
 
 def vocabulary():
-    """Token list of the model; index 0 is the CTC blank."""
-    out = {"<blk>": 0}
-    languages = [Language(n) for n in LANGUAGES]
-    number_tokens = tokens(ZH_DIGITS + "十百千幺兩两點点鐘钟半刻分個字號号月上晝下夜晚朝早午下个月")
-    words = EN_SMALL + EN_TENS + EN_ORDINALS + EN_MONTHS + "hundred thousand oh double o'clock am pm in the morning afternoon half past of thirtieth".split()
-    number_tokens += ["▁" + w for w in words if w != "_"]
-    for token in number_tokens + [t for l in languages for t in l.inventory()]:
-        out.setdefault(token, len(out))
-    return out
+    """Unit list of the model; index 0 is the CTC blank."""
+    return units.index()
 
 
 if __name__ == "__main__":
     import random
     rng = random.Random(1)
-    print(len(vocabulary()), "tokens")
+    print(len(vocabulary()), "units")
     for name in LANGUAGES:
         language = Language(name)
-        known, drawn = vocabulary(), [language.draw(rng, i % 2 == 1) for i in range(3000)]
+        drawn = [language.draw(rng, i % 2 == 1) for i in range(3000)]
         drawn += [language.vary(s, rng) for s in drawn] + [language.salad(rng) for _ in range(3000)]
-        assert all(t in known for s in drawn for t in tokens(s)), [s for s in drawn if any(t not in known for t in tokens(s))]
+        unread = {w for s in drawn if units.of(name, s) is None for w in units.words(s) if w.isascii() and not units.read_english(w)}
+        assert not unread, unread
         print(name, len(language.train), len(set(drawn)), drawn[:8], language.draw(rng, True, True))

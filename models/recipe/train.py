@@ -36,7 +36,8 @@ class Corpus:
                 continue
             self.seen.add(path)
             z = np.load(path)
-            table = np.array([self.phone_names.setdefault(str(n), len(self.phone_names)) for n in z["names"]])
+            number = lambda n: -1 if n == "?" else self.phone_names.setdefault(n, len(self.phone_names))   # "?": not told
+            table = np.array([number(str(n)) for n in z["names"]])
             feats, phones, tokens = z["feats"], table[z["phones"]].astype(np.int16), z["tokens"]
             f = t = 0
             for frames, count in zip(z["frames"], z["token_counts"]):
@@ -95,18 +96,24 @@ class Dev:
         for u in testset.make(per_language, seed=2):
             wave = np.concatenate([u["wave"], np.zeros(4000, np.float32)])
             feats = line.features(line.to_16k(wave))[:, :line.KEPT]
-            self.items.append((feats[:len(feats) // 16 * 16], texts.tokens(u["text"]), u["language"]))
+            self.items.append((feats[:len(feats) // 16 * 16], u["units"], u["language"]))
 
     def __call__(self, net):
-        wrong, total = dict.fromkeys(texts.LANGUAGES, 0), dict.fromkeys(texts.LANGUAGES, 0)
+        wrong, flat, total = (dict.fromkeys(texts.LANGUAGES, 0) for _ in range(3))
         net.eval()
         with torch.no_grad():
             for feats, reference, language in self.items:
                 best = net(torch.from_numpy(feats)[None], net.fresh(1))[0][0].argmax(-1).tolist()
-                wrong[language] += testset.distance(reference, testset.greedy(best, self.names))
+                heard = testset.greedy(best, self.names)
+                wrong[language] += testset.distance(reference, heard)
+                flat[language] += testset.distance(toneless(reference), toneless(heard))
                 total[language] += len(reference)
         net.train()
-        return "  ".join(f"{k} {100 * wrong[k] / total[k]:.1f} %" for k in wrong)
+        return "  ".join(f"{k} {100 * wrong[k] / total[k]:.1f} % ({100 * flat[k] / total[k]:.1f} %)" for k in wrong)
+
+
+def toneless(spelled):
+    return [u.rstrip("123456") for u in spelled]
 
 
 def widen(net, weights, old_names, names):
@@ -182,7 +189,7 @@ def main(args):
                       f"{max(0, budget - spent) / 60:.1f} min left", flush=True)
                 shown, losses, heard = now, [], 0
             if now - tested > 180 or spent >= budget:
-                print("      token error, unseen voices and sentences:  " + dev(average), flush=True)
+                print("      unit error (without tone), unseen voices and sentences:  " + dev(average), flush=True)
                 tested = time.time()
             if now - saved > 120 or spent >= budget:
                 save(args.out, net=net.state_dict(), average=average.state_dict(), optimiser=optimiser.state_dict(), step=step,
