@@ -175,6 +175,16 @@ impl Detector {
         pressed
     }
 
+    /// True from when a press has become certain until 25 ms after its end.
+    pub fn is_down(&self) -> bool {
+        self.down.is_some()
+    }
+
+    /// True where the last 19 ms may be a key: too short a time to be certain.
+    pub fn suspects(&self) -> bool {
+        self.last.is_some() && self.run >= 2
+    }
+
     fn end_half(&mut self) -> Option<char> {
         let total = (self.power_before + self.power) / (2 * HALF) as f32;
         let powers = self.filters.each_mut().map(Goertzel::end_half);
@@ -297,6 +307,22 @@ mod tests {
             }
             heard_at_all_offsets(&key(digit, 18, -9.0, -7.0, 0.0), |_, digits| assert_eq!(digits, "", "18 ms"));
         }
+    }
+
+    #[test]
+    fn a_key_is_down_while_it_sounds_and_a_little_longer() {
+        let mut samples = key('7', 200, -9.0, -7.0, 0.0);
+        samples.extend([0; 1_600]);
+        let mut detector = Detector::new();
+        let down: Vec<bool> = Frame::split(&samples)
+            .map(|frame| {
+                detector.push(&frame);
+                detector.is_down()
+            })
+            .collect();
+        let (first, last) = (down.iter().position(|d| *d).unwrap(), down.iter().rposition(|d| *d).unwrap());
+        assert!((1..=2).contains(&first) && (9..=11).contains(&last), "{down:?}");
+        assert!(down[first..=last].iter().all(|d| *d), "{down:?}");
     }
 
     #[test]

@@ -55,28 +55,90 @@ pub fn tokens(text: &str) -> Vec<String> {
     all
 }
 
-/// Least edits that make the reference of what was heard (Levenshtein), counted by kind.
-pub fn compare(reference: &str, heard: &str) -> Errors {
-    let (reference, heard) = (tokens(reference), tokens(heard));
-    let mut row: Vec<Errors> =
-        (0..=heard.len()).map(|n| Errors { insertions: n as u64, ..Errors::default() }).collect();
-    for (said, word) in reference.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = Errors { deletions: said as u64 + 1, ..Errors::default() };
-        for at in 1..row.len() {
-            let mut replaced = diagonal;
-            replaced.substitutions += u64::from(heard[at - 1] != *word);
-            let mut deleted = row[at];
-            deleted.deletions += 1;
-            let mut inserted = row[at - 1];
-            inserted.insertions += 1;
-            diagonal = row[at];
-            row[at] = [replaced, deleted, inserted].into_iter().min_by_key(Errors::total).unwrap_or(replaced);
+/// One step from what was said to what was heard.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Edit {
+    /// Heard as it was said.
+    Right(String),
+    /// Heard as another: said, heard.
+    Substituted(String, String),
+    /// Said and not heard.
+    Deleted(String),
+    /// Heard and not said.
+    Inserted(String),
+}
+
+/// Least edits that make what was heard of the reference (Levenshtein), in order. `same` says which tokens count as one.
+/// Of several ways the one with most tokens right is taken, and in it the one that substitutes first.
+pub fn align(reference: &[String], heard: &[String], same: &dyn Fn(&str, &str) -> bool) -> Vec<Edit> {
+    // A substitution costs a trifle more, so that of two ways with as many errors the one with more right tokens wins.
+    const EDIT: usize = 1 << 16;
+    const SUBSTITUTION: usize = EDIT + 1;
+    let width = heard.len() + 1;
+    // cost[said * width + at]: edits from the first `said` tokens of the reference to the first `at` heard.
+    let mut cost: Vec<usize> = vec![0; (reference.len() + 1) * width];
+    for (at, first) in cost.iter_mut().take(width).enumerate() {
+        *first = at * EDIT;
+    }
+    for said in 1..=reference.len() {
+        let (above, row) = cost.split_at_mut(said * width);
+        let above = &above[(said - 1) * width..];
+        row[0] = said * EDIT;
+        for at in 1..width {
+            let differ = if same(&reference[said - 1], &heard[at - 1]) { 0 } else { SUBSTITUTION };
+            row[at] = (above[at - 1] + differ).min(above[at] + EDIT).min(row[at - 1] + EDIT);
         }
     }
-    let mut errors = row.pop().unwrap_or_default();
-    errors.reference = reference.len() as u64;
-    errors
+    let (mut said, mut at, mut edits) = (reference.len(), heard.len(), Vec::with_capacity(reference.len().max(width)));
+    while said > 0 || at > 0 {
+        let here = cost[said * width + at];
+        let came = |said_before: usize, at_before: usize, by: usize| {
+            said >= said_before && at >= at_before && here == cost[(said - said_before) * width + at - at_before] + by
+        };
+        let is_right = said > 0 && at > 0 && same(&reference[said - 1], &heard[at - 1]);
+        if is_right && came(1, 1, 0) {
+            (said, at) = (said - 1, at - 1);
+            edits.push(Edit::Right(reference[said].clone()));
+        } else if came(1, 0, EDIT) {
+            said -= 1;
+            edits.push(Edit::Deleted(reference[said].clone()));
+        } else if came(0, 1, EDIT) {
+            at -= 1;
+            edits.push(Edit::Inserted(heard[at].clone()));
+        } else {
+            (said, at) = (said - 1, at - 1);
+            edits.push(Edit::Substituted(reference[said].clone(), heard[at].clone()));
+        }
+    }
+    edits.reverse();
+    edits
+}
+
+impl Errors {
+    /// Counts by kind.
+    pub fn of(edits: &[Edit]) -> Self {
+        let mut errors = Self::default();
+        for edit in edits {
+            match edit {
+                Edit::Right(_) => errors.reference += 1,
+                Edit::Substituted(..) => {
+                    errors.reference += 1;
+                    errors.substitutions += 1;
+                }
+                Edit::Deleted(_) => {
+                    errors.reference += 1;
+                    errors.deletions += 1;
+                }
+                Edit::Inserted(_) => errors.insertions += 1,
+            }
+        }
+        errors
+    }
+}
+
+/// Least edits that make what was heard of the reference, counted by kind.
+pub fn compare(reference: &str, heard: &str) -> Errors {
+    Errors::of(&align(&tokens(reference), &tokens(heard), &|a, b| a == b))
 }
 
 #[cfg(test)]
@@ -102,6 +164,23 @@ mod tests {
             let want = Errors { substitutions, deletions, insertions, reference: reference_tokens };
             assert_eq!(compare(reference, heard), want, "{reference} / {heard}");
         }
+    }
+
+    #[test]
+    fn an_alignment_says_what_became_of_each_token() {
+        let edits = align(&tokens("我想 check 張單"), &tokens("我唔想 cheque 單"), &|a, b| a == b);
+        let text = |s: &str| s.to_owned();
+        let want = [
+            Edit::Right(text("我")),
+            Edit::Inserted(text("唔")),
+            Edit::Right(text("想")),
+            Edit::Substituted(text("check"), text("cheque")),
+            Edit::Deleted(text("張")),
+            Edit::Right(text("單")),
+        ];
+        assert_eq!(edits, want);
+        let alike = align(&tokens("張單"), &tokens("章單"), &|a, b| a == b || (a, b) == ("張", "章"));
+        assert_eq!(Errors::of(&alike), Errors { reference: 2, ..Errors::default() });
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod rehearse;
 mod tests;
 mod thread;
 
-pub use rehearse::{Spent, rehearse};
+pub use rehearse::{Rehearsal, Spent, rehearse};
 
 /// Frames that a call's audio queue holds: 1 s of 20 ms.
 pub const QUEUE_FRAMES: usize = 50;

@@ -24,6 +24,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "dialplan",
             "conversation",
             "driver",
+            "call",
+            "media",
             "settings",
             "speech",
             "ids",

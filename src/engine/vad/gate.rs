@@ -42,6 +42,11 @@ impl Gate {
         }
         self.open_left_ms > 0
     }
+
+    /// Closes until the next frame that opens it.
+    pub fn shut(&mut self) {
+        self.open_left_ms = 0;
+    }
 }
 
 #[cfg(test)]
@@ -55,5 +60,7 @@ mod tests {
         let (idle, whisper) = (WideFrame([8; 320]), WideFrame([60; 320]));
         let heard: Vec<bool> = [&idle, &whisper, &idle, &idle, &idle, &whisper].map(|f| gate.hear(f)).into();
         assert_eq!(heard, [false, true, true, true, false, true]);
+        gate.shut();
+        assert!(!gate.hear(&idle) && gate.hear(&whisper));
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! While the gate is closed the model is not run and the probability is 0. When the gate opens, the state begins anew and
 //! the last windows before are run through first, so that the model is warm when speech begins.
+//!
+//! A telephone key is two steady tones, which the model takes for a vowel one time in twenty. While one sounds the gate is
+//! closed and the model hears silence; while one is suspected, which takes 19 ms, the probability is 0 whatever the model says.
 
 use std::collections::VecDeque;
 
@@ -10,6 +13,7 @@ use ort::value::TensorRef;
 
 use super::gate::{Gate, GateConfig};
 use super::{Vad, VadError};
+use crate::audio::dtmf::Detector;
 use crate::audio::frame::WideFrame;
 use crate::audio::resample::Downsampler16To8;
 use crate::engine::manifest::{Model, Role};
@@ -23,6 +27,8 @@ const CONTEXT: usize = 32;
 const STATE: usize = 2 * 128;
 /// Windows before the gate's opening that warm the model up.
 const WARM_UP: usize = 6;
+/// Windows after a key that only warm it up: cold, it takes noise for speech now and then.
+const AFTER_KEY: u8 = 2;
 
 /// The model, for all calls of one worker.
 pub struct SileroVad {
@@ -98,6 +104,9 @@ impl Memory {
 /// One caller.
 pub struct SileroStream {
     gate: Option<Gate>,
+    keys: Detector,
+    /// Windows after a key that only warm the model up.
+    after_key: u8,
     narrow: Downsampler16To8,
     window: [f32; WINDOW],
     filled: usize,
@@ -112,6 +121,8 @@ impl Vad for SileroVad {
     fn open(&self) -> SileroStream {
         SileroStream {
             gate: self.gate.map(Gate::new),
+            keys: Detector::new(),
+            after_key: 0,
             narrow: Downsampler16To8::default(),
             window: [0.0; WINDOW],
             filled: 0,
@@ -129,12 +140,22 @@ impl Vad for SileroVad {
     ) -> Result<(), VadError> {
         let hears = stream.gate.as_mut().is_none_or(|gate| gate.hear(frame));
         let narrow = stream.narrow.process(frame);
+        stream.keys.push(&narrow);
+        if stream.keys.is_down()
+            && let Some(gate) = &mut stream.gate
+        {
+            // The silence after a key is no reason to listen: the model errs on it.
+            gate.shut();
+        }
+        let hears = hears && !stream.keys.is_down();
+        let may_be_speech = !stream.keys.suspects();
         for sample in &narrow.0 {
             stream.window[stream.filled] = f32::from(*sample) / 32768.0;
             stream.filled += 1;
             if stream.filled == WINDOW {
                 stream.filled = 0;
-                let probability = if hears { self.listen(stream)? } else { self.skip(stream) };
+                let probability = if hears && stream.after_key == 0 { self.listen(stream)? } else { self.skip(stream) };
+                let probability = if may_be_speech { probability } else { 0.0 };
                 out.push(VoiceActivity { probability, duration_ms: WINDOW_MS });
             }
         }
@@ -157,6 +178,12 @@ impl SileroVad {
     fn skip(&mut self, stream: &mut SileroStream) -> f32 {
         self.counts.skipped += 1;
         stream.is_open = false;
+        if stream.keys.is_down() {
+            stream.before.clear();
+            stream.after_key = AFTER_KEY;
+            return 0.0;
+        }
+        stream.after_key = stream.after_key.saturating_sub(1);
         // The oldest window's memory is used again.
         let mut kept = if stream.before.len() == WARM_UP { stream.before.pop_front() } else { None };
         let window = kept.get_or_insert_with(|| Box::new([0.0; WINDOW]));
@@ -169,6 +196,7 @@ impl SileroVad {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::dtmf::DigitSource;
     use crate::audio::frame::Frame;
     use crate::audio::resample::Upsampler8To16;
     use crate::engine::test_speech;
@@ -211,6 +239,31 @@ mod tests {
             assert!(after.iter().all(|p| *p < 0.3), "{after:?}");
             let loud = speech.iter().filter(|p| **p > 0.5).count();
             assert!(loud * 2 > speech.len(), "{loud} of {} windows", speech.len());
+        }
+    }
+
+    #[test]
+    fn keys_are_no_speech_and_what_follows_them_is() {
+        let speech = test_speech::say("thank you for calling", Language::English);
+        let (mut all, mut random) = (Vec::new(), fastrand::Rng::with_seed(4));
+        for _ in 0..10 {
+            for key in "0123456789*#".chars() {
+                let mut source = DigitSource::new(key, random.u32(60..300)).unwrap();
+                while let Some(frame) = source.next_frame() {
+                    all.extend(frame.0);
+                }
+                all.extend(vec![0; random.usize(400..4_000)]);
+            }
+        }
+        let keys = all.len() / WINDOW;
+        all.extend(speech);
+        for gate in [None, Some(GateConfig::default())] {
+            let heard = hear(&mut load(gate), &all);
+            // Speech begins with more than two windows in a row.
+            let longest = heard[..keys].split(|p| *p <= 0.5).map(<[f32]>::len).max();
+            assert!(longest.is_some_and(|windows| windows < 2), "{longest:?} windows of a key were taken for speech");
+            let first = heard[keys..].iter().position(|p| *p > 0.5);
+            assert!(first.is_some_and(|windows| windows < 6), "speech after keys is heard late: {first:?}");
         }
     }
 

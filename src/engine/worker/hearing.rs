@@ -19,6 +19,21 @@ const FRAMES_PER_ROUND: usize = 16;
 /// Voice activity from which the recogniser is fed. Low on purpose: the turn decides with its own, higher, threshold.
 const FEED_FROM: f32 = 0.3;
 
+/// A turn begins with two stretches in a row (64 ms) at least as probable as the first of these, one of them as the second.
+/// Feeding that never came to it belongs to no utterance. Not above `end_below` and `start_above` of the turn's activity.
+const TURN_FROM: [f32; 2] = [0.35, 0.5];
+
+/// What the recogniser is being fed on.
+#[derive(Default)]
+struct FedOn {
+    /// It is fed for so long yet, ms.
+    left_ms: u32,
+    /// The probability before.
+    before: f32,
+    /// Whether a turn may have begun, since it was first fed after its last answer.
+    turned: Option<bool>,
+}
+
 /// One call.
 pub(super) struct Hearing<R: Recogniser, V: Vad> {
     intake: Intake,
@@ -26,7 +41,7 @@ pub(super) struct Hearing<R: Recogniser, V: Vad> {
     voice: V::Stream,
     feeding: Feeding,
     pre_roll: VecDeque<WideFrame>,
-    feed_left_ms: u32,
+    fed_on: FedOn,
     utterance: UtteranceId,
     said: String,
     next: u64,
@@ -47,7 +62,7 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
             voice,
             feeding,
             pre_roll: VecDeque::with_capacity(32),
-            feed_left_ms: 0,
+            fed_on: FedOn::default(),
             utterance: UtteranceId::default(),
             said: String::new(),
             next: 0,
@@ -113,8 +128,13 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
             if voice.probability >= FEED_FROM
                 && let Feeding::Speech { tail_ms, .. } = self.feeding
             {
-                self.feed_left_ms = tail_ms.max(FRAME_MS);
+                self.fed_on.left_ms = tail_ms.max(FRAME_MS);
+                let [both, one] = TURN_FROM;
+                let (low, high) =
+                    (voice.probability.min(self.fed_on.before), voice.probability.max(self.fed_on.before));
+                *self.fed_on.turned.get_or_insert(false) |= low >= both && high >= one;
             }
+            self.fed_on.before = voice.probability;
             self.tell(EventKind::Voice(voice));
         }
         self.feed(frame);
@@ -123,20 +143,28 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
 
     fn feed(&mut self, frame: &WideFrame) {
         if let Feeding::Speech { pre_roll_ms, .. } = self.feeding {
-            if self.feed_left_ms == 0 {
+            if self.fed_on.left_ms == 0 {
+                self.forget_noise();
                 if self.pre_roll.len() >= (pre_roll_ms / FRAME_MS) as usize {
                     self.pre_roll.pop_front();
                 }
                 self.pre_roll.push_back(frame.clone());
                 return;
             }
-            self.feed_left_ms = self.feed_left_ms.saturating_sub(FRAME_MS);
+            self.fed_on.left_ms = self.fed_on.left_ms.saturating_sub(FRAME_MS);
             for before in self.pre_roll.drain(..) {
                 self.stream.accept(&before);
             }
         }
         self.stream.accept(frame);
         self.fed = true;
+    }
+
+    /// Feeding has ended. What was no speech for the turn must not stand at the head of the next utterance.
+    fn forget_noise(&mut self) {
+        if self.fed_on.turned.take_if(|turned| !*turned).is_some() {
+            self.stream.reset();
+        }
     }
 
     /// True where the call asked for something at this point of its audio.
@@ -161,6 +189,7 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
 
     fn apply(&mut self, control: Control) {
         self.said.clear();
+        self.fed_on.turned = None;
         match control {
             Control::Finish(utterance) => {
                 let heard = self.stream.finish();

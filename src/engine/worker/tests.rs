@@ -145,7 +145,7 @@ fn the_recogniser_hears_speech_with_what_came_just_before() {
     let feeding = Feeding::Speech { pre_roll_ms: 40, tail_ms: 60 };
     let pool = RecogniserPool::start(config(feeding), Factory::default()).unwrap();
     let (mut feed, events) = open(&pool, 1);
-    for value in [0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 9] {
+    for value in [0, 0, 0, 0, 0, 8, 8, 0, 0, 0, 0, 0, 0, 0, 9] {
         feed.push(&frame(value));
     }
     feed.finish(UtteranceId(0));
@@ -153,8 +153,20 @@ fn the_recogniser_hears_speech_with_what_came_just_before() {
     let voices = all.iter().filter(|kind| matches!(kind, EventKind::Voice(_))).count();
     assert_eq!(voices, 15, "voice activity is told for every frame");
     let Some(EventKind::Transcript(heard)) = all.last() else { panic!() };
-    assert_eq!(heard.text.reveal(), "[0, 0, 8, 0, 0, 0, 0, 9]");
+    assert_eq!(heard.text.reveal(), "[0, 0, 8, 8, 0, 0, 0, 0, 9]");
     assert_eq!(heard.confidence, 0.5);
+}
+
+#[test]
+fn a_click_that_began_no_turn_is_not_in_the_next_utterance() {
+    let feeding = Feeding::Speech { pre_roll_ms: 40, tail_ms: 60 };
+    let pool = RecogniserPool::start(config(feeding), Factory::default()).unwrap();
+    let (mut feed, events) = open(&pool, 1);
+    for value in [0, 0, 0, 8, 0, 0, 0, 0, 9, 9] {
+        feed.push(&frame(value));
+    }
+    feed.finish(UtteranceId(0));
+    assert_eq!(transcript(&events), (0, "[0, 0, 9, 9]".to_owned()));
 }
 
 #[test]
