@@ -1,17 +1,18 @@
 """Measure an exported model as the gateway runs it: 8 kHz sound, the gateway's half-band filter to 16 kHz, 160 ms chunks, int8.
 
-    python evaluate.py --model DIR --engine onnx   [--out eval.json] [--samples DIR]
+    python evaluate.py --model DIR --engine onnx   [--out eval.json]
     python evaluate.py --model DIR --engine sherpa                       (the sherpa-onnx wheel, its own features and decoder)
 
-Token error: Levenshtein distance over tokens (a Chinese character or an English word) divided by the tokens spoken.
+Unit error: Levenshtein distance over units (see units.py) divided by the units spoken, as the network gives them: greedy, without
+lexicon. What is written in the end (characters, words) is measured by `tingwa eval` on the set that testset.py --write makes.
 """
 import argparse
+import collections
 import json
 import os
 import pathlib
 import sys
 import time
-import wave
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
@@ -63,7 +64,7 @@ class Sherpa:
             stream.accept_waveform(16000, wave16[at:at + 320])
             while self.recogniser.is_ready(stream):
                 self.recogniser.decode_stream(stream)
-        return texts.tokens(self.recogniser.get_result(stream).lower())
+        return self.recogniser.tokens(stream)
 
 
 def padded(wave8, seconds):
@@ -71,15 +72,60 @@ def padded(wave8, seconds):
 
 
 def measure(engine, items, pad=PAD):
-    """-> per item: token errors, tokens spoken, what was heard."""
-    return [(testset.distance(texts.tokens(u["text"]), heard := engine(padded(u["wave"], pad))), len(texts.tokens(u["text"])), heard)
-            for u in items]
+    """-> per item: unit errors, units spoken, unit errors without tone, what was heard."""
+    out = []
+    for u in items:
+        heard = engine(padded(u["wave"], pad))
+        flat = testset.distance(toneless(u["units"]), toneless(heard))
+        out.append((testset.distance(u["units"], heard), len(u["units"]), flat, heard))
+    return out
+
+
+def toneless(spelled):
+    return [u.rstrip("123456") for u in spelled]
+
+
+def confusions(items, rows, most=25):
+    """The commonest mistakes of each language: said, heard, how often; "-" for nothing."""
+    out = {}
+    for name in texts.LANGUAGES:
+        count = collections.Counter()
+        for u, row in zip(items, rows):
+            if u["language"] == name:
+                count.update(pair for pair in align(u["units"], row[3]) if pair[0] != pair[1])
+        out[name] = [[said, heard, n] for (said, heard), n in count.most_common(most)]
+    return out
+
+
+def align(said, heard):
+    table = [[(i + j, None) if not i * j else None for j in range(len(heard) + 1)] for i in range(len(said) + 1)]
+    for i in range(1, len(said) + 1):
+        for j in range(1, len(heard) + 1):
+            table[i][j] = min((table[i - 1][j - 1][0] + (said[i - 1] != heard[j - 1]), 0), (table[i - 1][j][0] + 1, 1), (table[i][j - 1][0] + 1, 2))
+    i, j, out = len(said), len(heard), []
+    while i or j:
+        way = table[i][j][1] if i and j else 1 if i else 2
+        out.append((said[i - 1] if way != 2 else "-", heard[j - 1] if way != 1 else "-"))
+        i, j = i - (way != 2), j - (way != 1)
+    return out
+
+
+def false_units(engine, seconds=60):
+    """Units written where nobody speaks, by kind of sound."""
+    t, rng = np.arange(seconds * 8000) / 8000, np.random.default_rng(5)
+    on = (t % 4 < 0.4) | ((t % 4 > 0.6) & (t % 4 < 1.0))
+    keys = [(697, 1209), (770, 1336), (852, 1477), (941, 1336)]
+    pressed = sum((np.floor(t) % 4 == k) * (np.sin(2 * np.pi * a * t) + np.sin(2 * np.pi * b * t)) for k, (a, b) in enumerate(keys)) * (t % 1 < 0.2)
+    sounds = {"silence": 0 * t, "ringing": on * (np.sin(2 * np.pi * 440 * t) + np.sin(2 * np.pi * 480 * t)) * 0.1, "keys": pressed * 0.1,
+              "line noise": rng.standard_normal(len(t)) * 10 ** (-50 / 20), "loud noise": rng.standard_normal(len(t)) * 10 ** (-30 / 20)}
+    return {name: len(engine(line.g711(sound.astype(np.float32), True))) for name, sound in sounds.items()}
 
 
 def summary(rows):
-    wrong, spoken = sum(r[0] for r in rows), sum(r[1] for r in rows)
-    return {"sentences": len(rows), "tokens": spoken, "token_errors": wrong,
-            "token_error_percent": round(100 * wrong / max(1, spoken), 2),
+    wrong, spoken, flat = (sum(r[i] for r in rows) for i in (0, 1, 2))
+    return {"sentences": len(rows), "units": spoken, "unit_errors": wrong,
+            "unit_error_percent": round(100 * wrong / max(1, spoken), 2),
+            "without_tone_percent": round(100 * flat / max(1, spoken), 2),
             "sentences_right_percent": round(100 * sum(r[0] == 0 for r in rows) / max(1, len(rows)), 1)}
 
 
@@ -95,39 +141,11 @@ def report(engine, per_language, seed):
            "known_templates_new_words": {n: pick(lambda u: u["language"] == n and not u["new_template"]) for n in texts.LANGUAGES},
            "new_templates": {n: pick(lambda u: u["language"] == n and u["new_template"]) for n in texts.LANGUAGES},
            "snr": {f"{a}-{a + 5} dB": pick(lambda u: a <= u["snr"] < a + 5) for a in (15, 20, 25)},
-           "voices": {v: pick(lambda u: u["voice"] == v)["token_error_percent"] for v in sorted({u["voice"] for u in items})},
-           "tail": {f"{p} s": summary(measure(engine, items[::3], p))["token_error_percent"] for p in (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)}}
-    phrases = testset.phrases()
-    heard = measure(engine, phrases)
-    out["peer_phrases"] = [{"text": u["text"], "voice": u["voice"], "rate": u["rate"], "heard": join(h), "right": e == 0}
-                           for u, (e, _, h) in zip(phrases, heard)]
-    out["errors"] = [{"text": join(texts.tokens(u["text"])), "heard": join(h), "voice": u["voice"]} for u, (e, _, h) in zip(items, rows) if e][:40]
+           "voices": {v: pick(lambda u: u["voice"] == v)["unit_error_percent"] for v in sorted({u["voice"] for u in items})},
+           "tail": {f"{p} s": summary(measure(engine, items[::3], p))["unit_error_percent"] for p in (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)}}
+    out["confusions"] = confusions(items, rows)
+    out["units_in_a_minute_without_speech"] = false_units(engine)
     return out
-
-
-def join(tokens):
-    """Tokens as a line of text: a space on both sides of English words."""
-    text = "".join(" " + t[1:] + " " if t.startswith("▁") else t for t in tokens)
-    return " ".join(text.split())
-
-
-def write_samples(folder, engine):
-    """Three short sentences a language, taken by seed and length alone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lines, wanted = [], dict.fromkeys(texts.LANGUAGES, 3)
-    for u in testset.make(30, seed=4, new_template_every=10 ** 9, tail=0.3):
-        name, seconds = u["language"], len(u["wave"]) / 8000
-        if wanted[name] == 0 or seconds > 2.7 or len(texts.tokens(u["text"])) < 4:
-            continue
-        wanted[name] -= 1
-        file = f"{name}-{3 - wanted[name]}.wav"
-        with wave.open(str(folder / file), "wb") as out:
-            out.setparams((1, 2, 8000, 0, "NONE", ""))
-            out.writeframes((np.clip(u["wave"], -1, 1) * 32767).round().astype("<i2").tobytes())
-        text = join(texts.tokens(u["text"]))
-        lines.append(json.dumps({"audio": file, "text": text, "language": name}, ensure_ascii=False))
-        print(file, f"{seconds:.1f} s", text, "=>", join(engine(padded(u["wave"], PAD))))
-    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
@@ -137,7 +155,6 @@ if __name__ == "__main__":
     ask.add_argument("--per-language", type=int, default=200)
     ask.add_argument("--seed", type=int, default=1)
     ask.add_argument("--out", type=pathlib.Path)
-    ask.add_argument("--samples", type=pathlib.Path)
     args = ask.parse_args()
     engine = {"onnx": Onnx, "sherpa": Sherpa}[args.engine](args.model)
     result = report(engine, args.per_language, args.seed)
@@ -146,8 +163,6 @@ if __name__ == "__main__":
         everything = json.loads(args.out.read_text("utf-8")) if args.out.exists() else {}
         everything[args.engine] = result
         args.out.write_text(json.dumps(everything, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    if args.samples:
-        write_samples(args.samples, engine)
-    good = all(r["token_error_percent"] <= 15 for r in result["languages"].values()) and all(p["right"] for p in result["peer_phrases"])
-    print("within 15 % and every peer phrase right" if good else "NOT within the limits")
+    good = all(r["unit_error_percent"] <= 8 for r in result["languages"].values())
+    print("within 8 %" if good else "NOT within 8 %")
     sys.exit(0 if good else 1)

@@ -120,7 +120,6 @@ def main(args):
     lines += [(count, name, word) for name in ("yue", "cmn") for word, count in several(name, WORDS).items()]
     lines.sort(key=lambda x: (x[1], x[2]))
     (args.out / "phrases.tsv").write_text(PHRASES_HEAD + "".join(f"{c}\t{l}\t{t}\n" for c, l, t in lines), "utf-8")
-    (args.out / "tokens-units.txt").write_text("".join(f"{u} {i}\n" for u, i in known.items()), "utf-8")
     by = collections.Counter(row[1] for row in rows)
     print(f"lexicon.tsv: {dict(by)}; phrases.tsv: {len(lines)} lines, {(args.out / 'phrases.tsv').stat().st_size >> 10} KiB")
 

@@ -38,21 +38,6 @@ def make(per_language, seed, new_template_every=8, tail=0.0):
     return out
 
 
-def phrases():
-    """Sentences that the tests against real telephony peers play, by espeak's own default voices, without noise."""
-    espeak, rng, np_rng, out = speak.Espeak(), random.Random(3), np.random.default_rng(3), []
-    for name, base, sentence in (("yue", "yue", "我想查詢我張單"), ("yue", "yue", "我要找人工客服"), ("yue", "yue", "係呀唔該"),
-                                 ("cmn", "cmn-latn-pinyin", "我要找人工客服"), ("cmn", "cmn-latn-pinyin", "我想查询我的账单"),
-                                 ("en", "en-us", "i want to speak to an agent"), ("en", "en", "i want to speak to an agent"),
-                                 ("en", "en-us", "i want to check my bill"), ("en", "en", "i want to check my bill"),
-                                 ("en", "en", "i would like to check my bill")):
-        for rate in (175, 150):
-            wave, _ = espeak.say(name, base, "", sentence, rate)
-            heard = line.call(line.to_8k(wave), 0.3, 0.0, rng, np_rng, coloured=False, level_db=-22)
-            out.append({"wave": heard, "text": sentence, "language": name, "rate": rate, "voice": base})
-    return out
-
-
 def distance(reference, heard):
     """Token errors: insertions, deletions and replacements (Levenshtein)."""
     row = list(range(len(heard) + 1))
