@@ -308,9 +308,15 @@ impl Beam {
         self.links = kept;
     }
 
-    /// The likeliest words so far, an unfinished one left out.
-    pub fn best(&self) -> Vec<WordId> {
-        self.living.first().map_or_else(Vec::new, |best| self.words(best.link))
+    /// The likeliest words so far; of a word that may go on, what it is if it does not.
+    pub fn best(&self, lexicon: &Lexicon) -> Vec<WordId> {
+        let Some(best) = self.living.first() else { return Vec::new() };
+        let mut words = self.words(best.link);
+        if best.key.node != NodeId::ROOT {
+            let whole = lexicon.words_at(best.key.node).iter().find(|(word, _)| !lexicon.word(*word).is_spelling);
+            words.extend(whole.map(|(word, _)| *word));
+        }
+        words
     }
 
     /// The likeliest whole utterance.
@@ -321,7 +327,7 @@ impl Beam {
             whole.map(|h| (h.total() + weight * model.score(lexicon, h.key.history, END), h)).collect();
         ended.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.key.cmp(&b.1.key)));
         let Some((score, best)) = ended.first().copied() else {
-            return Found { words: self.best(), certainty: 0.0, margin: 0.0 };
+            return Found { words: self.best(lexicon), certainty: 0.0, margin: 0.0 };
         };
         let words = self.words(best.link);
         let units = f32::from(best.heard.max(1));

@@ -171,7 +171,7 @@ fn step(shared: &Shared, streams: &mut [&mut CtcStream]) {
         for row in rows.chunks(shared.shape.units) {
             stream.beam.step(row, &shared.lexicon, &stream.model);
         }
-        let words = stream.beam.best();
+        let words = stream.beam.best(&shared.lexicon);
         stream.guess = write(&words, &shared.lexicon);
     }
 }
