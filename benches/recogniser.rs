@@ -60,11 +60,7 @@ fn voice_activity(c: &mut Criterion) {
 }
 
 /// Enough frames for one chunk of the model, so that every iteration decodes once.
-fn chunk(
-    recogniser: &AnyRecogniser,
-    streams: &mut [<AnyRecogniser as Recogniser>::Stream],
-    frames: &[WideFrame],
-) {
+fn chunk(recogniser: &AnyRecogniser, streams: &mut [<AnyRecogniser as Recogniser>::Stream], frames: &[WideFrame]) {
     for frame in frames {
         streams.iter_mut().for_each(|stream| stream.accept(frame));
     }

@@ -28,7 +28,7 @@ one of the models named in `models/manifest.toml`.
 | network | `model.int8.onnx`, {size} bytes, sha256 `{sha_model}`: {weights:.2f} M weights, seven dilated convolution blocks, CTC, 240 ms look-ahead |
 | units | `tokens.txt`, {tokens}: Jyutping onsets and rimes with tone (`y:`), pinyin initials and finals with tone (`m:`), ARPAbet phones (`e:`) |
 | words | `lexicon.tsv`: which characters and English words have which units; `phrases.tsv`: which follow which. The gateway leans them towards each hotline's own phrases |
-| interface | sherpa-onnx 2.0.1 `online nemo_ctc` (units come out), or tingwa's own decoder `tingwa-ctc` (text comes out): 80 librosa mel bins, 16 kHz, steps of 160 ms; only the bins to 3.57 kHz are read |
+| interface | sherpa-onnx 2.0.1 `online nemo_ctc` (units come out), or tingwa's own decoder `tingwa-ctc` (text comes out): 80 librosa mel bins, 16 kHz, steps of 80 ms; only the bins to 3.57 kHz are read |
 | after speech | 0.5 s of silence is fed, or the last words stay inside |
 | out of vocabulary | any sentence is spelled in units; characters and words come from the lexicon, English that fits none is spelled by sound |
 

@@ -1,4 +1,4 @@
-"""Measure an exported model as the gateway runs it: 8 kHz sound, the gateway's half-band filter to 16 kHz, 160 ms chunks, int8.
+"""Measure an exported model as the gateway runs it: 8 kHz sound, the gateway's half-band filter to 16 kHz, 80 ms steps, int8.
 
     python evaluate.py --model DIR --engine onnx   [--out eval.json]
     python evaluate.py --model DIR --engine sherpa                       (the sherpa-onnx wheel, its own features and decoder)

@@ -18,7 +18,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 import line
 import net as network
 
-CHUNK = 16  # feature frames to a call: 160 ms
+CHUNK = 8  # feature frames to a call: 80 ms
 INPUTS = ["audio_signal", "length", "cache_last_channel", "cache_last_time", "cache_last_channel_len"]
 OUTPUTS = ["logprobs", "encoded_lengths", "cache_last_channel_next", "cache_last_time_next", "cache_last_channel_next_len"]
 

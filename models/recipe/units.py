@@ -23,7 +23,7 @@ ENGLISH = {"wifi": "W AY F AY", "app": "AE P", "apps": "AE P S", "sim": "S IH M"
            "ok": "OW K EY", "faq": "EH F EY K Y UW", "atm": "EY T IY EH M", "hkid": "EY CH K EY AY D IY", "pps": "P IY P IY EH S",
            "fps": "EH F P IY EH S", "qr": "K Y UW AA R", "sms": "EH S EH M EH S", "otp": "OW T IY P IY", "vip": "V IY AY P IY",
            "octopus": "AA K T AH P UH S", "netflix": "N EH T F L IH K S", "alipay": "AE L IY P EY", "paypal": "P EY P AE L",
-           "refund": "R IY F AH N D", "pm": "P IY EH M", "am": "AE M", "kowloon": "K AW L UW N", "mong": "M AO NG", "kok": "K AO K",
+           "refund": "R IY F AH N D", "instalment": "IH N S T AO L M AH N T", "instalments": "IH N S T AO L M AH N T S", "pm": "P IY EH M", "am": "AE M", "kowloon": "K AW L UW N", "mong": "M AO NG", "kok": "K AO K",
            "tsim": "CH IH M", "sha": "SH AA", "tsui": "CH OY", "wan": "W AA N", "chai": "CH AY", "kwun": "K W AH N",
            "tong": "T AO NG", "tsuen": "CH UW N", "yuen": "Y UW AH N", "tuen": "T UW AH N", "tin": "T IH N", "tai": "T AY",
            "shatin": "SH AA T IH N", "o'clock": "AH K L AA K", "voicemail": "V OY S M EY L", "hotline": "HH AA T L AY N",

@@ -52,7 +52,10 @@ pub fn check_models(config: &EngineConfig, manifest: &Manifest) -> Result<(), Ch
 pub fn start_hearing(config: &EngineConfig, manifest: &Manifest) -> Result<RecogniserPool, RecogniserError> {
     let engines = LocalEngines::of(manifest, &config.recogniser, &config.vad)?;
     if config.recogniser_processes == 0 {
-        return RecogniserPool::start(PoolConfig { workers: config.recogniser_threads, ..PoolConfig::default() }, engines);
+        return RecogniserPool::start(
+            PoolConfig { workers: config.recogniser_threads, ..PoolConfig::default() },
+            engines,
+        );
     }
     let launcher = Launcher {
         program: RUNNING_PROGRAM.into(),

@@ -293,7 +293,10 @@ impl RecogniserPool {
         Ok(pool)
     }
 
-    fn add_worker(&mut self, run: impl FnOnce(Opened, Woken, Streams, Alive, Ready) + Send + 'static) -> Result<(), RecogniserError> {
+    fn add_worker(
+        &mut self,
+        run: impl FnOnce(Opened, Woken, Streams, Alive, Ready) + Send + 'static,
+    ) -> Result<(), RecogniserError> {
         let (opens, opened) = bounded(OPEN_QUEUE);
         let (wake, woken) = bounded(1);
         let (ready, loaded) = bounded(1);

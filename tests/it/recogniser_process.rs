@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The recogniser process of this test.
 fn child() -> i32 {
     let me = std::process::id().to_string();
-    let processes = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let processes =
+        std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let is_it = |pid: &String| {
         let read = |file: &str| std::fs::read(Path::new("/proc").join(pid).join(file)).unwrap_or_default();
         let status = String::from_utf8_lossy(&read("stat")).into_owned();
@@ -64,7 +65,8 @@ fn a_killed_process_is_replaced_and_the_call_is_heard_on() {
     let first = say(&mut feed, &events, &frames, UtteranceId(1));
     assert!(!first.is_empty());
     let killed = child();
-    rustix::process::kill_process(rustix::process::Pid::from_raw(killed).unwrap(), rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(killed).unwrap(), rustix::process::Signal::KILL)
+        .unwrap();
     while events.recv_timeout(PATIENCE).unwrap() != EventKind::Interrupted {}
     // Frames are thrown away until the next process is up; then the same call is heard as before.
     while {

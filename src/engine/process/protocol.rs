@@ -344,7 +344,10 @@ mod tests {
             Report::Ready,
             Report::Voice { stream: 1, voice: VoiceActivity { probability: 0.5, duration_ms: 32 } },
             Report::Hypothesis { stream: 1, utterance, text: "我想".to_owned() },
-            Report::Transcript { stream: 1, transcript: Transcript { utterance, text, language, confidence: 0.5, tags } },
+            Report::Transcript {
+                stream: 1,
+                transcript: Transcript { utterance, text, language, confidence: 0.5, tags },
+            },
             Report::Overloaded { stream: 1, frames: 4 },
             Report::Lost { stream: 1 },
         ];

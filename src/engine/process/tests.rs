@@ -129,8 +129,13 @@ fn a_call_is_heard_on_by_the_next_child() {
     child.hear_until(2);
     assert_eq!(child.next(), Request::Finish { stream, utterance: UtteranceId(5) });
     let utterance = UtteranceId(5);
-    let transcript =
-        Transcript { utterance, text: "好".to_owned().into(), language: None, confidence: 0.5, tags: Default::default() };
+    let transcript = Transcript {
+        utterance,
+        text: "好".to_owned().into(),
+        language: None,
+        confidence: 0.5,
+        tags: Default::default(),
+    };
     child.say(&Report::Transcript { stream, transcript: transcript.clone() });
     until(&events, |kind| *kind == EventKind::Transcript(transcript.clone()));
     assert_eq!(pool.counts().restarts.load(Ordering::Relaxed), 1);

@@ -170,7 +170,8 @@ impl Beam {
         likely.clear();
         for (unit, probability) in row.iter().enumerate().skip(1) {
             let full = likely.len() == config.units;
-            if *probability < config.unit_floor || full && likely.last().is_some_and(|(_, least)| probability <= least) {
+            if *probability < config.unit_floor || full && likely.last().is_some_and(|(_, least)| probability <= least)
+            {
                 continue;
             }
             if full {

@@ -28,11 +28,45 @@ impl NodeId {
 
 /// How each English phone is spelled where no word fits.
 const SPELLINGS: [(&str, &str); 39] = [
-    ("AA", "o"), ("AE", "a"), ("AH", "u"), ("AO", "or"), ("AW", "ow"), ("AY", "i"), ("B", "b"), ("CH", "ch"), ("D", "d"),
-    ("DH", "th"), ("EH", "e"), ("ER", "er"), ("EY", "ay"), ("F", "f"), ("G", "g"), ("HH", "h"), ("IH", "i"), ("IY", "ee"),
-    ("JH", "j"), ("K", "k"), ("L", "l"), ("M", "m"), ("N", "n"), ("NG", "ng"), ("OW", "o"), ("OY", "oy"), ("P", "p"),
-    ("R", "r"), ("S", "s"), ("SH", "sh"), ("T", "t"), ("TH", "th"), ("UH", "oo"), ("UW", "oo"), ("V", "v"), ("W", "w"),
-    ("Y", "y"), ("Z", "z"), ("ZH", "s"),
+    ("AA", "o"),
+    ("AE", "a"),
+    ("AH", "u"),
+    ("AO", "or"),
+    ("AW", "ow"),
+    ("AY", "i"),
+    ("B", "b"),
+    ("CH", "ch"),
+    ("D", "d"),
+    ("DH", "th"),
+    ("EH", "e"),
+    ("ER", "er"),
+    ("EY", "ay"),
+    ("F", "f"),
+    ("G", "g"),
+    ("HH", "h"),
+    ("IH", "i"),
+    ("IY", "ee"),
+    ("JH", "j"),
+    ("K", "k"),
+    ("L", "l"),
+    ("M", "m"),
+    ("N", "n"),
+    ("NG", "ng"),
+    ("OW", "o"),
+    ("OY", "oy"),
+    ("P", "p"),
+    ("R", "r"),
+    ("S", "s"),
+    ("SH", "sh"),
+    ("T", "t"),
+    ("TH", "th"),
+    ("UH", "oo"),
+    ("UW", "oo"),
+    ("V", "v"),
+    ("W", "w"),
+    ("Y", "y"),
+    ("Z", "z"),
+    ("ZH", "s"),
 ]; // one row a phone of ARPAbet
 
 /// The files do not say what a lexicon says.
@@ -187,7 +221,8 @@ impl Lexicon {
         }
         // Children have higher numbers than their parents.
         for at in (0..self.nodes.len()).rev() {
-            let own = self.nodes[at].words.first().map_or(f32::NEG_INFINITY, |(id, share)| self.word(*id).prior + share);
+            let own =
+                self.nodes[at].words.first().map_or(f32::NEG_INFINITY, |(id, share)| self.word(*id).prior + share);
             let further = self.nodes[at].children.iter().map(|(_, child)| self.nodes[child.0 as usize].prospect);
             self.nodes[at].prospect = further.fold(own, f32::max);
         }
@@ -312,7 +347,11 @@ mod tests {
     fn mistakes_have_a_place() {
         let table = [
             ("a 0\nb 2\n", "", "tokens.txt:2: "),
-            (TOKENS, "我\tyue\ty:ng", "lexicon.tsv:1: expected text, language, units and count between tabs, found 3 columns"),
+            (
+                TOKENS,
+                "我\tyue\ty:ng",
+                "lexicon.tsv:1: expected text, language, units and count between tabs, found 3 columns",
+            ),
             (TOKENS, "# x\n我\txx\ty:ng\t1", "lexicon.tsv:2: 'xx' is no language"),
             (TOKENS, "我\tyue\ty:gg\t1", "lexicon.tsv:1: 'y:gg' is no unit of tokens.txt"),
             (TOKENS, "我\tyue\ty:ng\t0", "lexicon.tsv:1: a count above 0 is expected"),

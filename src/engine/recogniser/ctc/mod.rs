@@ -2,7 +2,7 @@
 //! leans towards the hotline. Streams with partial results; 240 ms of look-ahead.
 //!
 //! ```text
-//! 20 ms -> features (10 ms) -> network (160 ms, batched over calls) -> beam (40 ms) -> words -> text, language, confidence
+//! 20 ms -> features (10 ms) -> network (80 ms, batched over calls) -> beam (40 ms) -> words -> text, language, confidence
 //! ```
 //! Not here: voice activity and endpointing.
 
@@ -119,7 +119,9 @@ impl CtcRecogniser {
 
     fn leaning(&self, bias: &Bias) -> Rc<LanguageModel> {
         let mut known = self.shared.leanings.borrow_mut();
-        if let Some((_, _, model)) = known.iter().find(|(line, version, _)| *line == bias.line && *version == bias.version) {
+        if let Some((_, _, model)) =
+            known.iter().find(|(line, version, _)| *line == bias.line && *version == bias.version)
+        {
             return model.clone();
         }
         let model = Rc::new(LanguageModel::leaning(self.shared.background.clone(), bias, &self.shared.lexicon));
