@@ -50,11 +50,14 @@ pub trait Launch: Send + Sync + 'static {
     fn launch(&self) -> std::io::Result<Launched>;
 }
 
-/// What a reader thread brings, with the number of its child.
+/// What a reader thread brings.
 enum News {
     Report(Report),
     Ended,
 }
+
+/// News with the number of its child.
+type Numbered = (u64, News);
 
 enum Link {
     Down { until: Instant },
@@ -91,7 +94,7 @@ struct Running<'a> {
     last_stream: StreamId,
     biases: Vec<(String, u64, u32)>,
     bytes: Vec<u8>,
-    news: (Sender<(u64, News)>, Receiver<(u64, News)>),
+    news: (Sender<Numbered>, Receiver<Numbered>),
 }
 
 impl Bridge {

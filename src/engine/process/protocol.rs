@@ -15,6 +15,7 @@ pub type StreamId = u64;
 
 /// From the gateway to the child.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "frames pass without a heap allocation each")]
 pub enum Request {
     /// From here on `number` means this bias.
     Bias {

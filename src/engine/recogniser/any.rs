@@ -22,7 +22,7 @@ pub enum AnyStream {
     /// Our own small model.
     Ctc(Box<CtcStream>),
     /// Streaming models by sherpa-onnx.
-    Sherpa(SherpaStream),
+    Sherpa(Box<SherpaStream>),
 }
 
 impl AnyRecogniser {
@@ -48,7 +48,7 @@ impl Recogniser for AnyRecogniser {
     fn open(&self, bias: &Arc<Bias>) -> Result<AnyStream, RecogniserError> {
         Ok(match self {
             Self::Ctc(engine) => AnyStream::Ctc(Box::new(engine.open(bias)?)),
-            Self::Sherpa(engine) => AnyStream::Sherpa(engine.open(bias)?),
+            Self::Sherpa(engine) => AnyStream::Sherpa(Box::new(engine.open(bias)?)),
         })
     }
 

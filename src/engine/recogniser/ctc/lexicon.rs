@@ -137,7 +137,7 @@ impl Lexicon {
         let units = read_units(tokens)?;
         let numbers: FxHashMap<&str, Unit> =
             units.iter().enumerate().filter_map(|(n, name)| Some((&**name, Unit::try_from(n).ok()?))).collect();
-        let mut rows: BTreeMap<(&str, Language), Vec<(Vec<Unit>, f64)>> = BTreeMap::new();
+        let mut rows: BTreeMap<(&str, Language), Vec<Reading>> = BTreeMap::new();
         for (at, line) in lexicon.lines().enumerate() {
             if line.starts_with('#') || line.trim().is_empty() {
                 continue;
@@ -295,6 +295,8 @@ impl Lexicon {
     }
 }
 
+/// Units and how often.
+type Reading = (Vec<Unit>, f64);
 type Entry<'a> = ((&'a str, Language), Vec<Unit>, f64);
 
 fn entry<'a>(line: &'a str, numbers: &FxHashMap<&str, Unit>) -> Result<Entry<'a>, String> {
