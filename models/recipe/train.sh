@@ -1,7 +1,7 @@
 #!/bin/bash
 # One command: sentences -> speech -> features -> training -> int8 model -> measured figures -> card.
 #
-#   models/recipe/train.sh [MINUTES]        default 52 minutes of training on two CPU cores; about 20 more for the rest
+#   models/recipe/train.sh [MINUTES]        default 52 minutes of training on two CPU cores; about 30 more for the rest
 #
 # $TINGWA names the program that pins the new files in the manifest and measures what is written (`make model` sets it).
 # Seeded. Stopped and started again, it goes on where it was. Work files: $TINGWA_WORK (default ~/.cache/tingwa/train),
@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 minutes=${1:-52}
-tingwa=${TINGWA:?set TINGWA to the program, or run `make model`}
+tingwa=${TINGWA:?set TINGWA to the program, or run 'make model'}
 work=${TINGWA_WORK:-$HOME/.cache/tingwa/train}
 model=$(realpath ..)/tiny-trilingual
 export ORT_DISABLE_TELEMETRY=1 OPENBLAS_NUM_THREADS=1 GOMP_SPINCOUNT=0 OMP_WAIT_POLICY=PASSIVE PYTHONDONTWRITEBYTECODE=1
@@ -33,8 +33,8 @@ fi
 say "features as sherpa-onnx computes them"
 "$python" check_features.py
 
-say "speech (53 shards, about 78 hours of sound)"
-nice -n 5 "$python" gen.py --out "$work/shards" --shards 53 --per-shard 1500 --jobs 2
+say "speech (54 shards, about 79 hours of sound)"
+nice -n 5 "$python" gen.py --out "$work/shards" --shards 54 --per-shard 1500 --jobs 2
 
 say "training for $minutes minutes"
 nice -n 10 "$python" train.py --shards "$work/shards" --out "$work/checkpoint.pt" --minutes "$minutes"
@@ -53,7 +53,8 @@ good=0
 "$python" evaluate.py --model "$model" --engine sherpa --out "$model/eval.json" || good=1
 say "measuring text: the gateway's own decoder"
 "$python" testset.py --write "$work/testset" --seed 1
+"$python" text_errors.py --model "$model" --set "$work/testset" --out "$work/text.json">"$work/text.log" || good=1
 "$tingwa" eval "$work/testset/manifest.jsonl" --manifest ../manifest.toml --json >"$work/words.json"
-"$python" card.py --checkpoint "$work/checkpoint.pt" --model "$model" --words "$work/words.json"
+"$python" card.py --checkpoint "$work/checkpoint.pt" --model "$model" --words "$work/words.json" --text "$work/text.json"
 say "done: $model"
 exit $good
