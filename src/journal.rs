@@ -188,6 +188,9 @@ pub enum Entry {
         utterance: UtteranceId,
         /// What was heard.
         text: Redacted<String>,
+        /// The same as people write it: numbers, money, times; where that differs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        written: Option<Redacted<String>>,
         /// Language as judged over all evidence.
         language: Language,
         /// Recogniser's confidence, 0 to 1.

@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::conversation::{Conversation, Input, Output};
 use crate::journal::TransferFailure;
+use crate::redact::Redacted;
 use crate::speech::{Language, Transcript};
 
 /// Thoughts that may wait. Of more, the oldest is dropped.
@@ -106,6 +107,11 @@ impl Thoughts {
     /// Language of this transcript, as the conversation sees it.
     pub fn language_of(&self, transcript: &Transcript) -> Language {
         self.conversation.language_of(transcript)
+    }
+
+    /// This transcript as people write it, where that differs.
+    pub fn written(&self, transcript: &Transcript, language: Language) -> Option<Redacted<String>> {
+        self.conversation.written(transcript, language)
     }
 
     /// Language of the last reply.

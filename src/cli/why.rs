@@ -70,10 +70,14 @@ fn text(entry: &Entry) -> String {
         Entry::Answered => "answered".to_owned(),
         Entry::RecordingStarted { path } => format!("recording  {path}"),
         Entry::RecordingPaused { paused } => format!("recording  {}", if *paused { "paused" } else { "goes on" }),
-        Entry::CallerTurn { text, language, confidence, tags, began, ended, .. } => {
+        Entry::CallerTurn { text, written, language, confidence, tags, began, ended, .. } => {
             let length = ended.0.saturating_sub(began.0);
             let said = text.reveal();
-            format!("heard      {said} [{language}, confidence {confidence:.2}, {length} ms{}]", tags_text(tags))
+            let written = written.as_ref().map_or(String::new(), |written| format!(" = {}", written.reveal()));
+            format!(
+                "heard      {said}{written} [{language}, confidence {confidence:.2}, {length} ms{}]",
+                tags_text(tags)
+            )
         }
         Entry::Digit { leg, digit } => format!("key        {digit} (leg {leg})"),
         Entry::NoInput { count } => format!("silence    {count} in a row"),

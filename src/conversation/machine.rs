@@ -18,10 +18,11 @@ use crate::conversation::intent::Guess;
 use crate::conversation::language::{self, Before, Judged};
 use crate::conversation::normalise::Views;
 use crate::conversation::policy::{Meaning, Understanding};
-use crate::conversation::{Briefing, Input, Output, Say, Why};
+use crate::conversation::{Briefing, Input, Output, Say, Why, written};
 use crate::dialplan::Plan;
 use crate::dialplan::schema::Target;
 use crate::journal::{Act, Decision, Entry, TransferFailure};
+use crate::redact::Redacted;
 use crate::speech::{Language, Transcript};
 
 mod filling;
@@ -146,6 +147,13 @@ impl Conversation {
     pub fn language_of(&self, transcript: &Transcript) -> Language {
         let views = self.mind.views(transcript.text.reveal());
         self.judge_language(transcript, &views).language
+    }
+
+    /// The turn as people write it (see [`crate::conversation::written`]); `None` where it is what was heard.
+    pub fn written(&self, transcript: &Transcript, language: Language) -> Option<Redacted<String>> {
+        let heard = transcript.text.reveal();
+        let written = written::written(heard, language, &self.mind.readings).text;
+        (written != *heard).then(|| written.into())
     }
 
     /// True while the caller may speak over what is said.

@@ -21,6 +21,7 @@ pub mod policy;
 pub mod readings;
 pub mod scenario;
 pub mod slot;
+pub mod written;
 
 pub use machine::Conversation;
 pub use policy::Understanding;

@@ -277,10 +277,12 @@ impl Bot {
             }
             return;
         }
+        let language = self.thoughts.language_of(&transcript);
         self.outputs.push_back(Output::Note(Entry::CallerTurn {
             utterance: transcript.utterance,
             text: transcript.text.clone(),
-            language: self.thoughts.language_of(&transcript),
+            written: self.thoughts.written(&transcript, language),
+            language,
             confidence: transcript.confidence,
             tags: transcript.tags,
             began: self.time(began),
