@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # benches/calls_per_core.sh TINGWA [OUT]   The gateway under calls of its own softphone, on one machine: CPU and memory a
 # call, INVITE to 200, response time (by the phone and from the recorded waveform), pacing, lost packets. Prints a table.
-# CPU is that of the gateway's process alone; the phone runs on the same cores, so figures under load are the worse for it.
+# CPU and memory are those of the gateway with its recogniser processes; the phone runs on the same cores, so figures under load are the worse for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 TINGWA=${1:-tingwa}
@@ -23,8 +23,9 @@ for _ in $(seq 300); do
   sleep 0.3
 done
 
-cpu_ms() { awk -v t="$TICK" '{ print int(($14 + $15) * 1000 / t) }' /proc/$GATEWAY/stat; }
-rss_kb() { awk '/^VmRSS/ { print $2 }' /proc/$GATEWAY/status; }
+processes() { echo $GATEWAY; pgrep -P $GATEWAY -f recogniser-worker || true; }
+cpu_ms() { for p in $(processes); do cat /proc/$p/stat; done | awk -v t="$TICK" '{ sum += ($14 + $15) * 1000 / t } END { print int(sum) }'; }
+rss_kb() { for p in $(processes); do cat /proc/$p/status; done | awk '/^VmRSS/ { sum += $2 } END { print sum }'; }
 now_ms() { date +%s%3N; }
 field() { python3 -c 'import json,sys
 value = json.load(open(sys.argv[1]))
