@@ -38,6 +38,22 @@ const LOANS: [&str; 24] = [
     "online",
 ];
 
+/// Characters from which a turn is taken for a sentence.
+const SENTENCE: usize = 5;
+
+/// How much a turn says about its language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Strength {
+    /// Nothing: digits, a loan word, characters of both. The call's language goes on.
+    Neutral,
+    /// A hint.
+    Weak,
+    /// A few function words, or a short phrase.
+    Clear,
+    /// A whole sentence.
+    Overwhelming,
+}
+
 /// A judgement and what it rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judged {
@@ -45,10 +61,90 @@ pub struct Judged {
     pub language: Language,
     /// In a word.
     pub evidence: &'static str,
+    /// How sure.
+    pub strength: Strength,
+}
+
+/// The language of the replies, following the caller's turns.
+///
+/// | turn | reply |
+/// |---|---|
+/// | neutral, or in the reply's language | stays |
+/// | another language, at least clear, the first that tells anything | changes at once |
+/// | another language, overwhelming | changes at once |
+/// | another language, twice in a row (three times after a request for a language) | changes |
+/// | asks for a language | changes at once, and is held |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Follow {
+    /// What the next turn is judged against.
+    pub before: Before,
+    candidate: Option<(Language, u8)>,
+    trust: Trust,
+}
+
+/// How easily the language is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// The line's own; the caller has said nothing that tells.
+    Assumed,
+    /// The caller speaks it.
+    Heard,
+    /// The caller asked for it.
+    Asked,
+}
+
+impl Follow {
+    /// The line's own language.
+    pub fn new(before: Before) -> Self {
+        Self { before, candidate: None, trust: Trust::Assumed }
+    }
+
+    /// The caller asked for this language.
+    pub fn asked(&mut self, language: Language) {
+        self.change(language);
+        self.trust = Trust::Asked;
+    }
+
+    /// Hears one turn.
+    pub fn hear(&mut self, judged: Judged) {
+        if judged.strength == Strength::Neutral {
+            return;
+        }
+        if judged.language == self.before.current {
+            self.candidate = None;
+            if self.trust == Trust::Assumed {
+                self.trust = Trust::Heard;
+            }
+            return;
+        }
+        let times = match self.candidate {
+            Some((language, times)) if language == judged.language => times.saturating_add(1),
+            Some(_) | None => 1,
+        };
+        let change = match self.trust {
+            Trust::Assumed => judged.strength >= Strength::Clear || times >= 2,
+            Trust::Heard => judged.strength == Strength::Overwhelming || times >= 2,
+            Trust::Asked => times >= 3,
+        };
+        if change {
+            self.change(judged.language);
+            self.trust = Trust::Heard;
+        } else {
+            self.candidate = Some((judged.language, times));
+        }
+    }
+
+    fn change(&mut self, language: Language) {
+        self.before.current = language;
+        if language != Language::English {
+            self.before.chinese = language;
+        }
+        self.candidate = None;
+    }
 }
 
 /// What went before.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Before {
     /// Language of the last reply.
     pub current: Language,
@@ -64,17 +160,19 @@ pub fn judge(text: &str, views: &Views, engine: Option<Language>, before: Before
     });
     let words: Vec<&str> = words.collect();
     let han = views.count().0;
-    let judged = |language, evidence| Judged { language, evidence };
+    let judged = |language, evidence, strength| Judged { language, evidence, strength };
     if han == 0 {
         return match (words.as_slice(), engine) {
-            ([], _) => judged(before.current, "nothing said"),
-            ([one], None) if LOANS.contains(one) => judged(before.current, "one loan word"),
-            ([_], Some(language)) => judged(language, "recogniser"),
-            ([..], _) => judged(Language::English, "english words"),
+            ([], _) => judged(before.current, "nothing said", Strength::Neutral),
+            ([one], _) if LOANS.contains(one) => judged(before.current, "one loan word", Strength::Neutral),
+            ([_], Some(language)) => judged(language, "recogniser", Strength::Weak),
+            ([_], None) => judged(Language::English, "english words", Strength::Weak),
+            ([_, _] | [_, _, _], _) => judged(Language::English, "english words", Strength::Clear),
+            ([..], _) => judged(Language::English, "english words", Strength::Overwhelming),
         };
     }
     if words.len() >= 3 && han * 2 <= words.len() {
-        return judged(Language::English, "mostly english words");
+        return judged(Language::English, "mostly english words", Strength::Clear);
     }
     let (mut cantonese, mut mandarin) = (0, 0);
     for c in text.chars() {
@@ -91,16 +189,50 @@ pub fn judge(text: &str, views: &Views, engine: Option<Language>, before: Before
         Some(Language::Mandarin) => mandarin += 3,
         Some(Language::English) | None => {}
     }
+    // A whole sentence in characters is no English, whichever Chinese it is.
+    let sentence = before.current == Language::English && han >= SENTENCE && words.is_empty();
+    let strength = match cantonese.abs_diff(mandarin) {
+        0 => Strength::Neutral,
+        _ if sentence => Strength::Overwhelming,
+        1..=2 => Strength::Weak,
+        6.. if han >= SENTENCE => Strength::Overwhelming,
+        3.. => Strength::Clear,
+    };
     match cantonese.cmp(&mandarin) {
-        std::cmp::Ordering::Greater => judged(Language::Cantonese, "cantonese characters"),
-        std::cmp::Ordering::Less => judged(Language::Mandarin, "mandarin characters"),
-        std::cmp::Ordering::Equal => judged(before.chinese, "neutral characters"),
+        std::cmp::Ordering::Greater => judged(Language::Cantonese, "cantonese characters", strength),
+        std::cmp::Ordering::Less => judged(Language::Mandarin, "mandarin characters", strength),
+        std::cmp::Ordering::Equal if sentence => {
+            judged(before.chinese, "chinese characters of both", Strength::Overwhelming)
+        }
+        std::cmp::Ordering::Equal if before.current == Language::English => {
+            judged(before.chinese, "chinese characters of both", Strength::Weak)
+        }
+        std::cmp::Ordering::Equal => judged(before.chinese, "neutral characters", Strength::Neutral),
     }
 }
 
 /// A language that the caller asks for: 「講普通話」, "English please".
 pub fn asked_for(views: &Views) -> Option<Language> {
     let said = views.joined();
+    // Who says which language he does not speak asks for none of it; what he speaks is heard.
+    let not = [
+        "唔識",
+        "唔明",
+        "唔講",
+        "聽唔明",
+        "不會",
+        "不懂",
+        "不説",
+        "聽不懂",
+        " don't ",
+        " not ",
+        " cannot ",
+        " can't ",
+        " no ",
+    ];
+    if not.iter().any(|word| said.contains(word)) {
+        return None;
+    }
     let names = [
         (Language::Mandarin, ["普通話", "國語", " mandarin ", " putonghua "]),
         (Language::Cantonese, ["廣東話", "粵語", " cantonese ", "白話"]),
@@ -144,6 +276,40 @@ mod tests {
         }
     }
 
+    /// Calls of `tests/data/language/calls.tsv`: the reply's language after each turn, and that it never changes where the caller
+    /// did not.
+    #[test]
+    fn replies_follow_callers_and_not_their_loan_words() {
+        let readings = Readings::load();
+        let (mut turns, mut wrong, mut calls) = (0, Vec::new(), 0);
+        let begin = || Follow::new(Before { current: Language::Cantonese, chinese: Language::Cantonese });
+        let mut follow = begin();
+        for (number, line) in include_str!("../../tests/data/language/calls.tsv").lines().enumerate() {
+            if line.starts_with('#') || line.is_empty() {
+                follow = begin();
+                calls += usize::from(line.is_empty());
+                continue;
+            }
+            let fields: Vec<&str> = line.split('\t').collect();
+            let [text, engine, expected] = fields[..] else { panic!("calls.tsv:{}", number + 1) };
+            let views = Views::of(text, &readings);
+            match asked_for(&views) {
+                Some(language) => follow.asked(language),
+                None => follow.hear(judge(text, &views, engine.parse().ok(), follow.before, &readings)),
+            }
+            turns += 1;
+            if follow.before.current.code() != expected {
+                wrong.push(format!(
+                    "calls.tsv:{}: {text} -> {}, expected {expected}",
+                    number + 1,
+                    follow.before.current
+                ));
+            }
+        }
+        assert!(wrong.is_empty(), "{} of {turns} turns:\n{}", wrong.len(), wrong.join("\n"));
+        assert!(calls >= 12, "{calls} calls");
+    }
+
     #[test]
     fn hears_a_request_for_a_language() {
         let readings = Readings::load();
@@ -155,6 +321,13 @@ mod tests {
             ("我想講廣東話", Some(Language::Cantonese)),
             ("唔該寄張英文賬單畀我屋企", None),
             ("我想查詢我張單", None),
+            ("我唔識英文", None),
+            ("i don't speak mandarin", None),
+            ("我聽不懂广东话", None),
+            ("唔該轉英文", Some(Language::English)),
+            ("mandarin please", Some(Language::Mandarin)),
+            ("請用國語", Some(Language::Mandarin)),
+            ("用 English 講得唔得", Some(Language::English)),
         ];
         for (text, expected) in table {
             assert_eq!(asked_for(&Views::of(text, &readings)), expected, "{text}");

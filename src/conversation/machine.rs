@@ -15,7 +15,7 @@ use std::time::{Instant, SystemTime};
 use crate::conversation::briefing::{self, Facts};
 use crate::conversation::escalation::Wish;
 use crate::conversation::intent::Guess;
-use crate::conversation::language::{self, Before, Judged};
+use crate::conversation::language::{self, Before, Follow, Judged, Strength};
 use crate::conversation::normalise::Views;
 use crate::conversation::policy::{Meaning, Understanding};
 use crate::conversation::{Briefing, Input, Output, Say, Why, written};
@@ -42,7 +42,7 @@ pub struct Conversation {
     plan: Arc<Plan>,
     mind: Arc<Understanding>,
     phase: Phase,
-    voice: Before,
+    voice: Follow,
     tally: Tally,
     memory: Memory,
     open: bool,
@@ -98,7 +98,7 @@ impl Conversation {
             plan,
             mind,
             phase: Phase::Waiting,
-            voice: Before { current, chinese },
+            voice: Follow::new(Before { current, chinese }),
             tally: Tally::default(),
             memory: Memory::default(),
             open: true,
@@ -140,7 +140,7 @@ impl Conversation {
 
     /// Language of the last reply.
     pub fn language(&self) -> Language {
-        self.voice.current
+        self.voice.before.current
     }
 
     /// Language of a turn, judged over all evidence; for its journal entry. Changes nothing.
@@ -162,11 +162,19 @@ impl Conversation {
     }
 
     fn judge_language(&self, transcript: &Transcript, views: &Views) -> Judged {
-        let judged =
-            language::judge(transcript.text.reveal(), views, transcript.language, self.voice, &self.mind.readings);
+        let judged = language::judge(
+            transcript.text.reveal(),
+            views,
+            transcript.language,
+            self.voice.before,
+            &self.mind.readings,
+        );
         match self.plan.languages.contains(&judged.language) {
             true => judged,
-            false => Judged { language: self.voice.current, evidence: "not spoken here" },
+            false => {
+                let (language, strength) = (self.voice.before.current, Strength::Neutral);
+                Judged { language, evidence: "not spoken here", strength }
+            }
         }
     }
 
@@ -206,7 +214,7 @@ impl Conversation {
         self.tally.silences = 0;
         let views = self.mind.views(transcript.text.reveal());
         let judged = self.judge_language(transcript, &views);
-        self.set_language(judged.language);
+        self.voice.hear(judged);
         self.memory.said = transcript.text.reveal().trim().to_owned();
         if let Some((_, age)) = &mut self.memory.answered {
             *age = age.saturating_add(1);
@@ -219,17 +227,11 @@ impl Conversation {
         }
     }
 
-    fn set_language(&mut self, language: Language) {
-        self.voice.current = language;
-        if language != Language::English {
-            self.voice.chinese = language;
-        }
-    }
-
     fn free_turn(&mut self, views: &Views, judged: Judged) {
         let verdict = self.mind.judge(views, &self.plan);
-        let because =
-            |rule: String| Reason { rule, guess: verdict.guess, evidence: format!("language by {}", judged.evidence) };
+        let stays = if judged.language == self.voice.before.current { "" } else { ", the reply's stays" };
+        let evidence = format!("language by {}{stays}", judged.evidence);
+        let because = |rule: String| Reason { rule, guess: verdict.guess, evidence: evidence.clone() };
         match verdict.meaning {
             Meaning::Wish(wish) => self.wish(wish, because(wish_rule(wish).to_owned())),
             Meaning::Language(language) => self.change_language(language, because("asked_for_language".to_owned())),
@@ -253,7 +255,7 @@ impl Conversation {
     }
 
     fn change_language(&mut self, language: Language, why: Reason) {
-        self.set_language(language);
+        self.voice.asked(language);
         self.tally.unresolved = 0;
         let prompt = self.plan.dialogue.language_changed.clone();
         self.answer(&prompt, BTreeMap::new(), why);
@@ -386,7 +388,7 @@ impl Conversation {
         let last = self.memory.last.clone();
         self.answer(prompt, BTreeMap::new(), why);
         if let (Phase::Filling(_), Some((prompt, values))) = (&self.phase, last.clone()) {
-            let language = self.voice.current;
+            let language = self.voice.before.current;
             self.say(&prompt, &values, language, true);
         }
         self.memory.last = last;
@@ -421,13 +423,17 @@ impl Conversation {
             return self.answer(&plan.escalation.closed, BTreeMap::new(), why);
         }
         let language = plan.queues.get(&queue).map_or(plan.default_language(), |queue| queue.briefing_language);
-        let facts =
-            Facts { rule: &why.rule, wanted: &self.memory.wanted, caller: self.voice.current, said: &self.memory.said };
+        let facts = Facts {
+            rule: &why.rule,
+            wanted: &self.memory.wanted,
+            caller: self.voice.before.current,
+            said: &self.memory.said,
+        };
         let briefing = Briefing { text: briefing::text(&plan, facts, language), language };
         let reason = why.rule.clone();
         self.decide(Act::Escalate { queue: queue.clone() }, why);
         self.phase = Phase::Transferring { queue: queue.clone() };
-        let caller = self.voice.current;
+        let caller = self.voice.before.current;
         self.say(&plan.escalation.transferring, &BTreeMap::new(), caller, false);
         self.outputs.push_back(Output::Escalate { queue, reason, briefing });
     }
@@ -460,13 +466,13 @@ impl Conversation {
     fn goodbye(&mut self, prompt: &str, values: &BTreeMap<String, String>, why: Reason) {
         self.decide(Act::Goodbye { prompt: prompt.to_owned() }, why);
         self.phase = Phase::Closing;
-        let language = self.voice.current;
+        let language = self.voice.before.current;
         self.say(prompt, values, language, false);
     }
 
     fn answer(&mut self, prompt: &str, values: BTreeMap<String, String>, why: Reason) {
         self.decide(Act::Answer { prompt: prompt.to_owned() }, why);
-        let language = self.voice.current;
+        let language = self.voice.before.current;
         self.say(prompt, &values, language, false);
         self.memory.last = Some((prompt.to_owned(), values));
     }
@@ -486,7 +492,7 @@ impl Conversation {
             rule: why.rule,
             intent: why.guess.and_then(|guess| name(guess.best.0)),
             confidence: why.guess.map(|guess| guess.best.1),
-            language: self.voice.current,
+            language: self.voice.before.current,
             evidence: evidence.trim_start_matches("; ").to_owned(),
         };
         self.outputs.push_back(Output::Note(Entry::Decided(decision)));

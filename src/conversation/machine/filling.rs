@@ -62,7 +62,7 @@ impl Conversation {
         match self.mind.wish(views, &self.plan) {
             Some(Meaning::Wish(wish)) => return self.wish(wish, because(wish_rule(wish).to_owned())),
             Some(Meaning::Language(language)) => {
-                self.set_language(language);
+                self.voice.asked(language);
                 return self.ask(filling, because("asked_for_language".to_owned()));
             }
             Some(Meaning::Intent(_) | Meaning::Question(_) | Meaning::NotUnderstood) | None => {}
