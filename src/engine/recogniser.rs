@@ -92,6 +92,9 @@ pub enum RecogniserError {
     /// The process that recognises could not be had.
     #[error("the recogniser process: {0}")]
     Process(String),
+    /// The workers are late; calls in progress come first.
+    #[error("the recognisers are late: no new call is heard until they have caught up")]
+    Overloaded,
     /// All workers are gone or full.
     #[error("no recogniser worker takes another call ({streams} streams open, at most {limit} a worker)")]
     Full {

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
@@ -28,6 +28,8 @@ pub use rehearse::{Rehearsal, Spent, rehearse};
 
 /// Frames that a call's audio queue holds: 1 s of 20 ms.
 pub const QUEUE_FRAMES: usize = 50;
+/// New calls are refused for so long after a frame was dropped: the workers are late, and the calls in progress come first.
+const SHED_MS: u64 = 1_000;
 const CONTROL_QUEUE: usize = 32;
 const OPEN_QUEUE: usize = 256;
 
@@ -121,6 +123,10 @@ pub enum Pushed {
 pub struct Counts {
     /// Frames dropped because an audio queue was full.
     pub frames_dropped: AtomicU64,
+    /// When the last frame was dropped, ms since the pool was started; 0 for never.
+    pub last_drop_ms: AtomicU64,
+    /// New calls refused because frames were being dropped.
+    pub calls_shed: AtomicU64,
     /// Controls refused because a control queue was full.
     pub controls_refused: AtomicU64,
     /// Feeds that ended with [`EventKind::Lost`].
@@ -164,6 +170,7 @@ pub struct AudioFeed {
     wake: Sender<()>,
     shared: Arc<Shared>,
     counts: Arc<Counts>,
+    epoch: Instant,
     next: u64,
     dropped_in_a_row: u32,
     dropped: u64,
@@ -195,6 +202,7 @@ impl AudioFeed {
         self.dropped += 1;
         self.dropped_in_a_row = self.dropped_in_a_row.saturating_add(1);
         self.counts.frames_dropped.fetch_add(1, Ordering::Relaxed);
+        self.counts.last_drop_ms.store(millis_since(self.epoch), Ordering::Relaxed);
         if self.dropped_in_a_row as usize >= QUEUE_FRAMES { Pushed::Stalled } else { Pushed::DroppedOldest }
     }
 
@@ -258,6 +266,12 @@ pub struct RecogniserPool {
     workers: Vec<WorkerEnd>,
     counts: Arc<Counts>,
     stop: Arc<AtomicBool>,
+    epoch: Instant,
+}
+
+/// Never 0, which is "never".
+fn millis_since(epoch: Instant) -> u64 {
+    u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 impl RecogniserPool {
@@ -266,7 +280,8 @@ impl RecogniserPool {
         let factory = Arc::new(factory);
         let counts = Arc::new(Counts::default());
         let stop = Arc::new(AtomicBool::new(false));
-        let mut pool = Self { config, workers: Vec::new(), counts: counts.clone(), stop: stop.clone() };
+        let mut pool =
+            Self { config, workers: Vec::new(), counts: counts.clone(), stop: stop.clone(), epoch: Instant::now() };
         for _ in 0..config.workers.max(1) {
             let (factory, counts, stop) = (factory.clone(), counts.clone(), stop.clone());
             pool.add_worker(move |opened, woken, streams, alive, ready| {
@@ -283,7 +298,8 @@ impl RecogniserPool {
         launcher: Arc<dyn Launch>,
     ) -> Result<Self, RecogniserError> {
         let (counts, stop) = (Arc::new(Counts::default()), Arc::new(AtomicBool::new(false)));
-        let mut pool = Self { config, workers: Vec::new(), counts: counts.clone(), stop: stop.clone() };
+        let mut pool =
+            Self { config, workers: Vec::new(), counts: counts.clone(), stop: stop.clone(), epoch: Instant::now() };
         for _ in 0..processes.max(1) {
             let (launcher, counts, stop) = (launcher.clone(), counts.clone(), stop.clone());
             pool.add_worker(move |opened, woken, streams, alive, ready| {
@@ -314,6 +330,11 @@ impl RecogniserPool {
     /// dropped.
     pub fn open(&self, call: CallId, bias: Arc<Bias>, sink: EventSink) -> Result<AudioFeed, RecogniserError> {
         let limit = self.config.streams_per_worker;
+        let last = self.counts.last_drop_ms.load(Ordering::Relaxed);
+        if last > 0 && millis_since(self.epoch).saturating_sub(last) < SHED_MS {
+            self.counts.calls_shed.fetch_add(1, Ordering::Relaxed);
+            return Err(RecogniserError::Overloaded);
+        }
         let free = |w: &&WorkerEnd| w.alive.load(Ordering::Acquire) && w.streams.load(Ordering::Acquire) < limit;
         let full = || RecogniserError::Full { streams: self.streams(), limit };
         let worker = self.workers.iter().filter(free).min_by_key(|w| w.streams.load(Ordering::Acquire));
@@ -330,7 +351,19 @@ impl RecogniserPool {
         }
         let _ = worker.wake.try_send(());
         let (wake, counts) = (worker.wake.clone(), self.counts.clone());
-        Ok(AudioFeed { frames, oldest, controls, wake, shared, counts, next: 0, dropped_in_a_row: 0, dropped: 0 })
+        let epoch = self.epoch;
+        Ok(AudioFeed {
+            frames,
+            oldest,
+            controls,
+            wake,
+            shared,
+            counts,
+            epoch,
+            next: 0,
+            dropped_in_a_row: 0,
+            dropped: 0,
+        })
     }
 
     /// Streams open now.

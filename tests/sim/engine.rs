@@ -20,6 +20,8 @@ pub enum Ear {
     Mute,
     /// Detects voices but never gives a transcript.
     NoTranscripts,
+    /// Its process ends this many times, each time in the middle of what the caller says.
+    Dies(u8),
 }
 
 /// How the synthesiser behaves.
@@ -55,12 +57,20 @@ impl Recogniser {
                 self.lost = true;
                 return vec![(5, Input::RecogniserLost)];
             }
-            Ear::Healthy | Ear::NoTranscripts => {}
+            Ear::Healthy | Ear::NoTranscripts | Ear::Dies(_) => {}
         }
         let loud = signal::loudness(&frame.0) > 300.0;
         let probability = if loud { 0.97 } else { 0.02 };
         let mut answers = vec![(15, Input::Voice(VoiceActivity { probability, duration_ms: 20 }))];
         self.loud_frames += u32::from(loud);
+        if let Ear::Dies(times @ 1..) = self.ear
+            && self.loud_frames == 20
+        {
+            self.ear = Ear::Dies(times - 1);
+            self.loud_frames = 0;
+            self.script.pop_front();
+            return vec![(5, Input::RecogniserInterrupted)];
+        }
         if self.loud_frames == 15
             && let Some(text) = self.script.front()
         {
@@ -74,7 +84,7 @@ impl Recogniser {
         self.utterance = utterance.next();
         let heard = std::mem::take(&mut self.loud_frames) >= 5;
         let text = if heard { self.script.pop_front().unwrap_or_default() } else { String::new() };
-        if self.ear != Ear::Healthy {
+        if !matches!(self.ear, Ear::Healthy | Ear::Dies(_)) {
             return None;
         }
         let transcript =

@@ -149,6 +149,36 @@ fn a_lost_recogniser_leaves_the_keys() {
 }
 
 #[test]
+fn a_recogniser_that_dies_in_a_sentence_costs_that_sentence() {
+    let mut world = World::new(Setting { ear: Ear::Dies(1), ..Setting::default() });
+    world.at(4_000, Action::Says("check my bill", 1_000));
+    world.at(8_000, Action::Says("check my bill", 1_000));
+    world.run_until(12_000);
+    assert_eq!(world.entries().filter(|e| matches!(e, Entry::RecogniserInterrupted)).count(), 1);
+    assert_eq!(world.prompts(), ["greeting", "no_match", "bill"], "asked again, and heard");
+    assert!(world.longest_silence() < 8_000, "{}", world.longest_silence());
+}
+
+#[test]
+fn a_recogniser_that_dies_again_and_again_leaves_the_keys_and_a_human() {
+    let mut world = World::new(Setting {
+        ear: Ear::Dies(9),
+        agents: [("6001", Agent::Answers(500, Then::Accepts(500)))].into(),
+        ..Setting::default()
+    });
+    for at in [4_000, 8_500, 13_000, 17_500] {
+        world.at(at, Action::Says("check my bill", 1_000));
+    }
+    world.run_until(23_000);
+    assert_eq!(world.entries().filter(|e| matches!(e, Entry::RecogniserInterrupted)).count(), 3);
+    assert_eq!(world.entries().filter(|e| matches!(e, Entry::RecogniserLost)).count(), 1);
+    assert!(world.prompts().contains(&"keys_only"), "{:?}", world.prompts());
+    world.at(24_000, Action::Presses('0'));
+    world.run_until(29_000);
+    assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })));
+}
+
+#[test]
 fn a_bot_that_cannot_speak_calls_a_human() {
     for mouth in [Mouth::Failing, Mouth::Mute] {
         let mut world = World::new(Setting {

@@ -257,8 +257,9 @@ impl Bot {
             hearing::Output::Missed => self.on_dead_air(now),
             hearing::Output::Interrupted { in_hand } => {
                 self.outputs.push_back(Output::Note(Entry::RecogniserInterrupted));
-                if in_hand {
-                    self.on_dead_air(now);
+                // Bounded by the hearing: after a few the recogniser counts as lost.
+                if in_hand && self.duty == Duty::Serving && !self.speaking.is_busy() {
+                    self.ask_again(now);
                 }
             }
             hearing::Output::Lost => {
@@ -377,11 +378,20 @@ impl Bot {
             return;
         }
         self.troubles.dead_airs = self.troubles.dead_airs.saturating_add(1);
+        if self.troubles.dead_airs < self.config.failures {
+            self.ask_again(now);
+        } else {
+            self.outputs.push_back(Output::Rescue { what: "the bot has nothing to say" });
+        }
+    }
+
+    /// Whatever the caller said is lost: asks for it once more.
+    fn ask_again(&mut self, now: Instant) {
         let language = self.thoughts.language();
         let prompt = self.plan.dialogue.no_match.prompts.first().cloned();
         let text = prompt.as_deref().and_then(|id| self.plan.prompts.get(id, language)).map(str::to_owned);
         match (prompt, text) {
-            (Some(prompt), Some(text)) if self.troubles.dead_airs < self.config.failures => {
+            (Some(prompt), Some(text)) => {
                 let interruptible = self.plan.dialogue.barge_in;
                 self.say(now, Line { prompt, text, language, interruptible }, false);
             }

@@ -183,6 +183,9 @@ fn a_late_worker_costs_the_oldest_frames_and_says_so() {
     assert!(pushed[50..99].iter().all(|p| *p == Pushed::DroppedOldest));
     assert!(pushed[99..].iter().all(|p| *p == Pushed::Stalled), "a second without a frame taken");
     assert_eq!(feed.dropped(), 100);
+    let refused = pool.open(CallId(ulid::Ulid(2)), Arc::default(), Box::new(|_| {}));
+    assert!(matches!(refused.err(), Some(RecogniserError::Overloaded)), "calls in progress come first");
+    assert_eq!(pool.counts().calls_shed.load(Ordering::SeqCst), 1);
     drop(held);
     let all = until(&events, |kind| matches!(kind, EventKind::Overloaded { .. }));
     assert_eq!(all.last(), Some(&EventKind::Overloaded { frames: 100 }));
