@@ -11,6 +11,8 @@ use crate::speech::{Bias, Language, SpeechTags};
 
 pub mod any;
 pub mod ctc;
+mod native;
+pub mod offline;
 pub mod sherpa;
 pub mod text;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ctc::{self, CtcRecogniser, CtcStream};
+use super::offline::{self, OfflineRecogniser, OfflineStream};
 use super::sherpa::{self, SherpaRecogniser, SherpaStream};
 use super::{Heard, Recogniser, RecogniserError, RecogniserStream};
 use crate::audio::frame::WideFrame;
@@ -15,6 +16,8 @@ pub enum AnyRecogniser {
     Ctc(CtcRecogniser),
     /// Streaming models by sherpa-onnx.
     Sherpa(SherpaRecogniser),
+    /// Models of whole utterances by sherpa-onnx.
+    Offline(OfflineRecogniser),
 }
 
 /// A stream of the recogniser of the same name.
@@ -23,6 +26,8 @@ pub enum AnyStream {
     Ctc(Box<CtcStream>),
     /// Streaming models by sherpa-onnx.
     Sherpa(Box<SherpaStream>),
+    /// Models of whole utterances by sherpa-onnx.
+    Offline(OfflineStream),
 }
 
 impl AnyRecogniser {
@@ -33,10 +38,13 @@ impl AnyRecogniser {
             engine if sherpa::ENGINES.split(", ").any(|known| known == engine) => {
                 Ok(Self::Sherpa(SherpaRecogniser::load(model)?))
             }
+            engine if offline::ENGINES.split(", ").any(|known| known == engine) => {
+                Ok(Self::Offline(OfflineRecogniser::load(model)?))
+            }
             other => Err(RecogniserError::UnknownEngine {
                 model: model.id.clone(),
                 engine: other.to_owned(),
-                known: format!("{}, {}", ctc::ENGINE, sherpa::ENGINES),
+                known: format!("{}, {}, {}", ctc::ENGINE, sherpa::ENGINES, offline::ENGINES),
             }),
         }
     }
@@ -49,6 +57,7 @@ impl Recogniser for AnyRecogniser {
         Ok(match self {
             Self::Ctc(engine) => AnyStream::Ctc(Box::new(engine.open(bias)?)),
             Self::Sherpa(engine) => AnyStream::Sherpa(Box::new(engine.open(bias)?)),
+            Self::Offline(engine) => AnyStream::Offline(engine.open(bias)?),
         })
     }
 
@@ -62,6 +71,8 @@ impl Recogniser for AnyRecogniser {
                 let mut batch: Vec<_> = streams.iter_mut().filter_map(|stream| stream.sherpa()).collect();
                 engine.decode(&mut batch);
             }
+            // Whole utterances are worked on at pauses and ends.
+            Self::Offline(_) => {}
         }
     }
 }
@@ -70,14 +81,14 @@ impl AnyStream {
     fn ctc(&mut self) -> Option<&mut CtcStream> {
         match self {
             Self::Ctc(stream) => Some(stream),
-            Self::Sherpa(_) => None,
+            Self::Sherpa(_) | Self::Offline(_) => None,
         }
     }
 
     fn sherpa(&mut self) -> Option<&mut SherpaStream> {
         match self {
             Self::Sherpa(stream) => Some(stream),
-            Self::Ctc(_) => None,
+            Self::Ctc(_) | Self::Offline(_) => None,
         }
     }
 }
@@ -88,6 +99,7 @@ macro_rules! each {
         match $self {
             AnyStream::Ctc($stream) => $answer,
             AnyStream::Sherpa($stream) => $answer,
+            AnyStream::Offline($stream) => $answer,
         }
     };
 }
