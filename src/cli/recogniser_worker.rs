@@ -19,6 +19,9 @@ pub struct RecogniserWorkerArgs {
     /// Recogniser's id
     #[arg(long)]
     recogniser: String,
+    /// Id of a second recogniser for the final text
+    #[arg(long)]
+    second_pass: Option<String>,
     /// Voice activity model's id
     #[arg(long)]
     vad: String,
@@ -42,6 +45,8 @@ pub fn run(args: &RecogniserWorkerArgs) -> Result<ExitCode, CliError> {
     let failed = |error: Box<dyn std::error::Error>| CliError::Other(error);
     let manifest = Manifest::load(&args.manifest).map_err(|error| failed(error.into()))?;
     let engines = LocalEngines::of(&manifest, &args.recogniser, &args.vad).map_err(|error| failed(error.into()))?;
+    let engines =
+        engines.with_second_pass(&manifest, args.second_pass.as_deref()).map_err(|error| failed(error.into()))?;
     let config = PoolConfig { workers: args.threads, ..PoolConfig::default() };
     child::serve(socket, config, engines).map_err(|error| failed(error.into()))?;
     Ok(ExitCode::SUCCESS)

@@ -11,6 +11,8 @@ pub struct EngineConfig {
     pub manifest: PathBuf,
     /// Id of the recogniser.
     pub recogniser: String,
+    /// Id of a second recogniser, of whole utterances, whose text counts in the end.
+    pub second_pass: Option<String>,
     /// Id of the voice activity model.
     pub vad: String,
     /// Id of the synthesiser.
@@ -37,6 +39,7 @@ impl EngineConfig {
         let (vad, synthesiser) = (text("vad", "silero-vad"), text("synthesiser", "espeak-ng"));
         let prompt_cache = text("prompt_cache", "var/prompts");
         let models_base = section.string("models_base");
+        let second_pass = section.string("second_pass");
         let processes = section.integer("recogniser_processes", 0..=16).and_then(|n| usize::try_from(n).ok());
         let mut threads = |key: &str, otherwise: usize| {
             section.integer(key, 1..=64).and_then(|n| usize::try_from(n).ok()).unwrap_or(otherwise)
@@ -47,6 +50,7 @@ impl EngineConfig {
         Self {
             manifest: manifest.into(),
             recogniser,
+            second_pass,
             vad,
             synthesiser,
             recogniser_processes: processes.unwrap_or(1),

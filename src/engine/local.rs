@@ -27,6 +27,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 pub struct LocalEngines {
     /// The recogniser.
     pub recogniser: Model,
+    /// A second recogniser for the final text.
+    pub second_pass: Option<Model>,
     /// Voice activity.
     pub vad: Model,
     /// The cheap gate before voice activity; `None` runs the model on everything.
@@ -37,7 +39,15 @@ impl LocalEngines {
     /// Looks both up.
     pub fn of(manifest: &Manifest, recogniser: &str, vad: &str) -> Result<Self, ManifestError> {
         let (recogniser, vad) = (manifest.model(recogniser)?.clone(), manifest.model(vad)?.clone());
-        Ok(Self { recogniser, vad, gate: Some(GateConfig::default()) })
+        Ok(Self { recogniser, second_pass: None, vad, gate: Some(GateConfig::default()) })
+    }
+}
+
+impl LocalEngines {
+    /// With a second recogniser, where one is named.
+    pub fn with_second_pass(mut self, manifest: &Manifest, id: Option<&str>) -> Result<Self, ManifestError> {
+        self.second_pass = id.map(|id| manifest.model(id).cloned()).transpose()?;
+        Ok(self)
     }
 }
 
@@ -46,7 +56,10 @@ impl EngineFactory for LocalEngines {
     type Vad = SileroVad;
 
     fn make(&self) -> Result<(AnyRecogniser, SileroVad), RecogniserError> {
-        Ok((AnyRecogniser::load(&self.recogniser)?, SileroVad::load(&self.vad, self.gate)?))
+        Ok((
+            AnyRecogniser::load_both(&self.recogniser, self.second_pass.as_ref())?,
+            SileroVad::load(&self.vad, self.gate)?,
+        ))
     }
 }
 
@@ -180,9 +193,38 @@ mod tests {
     }
 
     #[test]
+    fn guesses_are_the_first_recognisers_and_the_text_is_the_seconds() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
+        let constant = Manifest::load(&folder.join("manifest.toml")).unwrap();
+        let engines = LocalEngines {
+            recogniser: test_speech::model("tiny-trilingual"),
+            second_pass: Some(constant.model("sense-voice-says-thanks").unwrap().clone()),
+            vad: test_speech::model("silero-vad"),
+            gate: Some(GateConfig::default()),
+        };
+        let mut samples = vec![0; 8000];
+        samples.extend(test_speech::say("i want to speak to an agent", Language::English));
+        samples.extend([0; 4000]);
+        let mut up = Upsampler8To16::default();
+        let frames: Vec<WideFrame> = Frame::split(&samples).map(|frame| up.process(&frame)).collect();
+        let (mut guesses, mut heard) = (Vec::new(), None);
+        let mut told = |_, kind| match kind {
+            EventKind::Hypothesis(guess) => guesses.push(guess.text.into_inner()),
+            EventKind::Transcript(transcript) => heard = Some(transcript),
+            EventKind::Voice(_) | EventKind::Overloaded { .. } | EventKind::Interrupted | EventKind::Lost => {}
+        };
+        crate::engine::worker::rehearse(&mut engines.make().unwrap(), Default::default(), &frames, &mut told).unwrap();
+        let heard = heard.unwrap();
+        assert!(guesses.iter().any(|guess| guess.contains("agent")), "{guesses:?}");
+        assert_eq!((heard.text.reveal().as_str(), heard.language), ("好多謝", Some(Language::Cantonese)));
+        assert_eq!(heard.tags.emotion, Some(crate::speech::Emotion::Angry));
+    }
+
+    #[test]
     fn a_call_is_heard_by_the_real_engines_through_the_pool() {
         let engines = LocalEngines {
             recogniser: test_speech::model("tiny-trilingual"),
+            second_pass: None,
             vad: test_speech::model("silero-vad"),
             gate: Some(GateConfig::default()),
         };

@@ -11,8 +11,11 @@ use crate::speech::{Bias, Language, SpeechTags};
 
 pub mod any;
 pub mod ctc;
+mod native;
+pub mod offline;
 pub mod sherpa;
 pub mod text;
+pub mod two_pass;
 
 /// What the engine makes of one utterance.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +28,13 @@ pub struct Heard {
     pub confidence: f32,
     /// What was heard besides words.
     pub tags: SpeechTags,
+}
+
+impl Heard {
+    /// No speech.
+    pub fn nothing() -> Self {
+        Self { text: String::new(), language: None, confidence: 1.0, tags: SpeechTags::default() }
+    }
 }
 
 /// A loaded model.

@@ -42,7 +42,7 @@ pub enum VoicesError {
 /// Has a process of its own load the configured models first: a file that the native library cannot take ends that process
 /// and not this one. For the program's start; it needs `tingwa models` in the running program.
 pub fn check_models(config: &EngineConfig, manifest: &Manifest) -> Result<(), CheckError> {
-    for id in [&config.recogniser, &config.vad] {
+    for id in [Some(&config.recogniser), config.second_pass.as_ref(), Some(&config.vad)].into_iter().flatten() {
         check_in_child(&config.manifest, manifest.model(id)?)?;
     }
     Ok(())
@@ -51,6 +51,7 @@ pub fn check_models(config: &EngineConfig, manifest: &Manifest) -> Result<(), Ch
 /// Starts the recogniser processes, or threads where none are configured; returns when each has loaded its models.
 pub fn start_hearing(config: &EngineConfig, manifest: &Manifest) -> Result<RecogniserPool, RecogniserError> {
     let engines = LocalEngines::of(manifest, &config.recogniser, &config.vad)?;
+    let engines = engines.with_second_pass(manifest, config.second_pass.as_deref())?;
     if config.recogniser_processes == 0 {
         return RecogniserPool::start(
             PoolConfig { workers: config.recogniser_threads, ..PoolConfig::default() },
@@ -61,6 +62,7 @@ pub fn start_hearing(config: &EngineConfig, manifest: &Manifest) -> Result<Recog
         program: RUNNING_PROGRAM.into(),
         manifest: config.manifest.clone(),
         recogniser: config.recogniser.clone(),
+        second_pass: config.second_pass.clone(),
         vad: config.vad.clone(),
         threads: config.recogniser_threads,
     };

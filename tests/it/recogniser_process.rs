@@ -54,6 +54,7 @@ fn a_killed_process_is_replaced_and_the_call_is_heard_on() {
         program: env!("CARGO_BIN_EXE_tingwa").into(),
         manifest: root.join("models/manifest.toml"),
         recogniser: "tiny-trilingual".to_owned(),
+        second_pass: None,
         vad: "silero-vad".to_owned(),
         threads: 1,
     };

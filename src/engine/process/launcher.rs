@@ -18,6 +18,8 @@ pub struct Launcher {
     pub manifest: PathBuf,
     /// Id of the recogniser.
     pub recogniser: String,
+    /// Id of a second recogniser for the final text.
+    pub second_pass: Option<String>,
     /// Id of the voice activity model.
     pub vad: String,
     /// Recogniser threads.
@@ -32,6 +34,7 @@ impl Launch for Launcher {
             .arg("--manifest")
             .arg(&self.manifest)
             .args(["--recogniser", &self.recogniser, "--vad", &self.vad, "--threads", &self.threads.to_string()])
+            .args(self.second_pass.iter().flat_map(|id| ["--second-pass", id]))
             .envs(runtime::VARIABLES)
             // The key that stops the gateway at a terminal is not for its children: it drains, and they go with it.
             .process_group(0)

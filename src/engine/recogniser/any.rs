@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::ctc::{self, CtcRecogniser, CtcStream};
+use super::offline::{self, OfflineRecogniser, OfflineStream};
 use super::sherpa::{self, SherpaRecogniser, SherpaStream};
+use super::two_pass::{SecondPass, TwoPass, TwoPassConfig, TwoPassStream};
 use super::{Heard, Recogniser, RecogniserError, RecogniserStream};
 use crate::audio::frame::WideFrame;
 use crate::engine::manifest::Model;
@@ -15,6 +17,10 @@ pub enum AnyRecogniser {
     Ctc(CtcRecogniser),
     /// Streaming models by sherpa-onnx.
     Sherpa(SherpaRecogniser),
+    /// Models of whole utterances by sherpa-onnx.
+    Offline(OfflineRecogniser),
+    /// A streaming one for guesses and one of whole utterances for the text.
+    TwoPass(Box<TwoPass>),
 }
 
 /// A stream of the recogniser of the same name.
@@ -23,9 +29,21 @@ pub enum AnyStream {
     Ctc(Box<CtcStream>),
     /// Streaming models by sherpa-onnx.
     Sherpa(Box<SherpaStream>),
+    /// Models of whole utterances by sherpa-onnx.
+    Offline(OfflineStream),
+    /// A streaming one for guesses and one of whole utterances for the text.
+    TwoPass(Box<TwoPassStream>),
 }
 
 impl AnyRecogniser {
+    /// Loads a model for guesses and, where there is one, a second for the final text.
+    pub fn load_both(model: &Model, second: Option<&Model>) -> Result<Self, RecogniserError> {
+        let first = Self::load(model)?;
+        let Some(second) = second else { return Ok(first) };
+        let second = SecondPass::load(second)?;
+        Ok(Self::TwoPass(Box::new(TwoPass::new(first, second, TwoPassConfig::default()))))
+    }
+
     /// Checks the model's files against the manifest and loads it with the engine that it names.
     pub fn load(model: &Model) -> Result<Self, RecogniserError> {
         match model.engine.as_str() {
@@ -33,10 +51,13 @@ impl AnyRecogniser {
             engine if sherpa::ENGINES.split(", ").any(|known| known == engine) => {
                 Ok(Self::Sherpa(SherpaRecogniser::load(model)?))
             }
+            engine if offline::ENGINES.split(", ").any(|known| known == engine) => {
+                Ok(Self::Offline(OfflineRecogniser::load(model)?))
+            }
             other => Err(RecogniserError::UnknownEngine {
                 model: model.id.clone(),
                 engine: other.to_owned(),
-                known: format!("{}, {}", ctc::ENGINE, sherpa::ENGINES),
+                known: format!("{}, {}, {}", ctc::ENGINE, sherpa::ENGINES, offline::ENGINES),
             }),
         }
     }
@@ -49,6 +70,8 @@ impl Recogniser for AnyRecogniser {
         Ok(match self {
             Self::Ctc(engine) => AnyStream::Ctc(Box::new(engine.open(bias)?)),
             Self::Sherpa(engine) => AnyStream::Sherpa(Box::new(engine.open(bias)?)),
+            Self::Offline(engine) => AnyStream::Offline(engine.open(bias)?),
+            Self::TwoPass(engine) => AnyStream::TwoPass(Box::new(engine.open(bias)?)),
         })
     }
 
@@ -62,6 +85,12 @@ impl Recogniser for AnyRecogniser {
                 let mut batch: Vec<_> = streams.iter_mut().filter_map(|stream| stream.sherpa()).collect();
                 engine.decode(&mut batch);
             }
+            // Whole utterances are worked on at pauses and ends.
+            Self::Offline(_) => {}
+            Self::TwoPass(engine) => {
+                let mut batch: Vec<_> = streams.iter_mut().filter_map(|stream| stream.two_pass()).collect();
+                engine.decode(&mut batch);
+            }
         }
     }
 }
@@ -70,14 +99,21 @@ impl AnyStream {
     fn ctc(&mut self) -> Option<&mut CtcStream> {
         match self {
             Self::Ctc(stream) => Some(stream),
-            Self::Sherpa(_) => None,
+            Self::Sherpa(_) | Self::Offline(_) | Self::TwoPass(_) => None,
         }
     }
 
     fn sherpa(&mut self) -> Option<&mut SherpaStream> {
         match self {
             Self::Sherpa(stream) => Some(stream),
-            Self::Ctc(_) => None,
+            Self::Ctc(_) | Self::Offline(_) | Self::TwoPass(_) => None,
+        }
+    }
+
+    fn two_pass(&mut self) -> Option<&mut TwoPassStream> {
+        match self {
+            Self::TwoPass(stream) => Some(stream),
+            Self::Ctc(_) | Self::Sherpa(_) | Self::Offline(_) => None,
         }
     }
 }
@@ -88,6 +124,8 @@ macro_rules! each {
         match $self {
             AnyStream::Ctc($stream) => $answer,
             AnyStream::Sherpa($stream) => $answer,
+            AnyStream::Offline($stream) => $answer,
+            AnyStream::TwoPass($stream) => $answer,
         }
     };
 }

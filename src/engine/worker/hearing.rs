@@ -23,6 +23,9 @@ const FEED_FROM: f32 = 0.3;
 /// Feeding that never came to it belongs to no utterance. Not above `end_below` and `start_above` of the turn's activity.
 const TURN_FROM: [f32; 2] = [0.35, 0.5];
 
+/// So long without voice within an utterance and the recogniser is told that it may be over: what is expensive begins early.
+const PAUSE_MS: u32 = 200;
+
 /// What the recogniser is being fed on.
 #[derive(Default)]
 struct FedOn {
@@ -32,6 +35,8 @@ struct FedOn {
     before: f32,
     /// Whether a turn may have begun, since it was first fed after its last answer.
     turned: Option<bool>,
+    /// Without voice for so long, ms.
+    quiet_ms: u32,
 }
 
 /// One call.
@@ -124,7 +129,9 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
         }
         self.activity.clear();
         vad.detect(&mut self.voice, frame, &mut self.activity)?;
+        let mut voiced = false;
         for voice in std::mem::take(&mut self.activity) {
+            voiced |= voice.probability >= FEED_FROM;
             if voice.probability >= FEED_FROM
                 && let Feeding::Speech { tail_ms, .. } = self.feeding
             {
@@ -138,7 +145,22 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
             self.tell(EventKind::Voice(voice));
         }
         self.feed(frame);
+        self.notice_pause(voiced);
         Ok(())
+    }
+
+    fn notice_pause(&mut self, voiced: bool) {
+        let fed_on = &mut self.fed_on;
+        if voiced {
+            if std::mem::take(&mut fed_on.quiet_ms) >= PAUSE_MS {
+                self.stream.resume();
+            }
+        } else if fed_on.turned == Some(true) && fed_on.quiet_ms < PAUSE_MS {
+            fed_on.quiet_ms += FRAME_MS;
+            if fed_on.quiet_ms >= PAUSE_MS {
+                self.stream.pause();
+            }
+        }
     }
 
     fn feed(&mut self, frame: &WideFrame) {
@@ -189,7 +211,7 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
 
     fn apply(&mut self, control: Control) {
         self.said.clear();
-        self.fed_on.turned = None;
+        (self.fed_on.turned, self.fed_on.quiet_ms) = (None, 0);
         match control {
             Control::Finish(utterance) => {
                 let heard = self.stream.finish();

@@ -18,13 +18,14 @@ struct Counting {
 struct CountingStream {
     frames: Vec<i16>,
     text: String,
+    pauses: (u8, u8),
 }
 
 impl Recogniser for Counting {
     type Stream = CountingStream;
 
     fn open(&self, _bias: &Arc<Bias>) -> Result<CountingStream, RecogniserError> {
-        Ok(CountingStream { frames: Vec::new(), text: String::new() })
+        Ok(CountingStream { frames: Vec::new(), text: String::new(), pauses: (0, 0) })
     }
 
     fn decode(&self, streams: &mut [&mut CountingStream]) {
@@ -43,14 +44,24 @@ impl RecogniserStream for CountingStream {
     fn hypothesis(&self) -> &str {
         &self.text
     }
+    fn pause(&mut self) {
+        self.pauses.0 += 1;
+    }
+    fn resume(&mut self) {
+        self.pauses.1 += 1;
+    }
     fn finish(&mut self) -> Heard {
-        let text = format!("{:?}", self.frames);
+        let mut text = format!("{:?}", self.frames);
+        if let (paused @ 1.., resumed) = self.pauses {
+            text = format!("paused {paused}, resumed {resumed}");
+        }
         self.reset();
         Heard { text, language: None, confidence: 0.5, tags: SpeechTags::default() }
     }
     fn reset(&mut self) {
         self.frames.clear();
         self.text.clear();
+        self.pauses = (0, 0);
     }
 }
 
@@ -167,6 +178,27 @@ fn a_click_that_began_no_turn_is_not_in_the_next_utterance() {
     }
     feed.finish(UtteranceId(0));
     assert_eq!(transcript(&events), (0, "[0, 0, 9, 9]".to_owned()));
+}
+
+#[test]
+fn a_recogniser_is_told_of_pauses_within_an_utterance() {
+    let feeding = Feeding::Speech { pre_roll_ms: 40, tail_ms: 600 };
+    let pool = RecogniserPool::start(config(feeding), Factory::default()).unwrap();
+    let (mut feed, events) = open(&pool, 1);
+    // Two voiced stretches make a turn; 180 ms are no pause, 200 ms are one.
+    for (value, count) in [(0, 15), (8, 3), (0, 9), (8, 1), (0, 10), (8, 1), (0, 12)] {
+        for _ in 0..count {
+            feed.push(&frame(value));
+        }
+        until(&events, |kind| matches!(kind, EventKind::Voice(_)));
+    }
+    feed.finish(UtteranceId(0));
+    assert_eq!(transcript(&events), (0, "paused 2, resumed 1".to_owned()));
+    for value in [0, 0, 0, 8, 8, 0] {
+        feed.push(&frame(value));
+    }
+    feed.finish(UtteranceId(1));
+    assert!(transcript(&events).1.starts_with('['), "nothing of it in the next utterance");
 }
 
 #[test]

@@ -1,0 +1,233 @@
+//! Engines that know whole utterances only (SenseVoice, WenetSpeech-Yue, Whisper, Qwen3-ASR, FireRedASR ..), by sherpa-onnx. The audio
+//! of an utterance is kept; there are no guesses while it lasts.
+//!
+//! The work begins when the caller pauses ([`RecogniserStream::pause`]) and is thrown away when he goes on, so that the final text is
+//! mostly there when the utterance ends. It runs on the worker's thread: the other calls of that worker wait meanwhile (about 0.08 s a
+//! second of speech for SenseVoice), which is for lines with few calls at once, or several `recogniser_threads`.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::native::{Answer, Files, Native};
+use super::{Heard, Recogniser, RecogniserError, RecogniserStream, text};
+use crate::audio::frame::WideFrame;
+use crate::engine::manifest::{Model, Role};
+use crate::speech::{Bias, Emotion, Language, SoundEvent, SpeechTags};
+
+/// Engines of the manifest that this adapter loads.
+pub const ENGINES: &str = "sherpa-sense-voice, sherpa-wenet-ctc, sherpa-whisper, sherpa-qwen3-asr, sherpa-fire-red-asr, \
+                           sherpa-offline-paraformer, sherpa-offline-nemo-ctc, sherpa-offline-transducer";
+/// Longest utterance that is kept, samples: 30 s. Of a longer one the beginning is lost.
+const LONGEST: usize = 30 * 16_000;
+
+/// A loaded model. Stays on the thread that loaded it.
+pub struct OfflineRecogniser {
+    native: Rc<Native>,
+}
+
+impl OfflineRecogniser {
+    /// Checks the model's files against the manifest and loads it.
+    pub fn load(model: &Model) -> Result<Self, RecogniserError> {
+        model.verify()?;
+        let native = Native::load(&files(model)?).ok_or_else(|| RecogniserError::Refused(model.id.clone()))?;
+        Ok(Self { native: Rc::new(native) })
+    }
+}
+
+fn files(model: &Model) -> Result<Files, RecogniserError> {
+    let file = |role: Role| model.file(role).map(|path| path.to_string_lossy().into_owned());
+    let mut files = Files::default();
+    match model.engine.as_str() {
+        "sherpa-sense-voice" => files.sense_voice = Some(file(Role::Model)?),
+        "sherpa-wenet-ctc" => files.wenet_ctc = Some(file(Role::Model)?),
+        "sherpa-offline-nemo-ctc" => files.nemo_ctc = Some(file(Role::Model)?),
+        "sherpa-offline-paraformer" => files.paraformer = Some(file(Role::Model)?),
+        "sherpa-fire-red-asr" => files.fire_red = Some([file(Role::Encoder)?, file(Role::Decoder)?]),
+        "sherpa-whisper" => files.whisper = Some([file(Role::Encoder)?, file(Role::Decoder)?]),
+        "sherpa-offline-transducer" => {
+            files.transducer = Some([file(Role::Encoder)?, file(Role::Decoder)?, file(Role::Joiner)?]);
+        }
+        "sherpa-qwen3-asr" => {
+            let tokenizer = model.folder_of(Role::Tokenizer)?.to_string_lossy().into_owned();
+            files.qwen3 = Some([file(Role::ConvFrontend)?, file(Role::Encoder)?, file(Role::Decoder)?, tokenizer]);
+        }
+        other => {
+            let (model, engine) = (model.id.clone(), other.to_owned());
+            return Err(RecogniserError::UnknownEngine { model, engine, known: ENGINES.to_owned() });
+        }
+    }
+    if model.engine != "sherpa-qwen3-asr" {
+        files.tokens = Some(file(Role::Tokens)?);
+    }
+    Ok(files)
+}
+
+impl Recogniser for OfflineRecogniser {
+    type Stream = OfflineStream;
+
+    fn open(&self, _bias: &Arc<Bias>) -> Result<OfflineStream, RecogniserError> {
+        Ok(OfflineStream { native: self.native.clone(), samples: Vec::new(), begun: None })
+    }
+
+    fn decode(&self, _streams: &mut [&mut OfflineStream]) {}
+}
+
+/// One caller.
+pub struct OfflineStream {
+    native: Rc<Native>,
+    samples: Vec<f32>,
+    /// What was made of the samples at the last pause.
+    begun: Option<Heard>,
+}
+
+impl OfflineStream {
+    fn hear(&self) -> Heard {
+        if self.samples.is_empty() {
+            return Heard { text: String::new(), language: None, confidence: 1.0, tags: SpeechTags::default() };
+        }
+        heard(&self.native.hear(&self.samples))
+    }
+}
+
+impl RecogniserStream for OfflineStream {
+    fn accept(&mut self, frame: &WideFrame) {
+        if self.samples.len() + frame.0.len() > LONGEST {
+            self.samples.drain(..frame.0.len());
+        }
+        self.samples.extend(frame.0.iter().map(|sample| f32::from(*sample) / 32768.0));
+    }
+
+    fn hypothesis(&self) -> &str {
+        ""
+    }
+
+    fn pause(&mut self) {
+        self.begun = Some(self.hear());
+    }
+
+    fn resume(&mut self) {
+        self.begun = None;
+    }
+
+    fn finish(&mut self) -> Heard {
+        let heard = self.begun.take().unwrap_or_else(|| self.hear());
+        self.reset();
+        heard
+    }
+
+    fn reset(&mut self) {
+        self.samples.clear();
+        self.begun = None;
+    }
+}
+
+/// An answer as the rest of the house has it. Tags come as fields, or as `<|yue|>` in the text.
+fn heard(answer: &Answer) -> Heard {
+    let (mut raw, mut names) = (String::new(), vec![tag(&answer.lang), tag(&answer.emotion), tag(&answer.event)]);
+    let mut rest = answer.text.as_str();
+    while let Some((before, after)) = rest.split_once("<|") {
+        raw.push_str(before);
+        let Some((name, more)) = after.split_once("|>") else {
+            rest = "";
+            break;
+        };
+        names.push(name);
+        rest = more;
+    }
+    raw.push_str(rest);
+    let text = text::tidy(&raw);
+    let named = names.iter().find_map(|name| language(name));
+    let tags = SpeechTags {
+        emotion: names.iter().find_map(|name| emotion(name)),
+        event: names.iter().find_map(|name| event(name)),
+    };
+    Heard { language: named.or_else(|| text::language_of(&text)), text, confidence: 1.0, tags }
+}
+
+fn tag(text: &str) -> &str {
+    text.trim().trim_start_matches("<|").trim_end_matches("|>")
+}
+
+fn language(name: &str) -> Option<Language> {
+    match name {
+        "yue" => Some(Language::Cantonese),
+        "zh" => Some(Language::Mandarin),
+        "en" => Some(Language::English),
+        _ => None,
+    }
+}
+
+fn emotion(name: &str) -> Option<Emotion> {
+    Some(match name {
+        "NEUTRAL" => Emotion::Neutral,
+        "HAPPY" => Emotion::Happy,
+        "SAD" => Emotion::Sad,
+        "ANGRY" => Emotion::Angry,
+        "FEARFUL" => Emotion::Fearful,
+        "DISGUSTED" => Emotion::Disgusted,
+        "SURPRISED" => Emotion::Surprised,
+        _ => return None,
+    })
+}
+
+fn event(name: &str) -> Option<SoundEvent> {
+    Some(match name {
+        "Speech" => SoundEvent::Speech,
+        "BGM" => SoundEvent::Music,
+        "Applause" => SoundEvent::Applause,
+        "Laughter" => SoundEvent::Laughter,
+        "Cry" => SoundEvent::Crying,
+        "Sneeze" => SoundEvent::Sneezing,
+        "Breath" => SoundEvent::Breathing,
+        "Cough" => SoundEvent::Coughing,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::manifest::Manifest;
+
+    #[test]
+    fn tags_are_read_where_they_stand() {
+        let inline = |text: &str| heard(&Answer { text: text.to_owned(), ..Answer::default() });
+        let found = inline("<|zh|><|HAPPY|><|BGM|><|woitn|>你好");
+        assert_eq!((found.text.as_str(), found.language), ("你好", Some(Language::Mandarin)));
+        assert_eq!(found.tags, SpeechTags { emotion: Some(Emotion::Happy), event: Some(SoundEvent::Music) });
+        let found = inline("<|EMO_UNKNOWN|>hello <|broken");
+        assert_eq!((found.text.as_str(), found.tags), ("hello", SpeechTags::default()));
+        let fields = Answer { lang: "<|en|>".to_owned(), emotion: "SAD".to_owned(), ..Answer::default() };
+        assert_eq!(heard(&fields).language, Some(Language::English));
+        assert_eq!(heard(&fields).tags.emotion, Some(Emotion::Sad));
+    }
+
+    /// The interface, by a network that says the same whatever it hears (`tests/data/models/make.py`).
+    #[test]
+    fn sense_voice_tells_language_emotion_and_event() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
+        let manifest = Manifest::load(&folder.join("manifest.toml")).unwrap();
+        let recogniser = OfflineRecogniser::load(manifest.model("sense-voice-says-thanks").unwrap()).unwrap();
+        let mut stream = recogniser.open(&Arc::default()).unwrap();
+        assert_eq!(stream.finish().text, "", "nothing was heard");
+        (0..50).for_each(|_| stream.accept(&WideFrame::SILENCE));
+        stream.pause();
+        stream.resume();
+        stream.accept(&WideFrame::SILENCE);
+        stream.pause();
+        let heard = stream.finish();
+        assert_eq!((heard.text.as_str(), heard.language), ("好多謝", Some(Language::Cantonese)));
+        assert_eq!(heard.tags, SpeechTags { emotion: Some(Emotion::Angry), event: Some(SoundEvent::Speech) });
+        assert_eq!(stream.finish().text, "", "the next utterance begins empty");
+    }
+
+    #[test]
+    fn what_is_kept_of_an_utterance_is_bounded() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
+        let manifest = Manifest::load(&folder.join("manifest.toml")).unwrap();
+        let recogniser = OfflineRecogniser::load(manifest.model("sense-voice-says-thanks").unwrap()).unwrap();
+        let mut stream = recogniser.open(&Arc::default()).unwrap();
+        (0..2_000).for_each(|_| stream.accept(&WideFrame::SILENCE));
+        assert_eq!(stream.samples.len(), LONGEST);
+    }
+}
