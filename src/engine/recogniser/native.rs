@@ -105,29 +105,56 @@ impl Native {
         NonNull::new(recogniser.cast_mut()).map(|recogniser| Self { recogniser })
     }
 
-    /// What is said in these samples (16 kHz, -1 to 1).
-    pub(super) fn hear(&self, samples: &[f32]) -> Answer {
-        let count = i32::try_from(samples.len()).unwrap_or(i32::MAX);
-        // SAFETY: the recogniser lives as long as `self`; the stream is made, used and destroyed here, on this thread; `samples`
-        // holds at least `count` values; the answer's text is read before it is given back.
+    /// What is said in each of these (16 kHz, -1 to 1), in one batch.
+    pub(super) fn hear<'a>(&self, utterances: impl Iterator<Item = &'a [f32]>) -> Vec<Answer> {
+        let streams: Vec<Option<Stream>> = utterances.map(|samples| self.stream(samples)).collect();
+        let batch: Vec<*const sys::OfflineStream> =
+            streams.iter().flatten().map(|stream| stream.0.as_ptr().cast_const()).collect();
+        let count = i32::try_from(batch.len()).unwrap_or(0);
+        if count > 0 {
+            // SAFETY: recogniser and streams are alive and used by this thread only; `batch` holds `count` of them.
+            unsafe {
+                sys::SherpaOnnxDecodeMultipleOfflineStreams(self.recogniser.as_ptr(), batch.as_ptr(), count);
+            }
+        }
+        streams.iter().map(|stream| stream.as_ref().map(Stream::answer).unwrap_or_default()).collect()
+    }
+
+    fn stream(&self, samples: &[f32]) -> Option<Stream> {
+        let count = i32::try_from(samples.len()).ok()?;
+        // SAFETY: the recogniser is alive; the library copies the `count` samples.
         unsafe {
-            let stream = sys::SherpaOnnxCreateOfflineStream(self.recogniser.as_ptr());
-            if stream.is_null() {
+            let stream = Stream(NonNull::new(
+                sys::SherpaOnnxCreateOfflineStream(self.recogniser.as_ptr()).cast_mut(),
+            )?);
+            sys::SherpaOnnxAcceptWaveformOffline(stream.0.as_ptr(), RATE_HZ, samples.as_ptr(), count);
+            Some(stream)
+        }
+    }
+}
+
+/// One utterance within the library.
+struct Stream(NonNull<sys::OfflineStream>);
+
+impl Stream {
+    fn answer(&self) -> Answer {
+        // SAFETY: the stream is alive; the text is read before it is given back.
+        unsafe {
+            let text = sys::SherpaOnnxGetOfflineStreamResultAsJson(self.0.as_ptr());
+            if text.is_null() {
                 return Answer::default();
             }
-            sys::SherpaOnnxAcceptWaveformOffline(stream, RATE_HZ, samples.as_ptr(), count);
-            sys::SherpaOnnxDecodeOfflineStream(self.recogniser.as_ptr(), stream);
-            let text = sys::SherpaOnnxGetOfflineStreamResultAsJson(stream);
-            let answer = if text.is_null() {
-                Answer::default()
-            } else {
-                let read = serde_json::from_slice(CStr::from_ptr(text).to_bytes()).unwrap_or_default();
-                sys::SherpaOnnxDestroyOfflineStreamResultJson(text);
-                read
-            };
-            sys::SherpaOnnxDestroyOfflineStream(stream);
+            let answer = serde_json::from_slice(CStr::from_ptr(text).to_bytes()).unwrap_or_default();
+            sys::SherpaOnnxDestroyOfflineStreamResultJson(text);
             answer
         }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // SAFETY: made by the library, and nothing else holds it.
+        unsafe { sys::SherpaOnnxDestroyOfflineStream(self.0.as_ptr()) };
     }
 }
 

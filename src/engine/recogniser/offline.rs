@@ -1,28 +1,19 @@
-//! Engines that know whole utterances only (SenseVoice, WenetSpeech-Yue, Whisper, Qwen3-ASR, FireRedASR ..), by sherpa-onnx. The audio
-//! of an utterance is kept; there are no guesses while it lasts.
-//!
-//! The work begins when the caller pauses ([`RecogniserStream::pause`]) and is thrown away when he goes on, so that the final text is
-//! mostly there when the utterance ends. It runs on the worker's thread: the other calls of that worker wait meanwhile (about 0.08 s a
-//! second of speech for SenseVoice), which is for lines with few calls at once, or several `recogniser_threads`.
-
-use std::rc::Rc;
-use std::sync::Arc;
+//! Engines that know whole utterances only (SenseVoice, WenetSpeech-Yue, Whisper, Qwen3-ASR, FireRedASR ..), by sherpa-onnx,
+//! several utterances in one batch.
 
 use super::native::{Answer, Files, Native};
-use super::{Heard, Recogniser, RecogniserError, RecogniserStream, text};
-use crate::audio::frame::WideFrame;
+use super::whole::{Utterance, WholeUtterances};
+use super::{Heard, RecogniserError, text};
 use crate::engine::manifest::{Model, Role};
-use crate::speech::{Bias, Emotion, Language, SoundEvent, SpeechTags};
+use crate::speech::{Emotion, Language, SoundEvent, SpeechTags};
 
 /// Engines of the manifest that this adapter loads.
 pub const ENGINES: &str = "sherpa-sense-voice, sherpa-wenet-ctc, sherpa-whisper, sherpa-qwen3-asr, sherpa-fire-red-asr, \
                            sherpa-offline-paraformer, sherpa-offline-nemo-ctc, sherpa-offline-transducer";
-/// Longest utterance that is kept, samples: 30 s. Of a longer one the beginning is lost.
-const LONGEST: usize = 30 * 16_000;
 
 /// A loaded model. Stays on the thread that loaded it.
 pub struct OfflineRecogniser {
-    native: Rc<Native>,
+    native: Native,
 }
 
 impl OfflineRecogniser {
@@ -30,7 +21,7 @@ impl OfflineRecogniser {
     pub fn load(model: &Model) -> Result<Self, RecogniserError> {
         model.verify()?;
         let native = Native::load(&files(model)?).ok_or_else(|| RecogniserError::Refused(model.id.clone()))?;
-        Ok(Self { native: Rc::new(native) })
+        Ok(Self { native })
     }
 }
 
@@ -62,62 +53,9 @@ fn files(model: &Model) -> Result<Files, RecogniserError> {
     Ok(files)
 }
 
-impl Recogniser for OfflineRecogniser {
-    type Stream = OfflineStream;
-
-    fn open(&self, _bias: &Arc<Bias>) -> Result<OfflineStream, RecogniserError> {
-        Ok(OfflineStream { native: self.native.clone(), samples: Vec::new(), begun: None })
-    }
-
-    fn decode(&self, _streams: &mut [&mut OfflineStream]) {}
-}
-
-/// One caller.
-pub struct OfflineStream {
-    native: Rc<Native>,
-    samples: Vec<f32>,
-    /// What was made of the samples at the last pause.
-    begun: Option<Heard>,
-}
-
-impl OfflineStream {
-    fn hear(&self) -> Heard {
-        if self.samples.is_empty() {
-            return Heard { text: String::new(), language: None, confidence: 1.0, tags: SpeechTags::default() };
-        }
-        heard(&self.native.hear(&self.samples))
-    }
-}
-
-impl RecogniserStream for OfflineStream {
-    fn accept(&mut self, frame: &WideFrame) {
-        if self.samples.len() + frame.0.len() > LONGEST {
-            self.samples.drain(..frame.0.len());
-        }
-        self.samples.extend(frame.0.iter().map(|sample| f32::from(*sample) / 32768.0));
-    }
-
-    fn hypothesis(&self) -> &str {
-        ""
-    }
-
-    fn pause(&mut self) {
-        self.begun = Some(self.hear());
-    }
-
-    fn resume(&mut self) {
-        self.begun = None;
-    }
-
-    fn finish(&mut self) -> Heard {
-        let heard = self.begun.take().unwrap_or_else(|| self.hear());
-        self.reset();
-        heard
-    }
-
-    fn reset(&mut self) {
-        self.samples.clear();
-        self.begun = None;
+impl WholeUtterances for OfflineRecogniser {
+    fn hear(&mut self, utterances: &[Utterance]) -> Vec<Heard> {
+        self.native.hear(utterances.iter().map(|utterance| &utterance.samples[..])).iter().map(heard).collect()
     }
 }
 
@@ -186,6 +124,8 @@ fn event(name: &str) -> Option<SoundEvent> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::engine::manifest::Manifest;
 
@@ -202,32 +142,24 @@ mod tests {
         assert_eq!(heard(&fields).tags.emotion, Some(Emotion::Sad));
     }
 
+    fn constant(id: &str) -> OfflineRecogniser {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
+        let manifest = Manifest::load(&folder.join("manifest.toml")).unwrap();
+        OfflineRecogniser::load(manifest.model(id).unwrap()).unwrap()
+    }
+
+    fn silence(frames: usize) -> Utterance {
+        Utterance::new(vec![0.0; frames * 320], Arc::default(), Arc::default())
+    }
+
     /// The interface, by a network that says the same whatever it hears (`tests/data/models/make.py`).
     #[test]
     fn sense_voice_tells_language_emotion_and_event() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
-        let manifest = Manifest::load(&folder.join("manifest.toml")).unwrap();
-        let recogniser = OfflineRecogniser::load(manifest.model("sense-voice-says-thanks").unwrap()).unwrap();
-        let mut stream = recogniser.open(&Arc::default()).unwrap();
-        assert_eq!(stream.finish().text, "", "nothing was heard");
-        (0..50).for_each(|_| stream.accept(&WideFrame::SILENCE));
-        stream.pause();
-        stream.resume();
-        stream.accept(&WideFrame::SILENCE);
-        stream.pause();
-        let heard = stream.finish();
-        assert_eq!((heard.text.as_str(), heard.language), ("好多謝", Some(Language::Cantonese)));
-        assert_eq!(heard.tags, SpeechTags { emotion: Some(Emotion::Angry), event: Some(SoundEvent::Speech) });
-        assert_eq!(stream.finish().text, "", "the next utterance begins empty");
-    }
-
-    #[test]
-    fn what_is_kept_of_an_utterance_is_bounded() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
-        let manifest = Manifest::load(&folder.join("manifest.toml")).unwrap();
-        let recogniser = OfflineRecogniser::load(manifest.model("sense-voice-says-thanks").unwrap()).unwrap();
-        let mut stream = recogniser.open(&Arc::default()).unwrap();
-        (0..2_000).for_each(|_| stream.accept(&WideFrame::SILENCE));
-        assert_eq!(stream.samples.len(), LONGEST);
+        let heard = constant("sense-voice-says-thanks").hear(&[silence(50), silence(80)]);
+        assert_eq!(heard.len(), 2);
+        for heard in heard {
+            assert_eq!((heard.text.as_str(), heard.language), ("好多謝", Some(Language::Cantonese)));
+            assert_eq!(heard.tags, SpeechTags { emotion: Some(Emotion::Angry), event: Some(SoundEvent::Speech) });
+        }
     }
 }

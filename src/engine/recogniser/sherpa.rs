@@ -124,7 +124,7 @@ impl RecogniserStream for SherpaStream {
         &self.guess
     }
 
-    fn finish(&mut self) -> Heard {
+    fn finish(&mut self) -> Option<Heard> {
         if !self.fresh {
             self.stream.accept_waveform(RATE_HZ, &PADDING);
             self.stream.set_option("is_final", "1");
@@ -136,7 +136,7 @@ impl RecogniserStream for SherpaStream {
         }
         let text = std::mem::take(&mut self.guess);
         self.reset();
-        Heard { language: text::language_of(&text), text, confidence: 1.0, tags: SpeechTags::default() }
+        Some(Heard { language: text::language_of(&text), text, confidence: 1.0, tags: SpeechTags::default() })
     }
 
     fn reset(&mut self) {
@@ -188,10 +188,10 @@ mod tests {
                 recogniser.decode(&mut [&mut stream]);
                 guesses += usize::from(before != stream.hypothesis());
             }
-            let heard = stream.finish();
+            let heard = stream.finish().unwrap();
             assert!(heard.text.replace(' ', "").contains(units), "{text}: {}", heard.text);
             assert!(guesses >= 2, "{guesses} guesses");
-            assert_eq!(stream.finish().text, "", "the next utterance begins empty");
+            assert_eq!(stream.finish().unwrap().text, "", "the next utterance begins empty");
         }
     }
 
@@ -205,7 +205,7 @@ mod tests {
             .map(|frames| {
                 let mut stream = recogniser.open(&Arc::default()).unwrap();
                 frames.iter().for_each(|frame| stream.accept(frame));
-                stream.finish().text
+                stream.finish().unwrap().text
             })
             .collect();
         let mut streams: Vec<_> = calls.iter().map(|_| recogniser.open(&Arc::default()).unwrap()).collect();
@@ -216,7 +216,7 @@ mod tests {
             let mut batch: Vec<_> = streams.iter_mut().collect();
             recogniser.decode(&mut batch);
         }
-        let together: Vec<String> = streams.iter_mut().map(|stream| stream.finish().text).collect();
+        let together: Vec<String> = streams.iter_mut().map(|stream| stream.finish().unwrap().text).collect();
         assert_eq!(together, alone);
         assert!(alone.iter().all(|text| !text.is_empty()));
     }
@@ -226,7 +226,7 @@ mod tests {
         let recogniser = load();
         let mut stream = recogniser.open(&Arc::default()).unwrap();
         assert_eq!(
-            stream.finish(),
+            stream.finish().unwrap(),
             Heard { text: String::new(), language: None, confidence: 1.0, tags: SpeechTags::default() }
         );
         wide("i want to check my bill", Language::English).iter().for_each(|frame| stream.accept(frame));
@@ -234,7 +234,7 @@ mod tests {
         assert_ne!(stream.hypothesis(), "");
         stream.reset();
         assert_eq!(stream.hypothesis(), "");
-        assert_eq!(stream.finish().text, "");
+        assert_eq!(stream.finish().unwrap().text, "");
     }
 
     #[test]
