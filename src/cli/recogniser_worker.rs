@@ -53,10 +53,8 @@ pub fn run(args: &RecogniserWorkerArgs) -> Result<ExitCode, CliError> {
     let failed = |error: Box<dyn std::error::Error>| CliError::Other(error);
     let manifest = Manifest::load(&args.manifest).map_err(|error| failed(error.into()))?;
     let engines = LocalEngines::of(&manifest, &args.recogniser, &args.vad).map_err(|error| failed(error.into()))?;
-    let passes = SecondPassConfig {
-        threads: args.second_pass_threads,
-        wait: Duration::from_millis(args.second_pass_wait_ms),
-    };
+    let passes =
+        SecondPassConfig { threads: args.second_pass_threads, wait: Duration::from_millis(args.second_pass_wait_ms) };
     let engines = engines
         .with_second_pass(&manifest, args.second_pass.as_deref(), passes)
         .map_err(|error| failed(error.into()))?;

@@ -44,6 +44,13 @@ pub(crate) mod test_speech {
         model
     }
 
+    /// A network of `tests/data/models` that says the same whatever it hears.
+    pub(crate) fn constant(interface: &str) -> Model {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models/manifest.toml");
+        let model = Manifest::load(&path).and_then(|all| all.model(&format!("{interface}-says-thanks")).cloned());
+        model.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// Speech at 8 kHz.
     pub(crate) fn say(text: &str, language: Language) -> Vec<i16> {
         let mut all = Vec::new();

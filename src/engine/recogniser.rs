@@ -18,6 +18,8 @@ pub mod second_pass;
 pub mod sherpa;
 pub mod text;
 pub mod two_pass;
+#[cfg(feature = "whisper")]
+pub mod whisper;
 pub mod whole;
 
 /// What the engine makes of one utterance.

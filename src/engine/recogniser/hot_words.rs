@@ -31,8 +31,10 @@ impl HotWords {
         let pieces = if unit == TokenUnit::Characters { None } else { Some(model.file(Role::Pieces)?) };
         let path = model.file(Role::Tokens)?;
         let text = std::fs::read_to_string(&path).map_err(|_| RecogniserError::Refused(model.id.clone()))?;
-        let tokens: HashSet<String> = text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
-        let letters = |is: fn(&char) -> bool| tokens.iter().any(|token| !token.starts_with('<') && token.chars().any(|c| is(&c)));
+        let tokens: HashSet<String> =
+            text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
+        let letters =
+            |is: fn(&char) -> bool| tokens.iter().any(|token| !token.starts_with('<') && token.chars().any(|c| is(&c)));
         let capitals = letters(char::is_ascii_uppercase) && !letters(char::is_ascii_lowercase);
         Ok(Some(Self { unit, pieces, tokens, capitals }))
     }
@@ -79,7 +81,10 @@ mod tests {
     #[test]
     fn words_are_written_as_the_library_reads_them() {
         let characters = of(TokenUnit::Characters, &["多", "謝"], false);
-        assert_eq!(characters.line(&bias(&[("多謝", 1.0), ("多射", 1.0), ("謝/:\u{0}", 2.0)])).unwrap(), "多謝 :1.50/謝 :3.00");
+        assert_eq!(
+            characters.line(&bias(&[("多謝", 1.0), ("多射", 1.0), ("謝/:\u{0}", 2.0)])).unwrap(),
+            "多謝 :1.50/謝 :3.00"
+        );
         assert_eq!(characters.line(&bias(&[("plan b", 1.0), (" ", 1.0)])), None);
         let both = of(TokenUnit::Both, &["多", "謝"], true);
         assert_eq!(both.line(&bias(&[("plan 多", 0.5), ("好", 1.0)])).unwrap(), "PLAN 多 :0.75");

@@ -24,6 +24,9 @@ pub(super) struct Files {
     pub(super) whisper: Option<[String; 2]>,
     pub(super) transducer: Option<[String; 3]>,
     pub(super) qwen3: Option<[String; 4]>,
+    pub(super) zipformer_ctc: Option<String>,
+    /// What the tokens are and, for pieces of words, their file: for a transducer that takes hot words.
+    pub(super) hot_words: Option<(&'static str, Option<String>)>,
 }
 
 /// What the library says of an utterance.
@@ -71,6 +74,12 @@ impl Native {
         config.feat_config.sample_rate = RATE_HZ;
         config.feat_config.feature_dim = 80;
         config.decoding_method = strings.keep("greedy_search");
+        if let Some((unit, pieces)) = &files.hot_words {
+            config.decoding_method = strings.keep("modified_beam_search");
+            config.max_active_paths = 4;
+            config.model_config.modeling_unit = strings.keep(unit);
+            config.model_config.bpe_vocab = strings.keep_option(pieces.as_ref());
+        }
         let model = &mut config.model_config;
         model.num_threads = 1;
         model.provider = strings.keep("cpu");
@@ -79,6 +88,7 @@ impl Native {
         model.sense_voice.language = strings.keep("auto");
         model.wenet_ctc.model = strings.keep_option(files.wenet_ctc.as_ref());
         model.nemo_ctc.model = strings.keep_option(files.nemo_ctc.as_ref());
+        model.zipformer_ctc.model = strings.keep_option(files.zipformer_ctc.as_ref());
         model.paraformer.model = strings.keep_option(files.paraformer.as_ref());
         if let Some([encoder, decoder]) = &files.fire_red {
             (model.fire_red_asr.encoder, model.fire_red_asr.decoder) = (strings.keep(encoder), strings.keep(decoder));
@@ -105,9 +115,11 @@ impl Native {
         NonNull::new(recogniser.cast_mut()).map(|recogniser| Self { recogniser })
     }
 
-    /// What is said in each of these (16 kHz, -1 to 1), in one batch.
-    pub(super) fn hear<'a>(&self, utterances: impl Iterator<Item = &'a [f32]>) -> Vec<Answer> {
-        let streams: Vec<Option<Stream>> = utterances.map(|samples| self.stream(samples)).collect();
+    /// What is said in each of these (16 kHz, -1 to 1), in one batch. Hot words only for a model that was loaded for them:
+    /// others end the process.
+    pub(super) fn hear<'a>(&self, utterances: impl Iterator<Item = (&'a [f32], Option<CString>)>) -> Vec<Answer> {
+        let streams: Vec<Option<Stream>> =
+            utterances.map(|(samples, words)| self.stream(samples, words.as_deref())).collect();
         let batch: Vec<*const sys::OfflineStream> =
             streams.iter().flatten().map(|stream| stream.0.as_ptr().cast_const()).collect();
         let count = i32::try_from(batch.len()).unwrap_or(0);
@@ -120,13 +132,16 @@ impl Native {
         streams.iter().map(|stream| stream.as_ref().map(Stream::answer).unwrap_or_default()).collect()
     }
 
-    fn stream(&self, samples: &[f32]) -> Option<Stream> {
+    fn stream(&self, samples: &[f32], hot_words: Option<&CStr>) -> Option<Stream> {
         let count = i32::try_from(samples.len()).ok()?;
-        // SAFETY: the recogniser is alive; the library copies the `count` samples.
+        let recogniser = self.recogniser.as_ptr();
+        // SAFETY: the recogniser is alive; the library copies the words and the `count` samples.
         unsafe {
-            let stream = Stream(NonNull::new(
-                sys::SherpaOnnxCreateOfflineStream(self.recogniser.as_ptr()).cast_mut(),
-            )?);
+            let stream = match hot_words {
+                Some(words) => sys::SherpaOnnxCreateOfflineStreamWithHotwords(recogniser, words.as_ptr()),
+                None => sys::SherpaOnnxCreateOfflineStream(recogniser),
+            };
+            let stream = Stream(NonNull::new(stream.cast_mut())?);
             sys::SherpaOnnxAcceptWaveformOffline(stream.0.as_ptr(), RATE_HZ, samples.as_ptr(), count);
             Some(stream)
         }

@@ -1,6 +1,9 @@
 //! Engines that know whole utterances only (SenseVoice, WenetSpeech-Yue, Whisper, Qwen3-ASR, FireRedASR ..), by sherpa-onnx,
 //! several utterances in one batch.
 
+use std::ffi::CString;
+
+use super::hot_words::HotWords;
 use super::native::{Answer, Files, Native};
 use super::whole::{Utterance, WholeUtterances};
 use super::{Heard, RecogniserError, text};
@@ -9,19 +12,26 @@ use crate::speech::{Emotion, Language, SoundEvent, SpeechTags};
 
 /// Engines of the manifest that this adapter loads.
 pub const ENGINES: &str = "sherpa-sense-voice, sherpa-wenet-ctc, sherpa-whisper, sherpa-qwen3-asr, sherpa-fire-red-asr, \
-                           sherpa-offline-paraformer, sherpa-offline-nemo-ctc, sherpa-offline-transducer";
+                           sherpa-offline-paraformer, sherpa-offline-nemo-ctc, sherpa-offline-zipformer-ctc, \
+                           sherpa-offline-transducer";
 
 /// A loaded model. Stays on the thread that loaded it.
 pub struct OfflineRecogniser {
     native: Native,
+    hot_words: Option<HotWords>,
 }
 
 impl OfflineRecogniser {
     /// Checks the model's files against the manifest and loads it.
     pub fn load(model: &Model) -> Result<Self, RecogniserError> {
         model.verify()?;
-        let native = Native::load(&files(model)?).ok_or_else(|| RecogniserError::Refused(model.id.clone()))?;
-        Ok(Self { native })
+        let mut files = files(model)?;
+        let hot_words = if files.transducer.is_some() { HotWords::of(model)? } else { None };
+        files.hot_words = hot_words
+            .as_ref()
+            .map(|words| (words.unit(), words.pieces.as_ref().map(|path| path.to_string_lossy().into_owned())));
+        let native = Native::load(&files).ok_or_else(|| RecogniserError::Refused(model.id.clone()))?;
+        Ok(Self { native, hot_words })
     }
 }
 
@@ -32,6 +42,7 @@ fn files(model: &Model) -> Result<Files, RecogniserError> {
         "sherpa-sense-voice" => files.sense_voice = Some(file(Role::Model)?),
         "sherpa-wenet-ctc" => files.wenet_ctc = Some(file(Role::Model)?),
         "sherpa-offline-nemo-ctc" => files.nemo_ctc = Some(file(Role::Model)?),
+        "sherpa-offline-zipformer-ctc" => files.zipformer_ctc = Some(file(Role::Model)?),
         "sherpa-offline-paraformer" => files.paraformer = Some(file(Role::Model)?),
         "sherpa-fire-red-asr" => files.fire_red = Some([file(Role::Encoder)?, file(Role::Decoder)?]),
         "sherpa-whisper" => files.whisper = Some([file(Role::Encoder)?, file(Role::Decoder)?]),
@@ -55,7 +66,11 @@ fn files(model: &Model) -> Result<Files, RecogniserError> {
 
 impl WholeUtterances for OfflineRecogniser {
     fn hear(&mut self, utterances: &[Utterance]) -> Vec<Heard> {
-        self.native.hear(utterances.iter().map(|utterance| &utterance.samples[..])).iter().map(heard).collect()
+        let each = utterances.iter().map(|utterance| {
+            let words = self.hot_words.as_ref().and_then(|words| words.line(&utterance.bias));
+            (&utterance.samples[..], words.and_then(|words| CString::new(words).ok()))
+        });
+        self.native.hear(each).iter().map(heard).collect()
     }
 }
 
@@ -127,7 +142,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::engine::manifest::Manifest;
+    use crate::engine::test_speech;
+    use crate::speech::Bias;
 
     #[test]
     fn tags_are_read_where_they_stand() {
@@ -142,20 +158,36 @@ mod tests {
         assert_eq!(heard(&fields).tags.emotion, Some(Emotion::Sad));
     }
 
-    fn constant(id: &str) -> OfflineRecogniser {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
-        let manifest = Manifest::load(&folder.join("manifest.toml")).unwrap();
-        OfflineRecogniser::load(manifest.model(id).unwrap()).unwrap()
+    fn constant(interface: &str) -> OfflineRecogniser {
+        OfflineRecogniser::load(&test_speech::constant(interface)).unwrap()
     }
 
     fn silence(frames: usize) -> Utterance {
         Utterance::new(vec![0.0; frames * 320], Arc::default(), Arc::default())
     }
 
-    /// The interface, by a network that says the same whatever it hears (`tests/data/models/make.py`).
+    /// The interfaces, by networks that say the same whatever they hear (`tests/data/models/make.py`).
+    #[test]
+    fn every_offline_interface_says_what_its_network_says() {
+        for interface in ["wenet-ctc", "nemo-ctc", "zipformer-ctc", "paraformer", "fire-red", "whisper"] {
+            let heard = constant(interface).hear(&[silence(60), silence(90)]);
+            let texts: Vec<_> = heard.iter().map(|heard| (heard.text.as_str(), heard.language)).collect();
+            assert_eq!(texts, [("好多謝", Some(Language::Cantonese)); 2], "{interface}");
+        }
+    }
+
+    #[test]
+    fn each_hotline_has_its_own_hot_words_in_one_batch() {
+        let hot_words = vec![("多謝".to_owned(), 1.0)];
+        let biased = Arc::new(Bias { hot_words, ..Bias::default() });
+        let utterances = [silence(60), Utterance::new(vec![0.0; 16_000], biased, Arc::default())];
+        let heard = constant("transducer").hear(&utterances);
+        assert_eq!(heard.iter().map(|heard| heard.text.as_str()).collect::<Vec<_>>(), ["好多射", "好多謝"]);
+    }
+
     #[test]
     fn sense_voice_tells_language_emotion_and_event() {
-        let heard = constant("sense-voice-says-thanks").hear(&[silence(50), silence(80)]);
+        let heard = constant("sense-voice").hear(&[silence(50), silence(80)]);
         assert_eq!(heard.len(), 2);
         for heard in heard {
             assert_eq!((heard.text.as_str(), heard.language), ("好多謝", Some(Language::Cantonese)));

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::offline::{self, OfflineRecogniser};
+#[cfg(feature = "whisper")]
+use super::whisper::{self, WhisperRecogniser};
 use super::{Heard, RecogniserError};
 use crate::audio::frame::WideFrame;
 use crate::engine::manifest::Model;
@@ -43,7 +45,7 @@ impl Utterance {
         self.void.load(Ordering::Acquire)
     }
 
-    /// For an engine that has to be told from outside that it may stop.
+    /// The flag itself, for an engine that looks at it while it works.
     pub fn void(&self) -> &Arc<AtomicBool> {
         &self.void
     }
@@ -99,11 +101,17 @@ impl Recording {
 pub enum AnyWhole {
     /// By sherpa-onnx.
     Sherpa(OfflineRecogniser),
+    /// By whisper.cpp.
+    #[cfg(feature = "whisper")]
+    Whisper(Box<WhisperRecogniser>),
 }
 
 /// Names of all such engines.
 pub fn engines() -> String {
-    offline::ENGINES.to_owned()
+    let known = offline::ENGINES.to_owned();
+    #[cfg(feature = "whisper")]
+    let known = format!("{known}, {}", whisper::ENGINE);
+    known
 }
 
 /// True for an engine of whole utterances.
@@ -117,6 +125,10 @@ impl AnyWhole {
         if offline::ENGINES.split(", ").any(|known| known == model.engine) {
             return Ok(Self::Sherpa(OfflineRecogniser::load(model)?));
         }
+        #[cfg(feature = "whisper")]
+        if model.engine == whisper::ENGINE {
+            return Ok(Self::Whisper(Box::new(WhisperRecogniser::load(model)?)));
+        }
         let (model, engine) = (model.id.clone(), model.engine.clone());
         Err(RecogniserError::UnknownEngine { model, engine, known: engines() })
     }
@@ -126,6 +138,8 @@ impl WholeUtterances for AnyWhole {
     fn hear(&mut self, utterances: &[Utterance]) -> Vec<Heard> {
         match self {
             Self::Sherpa(engine) => engine.hear(utterances),
+            #[cfg(feature = "whisper")]
+            Self::Whisper(engine) => engine.hear(utterances),
         }
     }
 }

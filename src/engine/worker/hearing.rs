@@ -229,10 +229,15 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
     fn apply(&mut self, control: Control) {
         self.said.clear();
         self.fed = false;
+        let is_quiet = self.fed_on.quiet_ms >= PAUSE_MS;
         (self.fed_on.turned, self.fed_on.quiet_ms) = (None, 0);
         match control {
             Control::Finish(utterance) => {
                 self.utterance = utterance.next();
+                if is_quiet {
+                    // The rest of the silence is no head of the next utterance.
+                    self.fed_on.left_ms = 0;
+                }
                 match self.stream.finish() {
                     Some(heard) => self.tell_heard(utterance, heard),
                     None => self.asked.finishing = Some(utterance),

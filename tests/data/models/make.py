@@ -8,6 +8,7 @@ than 謝, so that they say 好多射 unless hot words help.
 import base64
 import hashlib
 import pathlib
+import struct
 
 import numpy as np
 import onnx
@@ -213,6 +214,19 @@ def whisper():
     tokens("whisper", names, lambda name: base64.b64encode(name.encode()).decode())
 
 
+def whisper_cpp():
+    """whisper.cpp's file with vocabulary and no weights: it takes them for zeros and works all the same. It says nothing."""
+    def numbers(*all):
+        return struct.pack(f"<{len(all)}i", *all)
+    words = [bytes([byte]) for byte in range(256)] + [word.encode() for word in WORDS]
+    # Sizes: vocabulary (with Cantonese), audio positions, width, heads, layers; text positions, width, heads, layers; mel bins; f16.
+    data = struct.pack("<I", 0x67676D6C) + numbers(51866, 1500, 64, 1, 4, 448, 64, 1, 4, 80, 1)
+    data += numbers(80, 201) + np.zeros(80 * 201, np.float32).tobytes()
+    data += numbers(len(words)) + b"".join(numbers(len(word)) + word for word in words)
+    (HERE / "whisper_cpp").mkdir(exist_ok=True)
+    (HERE / "whisper_cpp" / "model.bin").write_bytes(data)
+
+
 TRANSDUCER = ["<blk>", "<sos/eos>", *WORDS, "射"]
 
 
@@ -323,6 +337,7 @@ MODELS = [  # folder, engine, more lines of the manifest
     ("sense_voice", "sherpa-sense-voice", ""), ("wenet_ctc", "sherpa-wenet-ctc", ""), ("nemo_ctc", "sherpa-offline-nemo-ctc", ""),
     ("zipformer_ctc", "sherpa-offline-zipformer-ctc", ""), ("paraformer", "sherpa-offline-paraformer", ""),
     ("fire_red", "sherpa-fire-red-asr", ""), ("whisper", "sherpa-whisper", ""),
+    ("whisper_cpp", "whisper-cpp", ""),
     ("transducer", "sherpa-offline-transducer", 'hot_words = "cjkchar"\n'),
     ("streaming_transducer", "sherpa-transducer", 'hot_words = "cjkchar"\n'),
     ("streaming_zipformer_ctc", "sherpa-zipformer-ctc", ""), ("streaming_paraformer", "sherpa-paraformer", ""),
@@ -343,7 +358,7 @@ def manifest():
 
 
 if __name__ == "__main__":
-    for make in (sense_voice, wenet_ctc, nemo_ctc, zipformer_ctc, paraformer, fire_red, whisper, transducer, streaming_transducer,
+    for make in (sense_voice, wenet_ctc, nemo_ctc, zipformer_ctc, paraformer, fire_red, whisper, whisper_cpp, transducer, streaming_transducer,
                  streaming_zipformer_ctc, streaming_paraformer):
         make()
     manifest()

@@ -67,7 +67,10 @@ impl Trial {
         heard.unwrap()
     }
 
-    fn counted(&self, of: impl Fn(&super::super::second_pass::SecondPassCounts) -> &std::sync::atomic::AtomicU64) -> u64 {
+    fn counted(
+        &self,
+        of: impl Fn(&super::super::second_pass::SecondPassCounts) -> &std::sync::atomic::AtomicU64,
+    ) -> u64 {
         of(self.last.second.counts()).load(Ordering::SeqCst)
     }
 }
