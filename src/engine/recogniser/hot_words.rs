@@ -1,5 +1,6 @@
-//! Hot words for sherpa-onnx's transducers, which lean towards them while they search. Only where the manifest says in which
-//! units the model's tokens are (`hot_words = ".."`): the library cannot tell, and other families take none.
+//! Hot words of a hotline, as engines take them. sherpa-onnx's transducers lean towards them while they search, only where the
+//! manifest says in which units the model's tokens are (`hot_words = ".."`), for the library cannot tell. Models of the language model
+//! kind have them in their prompt. Other families take none.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -65,6 +66,20 @@ impl HotWords {
     }
 }
 
+/// Hot words for a prompt, the first of them up to so many characters together; `None` for no words.
+pub(super) fn for_prompt(bias: &Bias, characters: usize) -> Option<String> {
+    let mut left = characters;
+    let words = bias.hot_words.iter().map(|(word, _)| word.replace(|c: char| c.is_control() || c == ',', " "));
+    let words = words.map(|word| word.trim().to_owned()).filter(|word| !word.is_empty());
+    let fitting = words.take_while(|word| {
+        let rest = left.checked_sub(word.chars().count() + 1);
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    });
+    let all: Vec<String> = fitting.collect();
+    (!all.is_empty()).then(|| all.join(","))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +105,14 @@ mod tests {
         assert_eq!(both.line(&bias(&[("plan 多", 0.5), ("好", 1.0)])).unwrap(), "PLAN 多 :0.75");
         assert_eq!(of(TokenUnit::Pieces, &[], false).line(&bias(&[("多", 1.0), ("plan", 1.0)])).unwrap(), "plan :1.50");
         assert_eq!(both.line(&Bias::default()), None);
+    }
+
+    #[test]
+    fn a_prompt_has_room_for_so_many() {
+        let bias = bias(&[("多謝", 1.0), (",\0", 1.0), ("plan b", 1.0), ("謝", 1.0)]);
+        assert_eq!(for_prompt(&bias, 100).unwrap(), "多謝,plan b,謝");
+        assert_eq!(for_prompt(&bias, 9).unwrap(), "多謝", "what does not fit ends it");
+        assert_eq!(for_prompt(&bias, 2), None);
+        assert_eq!(for_prompt(&Bias::default(), 100), None);
     }
 }

@@ -29,6 +29,14 @@ pub(super) struct Files {
     pub(super) hot_words: Option<(&'static str, Option<String>)>,
 }
 
+/// Hot words of one utterance, as its model takes them; for another model they end the process.
+pub(super) enum Words {
+    /// For the search of a transducer that was loaded for them.
+    Search(CString),
+    /// For the prompt of Qwen3-ASR.
+    Prompt(CString),
+}
+
 /// What the library says of an utterance.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct Answer {
@@ -115,11 +123,10 @@ impl Native {
         NonNull::new(recogniser.cast_mut()).map(|recogniser| Self { recogniser })
     }
 
-    /// What is said in each of these (16 kHz, -1 to 1), in one batch. Hot words only for a model that was loaded for them:
-    /// others end the process.
-    pub(super) fn hear<'a>(&self, utterances: impl Iterator<Item = (&'a [f32], Option<CString>)>) -> Vec<Answer> {
+    /// What is said in each of these (16 kHz, -1 to 1), in one batch.
+    pub(super) fn hear<'a>(&self, utterances: impl Iterator<Item = (&'a [f32], Option<Words>)>) -> Vec<Answer> {
         let streams: Vec<Option<Stream>> =
-            utterances.map(|(samples, words)| self.stream(samples, words.as_deref())).collect();
+            utterances.map(|(samples, words)| self.stream(samples, words.as_ref())).collect();
         let batch: Vec<*const sys::OfflineStream> =
             streams.iter().flatten().map(|stream| stream.0.as_ptr().cast_const()).collect();
         let count = i32::try_from(batch.len()).unwrap_or(0);
@@ -132,16 +139,22 @@ impl Native {
         streams.iter().map(|stream| stream.as_ref().map(Stream::answer).unwrap_or_default()).collect()
     }
 
-    fn stream(&self, samples: &[f32], hot_words: Option<&CStr>) -> Option<Stream> {
+    fn stream(&self, samples: &[f32], hot_words: Option<&Words>) -> Option<Stream> {
         let count = i32::try_from(samples.len()).ok()?;
         let recogniser = self.recogniser.as_ptr();
         // SAFETY: the recogniser is alive; the library copies the words and the `count` samples.
         unsafe {
             let stream = match hot_words {
-                Some(words) => sys::SherpaOnnxCreateOfflineStreamWithHotwords(recogniser, words.as_ptr()),
-                None => sys::SherpaOnnxCreateOfflineStream(recogniser),
+                Some(Words::Search(words)) => {
+                    sys::SherpaOnnxCreateOfflineStreamWithHotwords(recogniser, words.as_ptr())
+                }
+                Some(Words::Prompt(_)) | None => sys::SherpaOnnxCreateOfflineStream(recogniser),
             };
             let stream = Stream(NonNull::new(stream.cast_mut())?);
+            if let Some(Words::Prompt(words)) = hot_words {
+                let key = c"hotwords";
+                sys::SherpaOnnxOfflineStreamSetOption(stream.0.as_ptr(), key.as_ptr(), words.as_ptr());
+            }
             sys::SherpaOnnxAcceptWaveformOffline(stream.0.as_ptr(), RATE_HZ, samples.as_ptr(), count);
             Some(stream)
         }

@@ -3,22 +3,26 @@
 
 use std::ffi::CString;
 
-use super::hot_words::HotWords;
-use super::native::{Answer, Files, Native};
+use super::hot_words::{self, HotWords};
+use super::native::{Answer, Files, Native, Words};
 use super::whole::{Utterance, WholeUtterances};
 use super::{Heard, RecogniserError, text};
 use crate::engine::manifest::{Model, Role};
-use crate::speech::{Emotion, Language, SoundEvent, SpeechTags};
+use crate::speech::{Bias, Emotion, Language, SoundEvent, SpeechTags};
 
 /// Engines of the manifest that this adapter loads.
 pub const ENGINES: &str = "sherpa-sense-voice, sherpa-wenet-ctc, sherpa-whisper, sherpa-qwen3-asr, sherpa-fire-red-asr, \
                            sherpa-offline-paraformer, sherpa-offline-nemo-ctc, sherpa-offline-zipformer-ctc, \
                            sherpa-offline-transducer";
 
+/// Characters of hot words in a prompt: Qwen3-ASR's has room for 512 tokens, of which 30 s of speech are 390.
+const PROMPT: usize = 80;
+
 /// A loaded model. Stays on the thread that loaded it.
 pub struct OfflineRecogniser {
     native: Native,
     hot_words: Option<HotWords>,
+    has_prompt: bool,
 }
 
 impl OfflineRecogniser {
@@ -31,7 +35,15 @@ impl OfflineRecogniser {
             .as_ref()
             .map(|words| (words.unit(), words.pieces.as_ref().map(|path| path.to_string_lossy().into_owned())));
         let native = Native::load(&files).ok_or_else(|| RecogniserError::Refused(model.id.clone()))?;
-        Ok(Self { native, hot_words })
+        Ok(Self { native, hot_words, has_prompt: files.qwen3.is_some() })
+    }
+
+    fn words(&self, bias: &Bias) -> Option<Words> {
+        if self.has_prompt {
+            return CString::new(hot_words::for_prompt(bias, PROMPT)?).ok().map(Words::Prompt);
+        }
+        let line = self.hot_words.as_ref()?.line(bias)?;
+        CString::new(line).ok().map(Words::Search)
     }
 }
 
@@ -66,10 +78,7 @@ fn files(model: &Model) -> Result<Files, RecogniserError> {
 
 impl WholeUtterances for OfflineRecogniser {
     fn hear(&mut self, utterances: &[Utterance]) -> Vec<Heard> {
-        let each = utterances.iter().map(|utterance| {
-            let words = self.hot_words.as_ref().and_then(|words| words.line(&utterance.bias));
-            (&utterance.samples[..], words.and_then(|words| CString::new(words).ok()))
-        });
+        let each = utterances.iter().map(|utterance| (&utterance.samples[..], self.words(&utterance.bias)));
         self.native.hear(each).iter().map(heard).collect()
     }
 }
@@ -143,7 +152,6 @@ mod tests {
 
     use super::*;
     use crate::engine::test_speech;
-    use crate::speech::Bias;
 
     #[test]
     fn tags_are_read_where_they_stand() {
@@ -169,7 +177,7 @@ mod tests {
     /// The interfaces, by networks that say the same whatever they hear (`tests/data/models/make.py`).
     #[test]
     fn every_offline_interface_says_what_its_network_says() {
-        for interface in ["wenet-ctc", "nemo-ctc", "zipformer-ctc", "paraformer", "fire-red", "whisper"] {
+        for interface in ["wenet-ctc", "nemo-ctc", "zipformer-ctc", "paraformer", "fire-red", "whisper", "qwen3"] {
             let heard = constant(interface).hear(&[silence(60), silence(90)]);
             let texts: Vec<_> = heard.iter().map(|heard| (heard.text.as_str(), heard.language)).collect();
             assert_eq!(texts, [("好多謝", Some(Language::Cantonese)); 2], "{interface}");
@@ -181,8 +189,10 @@ mod tests {
         let hot_words = vec![("多謝".to_owned(), 1.0)];
         let biased = Arc::new(Bias { hot_words, ..Bias::default() });
         let utterances = [silence(60), Utterance::new(vec![0.0; 16_000], biased, Arc::default())];
-        let heard = constant("transducer").hear(&utterances);
-        assert_eq!(heard.iter().map(|heard| heard.text.as_str()).collect::<Vec<_>>(), ["好多射", "好多謝"]);
+        for (interface, want) in [("transducer", ["好多射", "好多謝"]), ("qwen3", ["好多謝", "多謝"])] {
+            let heard = constant(interface).hear(&utterances);
+            assert_eq!(heard.iter().map(|heard| heard.text.as_str()).collect::<Vec<_>>(), want, "{interface}");
+        }
     }
 
     #[test]

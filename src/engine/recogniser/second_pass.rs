@@ -20,6 +20,9 @@ pub(super) const UTTERANCES: usize = 64;
 /// Most utterances of one batch: on processors a batch costs what its utterances cost, and the first waits for the last.
 const BATCH: usize = 4;
 
+/// How far a second recogniser stands behind the first.
+const BEHIND: i32 = 5;
+
 /// How whole utterances are worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecondPassConfig {
@@ -122,6 +125,10 @@ fn work<W: WholeUtterances>(
     make: &dyn Fn() -> Result<W, RecogniserError>,
     ready: &Sender<Result<(), RecogniserError>>,
 ) {
+    // On Linux of this thread only: guesses and voice activity of all calls go first.
+    if rustix::process::nice(BEHIND).is_err() {
+        tracing::debug!("the second recogniser has the priority of the first");
+    }
     let mut engine = match make() {
         Ok(engine) => engine,
         // The starter waits for exactly one answer.

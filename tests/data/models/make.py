@@ -7,6 +7,7 @@ than 謝, so that they say 好多射 unless hot words help.
 """
 import base64
 import hashlib
+import json
 import pathlib
 import struct
 
@@ -214,6 +215,65 @@ def whisper():
     tokens("whisper", names, lambda name: base64.b64encode(name.encode()).decode())
 
 
+def byte_level(text):
+    """Bytes as the visible characters that byte-level vocabularies are written in."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in plain]
+    names = {byte: chr(byte) for byte in plain} | {byte: chr(256 + at) for at, byte in enumerate(hidden)}
+    return "".join(names[byte] for byte in text.encode())
+
+
+def qwen3():
+    """Says "language Cantonese<asr_text>好多謝"; where 謝 is among the hot words of its prompt, only 多謝."""
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|audio_start|>", "<|audio_end|>", "<|audio_pad|>", "<asr_text>"]
+    letters = [byte_level(chr(n)) for n in range(128)]
+    words = [byte_level(word) for word in ["language Cantonese", *WORDS]]
+    names = special + [name for name in letters if len(name) == 1] + words
+    ids = {name: at for at, name in enumerate(names)}
+    size, folder = len(names), HERE / "qwen3"
+    graph = Graph()
+    x = graph.take("input_features", ["N", "T", 128])
+    shorter = graph.do("Div", graph.do("Add", graph.size(x, 1), graph.number(7)), graph.number(8))
+    graph.give(graph.do("Expand", graph.constant(1.0), graph.join(graph.size(x, 0), shorter, graph.number(2))), "conv_out", ["N", "A", 2])
+    graph.save("qwen3", "conv-frontend.onnx", {})
+    graph = Graph()
+    conv = graph.take("conv_out", ["N", "A", 2])
+    graph.take("mask", ["N", "A"], TensorProto.BOOL)
+    graph.give(conv, "audio_features", ["N", "A", 2])
+    graph.save("qwen3", "encoder.onnx", {"hidden_size": 2})
+    graph = Graph()
+    given = graph.take("input_ids", ["N", "S"], LONG)
+    graph.take("audio_features", ["N", "A", 2])
+    graph.take("attention_mask", ["N", "S"], LONG)
+    graph.take("cache_position", ["S"], LONG)
+    graph.take("past_key_0", ["N", 512, 1, 1])
+    graph.take("past_value_0", ["N", 512, 1, 1])
+    # Each token has its next: after the prompt's last, a new line, comes the language.
+    line, said = ids[byte_level("\n")], ids[byte_level("language Cantonese")]
+    chain = [line, said, ids["<asr_text>"], *(ids[byte_level(word)] for word in WORDS), ids["<|im_end|>"]]
+    after = np.zeros((size, size), np.float32)
+    for before, token in zip(chain, chain[1:]):
+        after[before, token] = 10.0
+    logits = graph.do("Gather", graph.constant(after), given, axis=0)
+    # In a prompt (more than one token) that has 謝 in it, 多 comes at once.
+    hot = graph.do("Cast", graph.do("Equal", given, graph.constant(ids[byte_level(WORDS[2])], np.int64)), to=FLOAT)
+    hot = graph.do("ReduceMax", hot, keepdims=0)
+    prompt = graph.do("Cast", graph.do("Greater", graph.size(given, 1), graph.number(1)), to=FLOAT)
+    boost = graph.do("Mul", graph.do("Mul", hot, prompt), graph.constant(rows([ids[byte_level(WORDS[1])]], size, 50.0)[0]))
+    graph.give(graph.do("Add", logits, boost), "logits", ["N", "S", size])
+    delta = graph.do("Expand", graph.constant(0.0), graph.join(graph.size(given, 0), graph.size(given, 1), graph.number(1), graph.number(1)))
+    graph.give(delta, "key_delta_0", ["N", "S", 1, 1])
+    graph.give(delta, "value_delta_0", ["N", "S", 1, 1])
+    graph.save("qwen3", "decoder.onnx", {"vocab_size": size, "num_layers": 1, "max_total_len": 512})
+    (folder / "tokenizer").mkdir(exist_ok=True)
+    vocabulary = {name: at for name, at in ids.items() if name not in special}
+    (folder / "tokenizer" / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), "utf-8")
+    merges = "#version: 0.2\n" + "".join(f"{w[0]} {w[1]}\n{w[:2]} {w[2]}\n" for w in map(byte_level, WORDS))
+    (folder / "tokenizer" / "merges.txt").write_text(merges, "utf-8")
+    added = {str(ids[name]): {"content": name, "special": name.startswith("<|")} for name in special}
+    (folder / "tokenizer" / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": added}), "utf-8")
+
+
 def whisper_cpp():
     """whisper.cpp's file with vocabulary and no weights: it takes them for zeros and works all the same. It says nothing."""
     def numbers(*all):
@@ -337,7 +397,7 @@ MODELS = [  # folder, engine, more lines of the manifest
     ("sense_voice", "sherpa-sense-voice", ""), ("wenet_ctc", "sherpa-wenet-ctc", ""), ("nemo_ctc", "sherpa-offline-nemo-ctc", ""),
     ("zipformer_ctc", "sherpa-offline-zipformer-ctc", ""), ("paraformer", "sherpa-offline-paraformer", ""),
     ("fire_red", "sherpa-fire-red-asr", ""), ("whisper", "sherpa-whisper", ""),
-    ("whisper_cpp", "whisper-cpp", ""),
+    ("qwen3", "sherpa-qwen3-asr", ""), ("whisper_cpp", "whisper-cpp", ""),
     ("transducer", "sherpa-offline-transducer", 'hot_words = "cjkchar"\n'),
     ("streaming_transducer", "sherpa-transducer", 'hot_words = "cjkchar"\n'),
     ("streaming_zipformer_ctc", "sherpa-zipformer-ctc", ""), ("streaming_paraformer", "sherpa-paraformer", ""),
@@ -350,15 +410,15 @@ def manifest():
         name = "sense-voice-says-thanks" if folder == "sense_voice" else folder.replace("_", "-") + "-says-thanks"
         text += (f'\n[[model]]\nid = "{name}"\nkind = "recogniser"\nengine = "{engine}"\nlanguages = ["yue"]\nrate = 16000\n'
                  f'folder = "{folder}"\nlicence = "Apache-2.0 OR MIT"\ncommercial = "free"\nsource = "tests/data/models/make.py"\n{more}')
-        for file in sorted((HERE / folder).iterdir()):
-            data = file.read_bytes()
-            text += (f'\n[[model.file]]\nrole = "{file.name.split(".")[0]}"\nname = "{file.name}"\n'
+        for file in sorted(file for file in (HERE / folder).rglob("*") if file.is_file()):
+            data, name = file.read_bytes(), file.relative_to(HERE / folder)
+            text += (f'\n[[model.file]]\nrole = "{name.parts[0].split(".")[0]}"\nname = "{name}"\n'
                      f'sha256 = "{hashlib.sha256(data).hexdigest()}"\nbytes = {len(data)}\n')
     (HERE / "manifest.toml").write_text(text, "utf-8")
 
 
 if __name__ == "__main__":
-    for make in (sense_voice, wenet_ctc, nemo_ctc, zipformer_ctc, paraformer, fire_red, whisper, whisper_cpp, transducer, streaming_transducer,
+    for make in (sense_voice, wenet_ctc, nemo_ctc, zipformer_ctc, paraformer, fire_red, whisper, whisper_cpp, qwen3, transducer, streaming_transducer,
                  streaming_zipformer_ctc, streaming_paraformer):
         make()
     manifest()
