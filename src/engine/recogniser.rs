@@ -102,6 +102,16 @@ pub enum RecogniserError {
     /// Our own model.
     #[error("the small recogniser: {0}")]
     Ctc(#[from] ctc::CtcError),
+    /// This program was built without the engine.
+    #[error("model {model}: engine '{engine}' is not in this program; build it with `--features {feature}`")]
+    LeftOut {
+        /// Model id.
+        model: String,
+        /// Engine as written.
+        engine: String,
+        /// Cargo feature.
+        feature: &'static str,
+    },
     /// The native library refused the model.
     #[error("model {0}: the engine refused its files; run `tingwa models verify`")]
     Refused(String),

@@ -11,4 +11,5 @@ mod sim;
 
 /// Recognition in a process of its own: the real program, really killed.
 #[cfg(feature = "shell")]
+mod interfaces;
 mod recogniser_process;

@@ -1,12 +1,13 @@
 //! A real recogniser process that is really killed.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 use tingwa::audio::frame::WideFrame;
 use tingwa::engine::process::launcher::Launcher;
+use tingwa::engine::recogniser::second_pass::SecondPassConfig;
 use tingwa::engine::worker::{AudioFeed, EventKind, PoolConfig, RecogniserPool};
 use tingwa::ids::{CallId, UtteranceId};
 
@@ -47,8 +48,46 @@ fn say(feed: &mut AudioFeed, events: &Receiver<EventKind>, frames: &[WideFrame],
     }
 }
 
+/// The child is found among this process's children: one test at a time.
+static ONE_CHILD: Mutex<()> = Mutex::new(());
+
+#[test]
+fn a_second_recogniser_in_the_process_has_the_last_word() {
+    let _alone = ONE_CHILD.lock().unwrap_or_else(PoisonError::into_inner);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = std::env::temp_dir().join(format!("tingwa-two-pass-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let part = |file: &str| {
+        let path = root.join(file);
+        let inner = format!("folder = \"{}/", path.parent().unwrap().display());
+        std::fs::read_to_string(&path).unwrap().replace("folder = \"", &inner)
+    };
+    let manifest = folder.join("manifest.toml");
+    std::fs::write(&manifest, part("models/manifest.toml") + &part("tests/data/models/manifest.toml")).unwrap();
+    let launcher = Launcher {
+        program: env!("CARGO_BIN_EXE_tingwa").into(),
+        manifest,
+        recogniser: "tiny-trilingual".to_owned(),
+        second_pass: Some("sense-voice-says-thanks".to_owned()),
+        passes: SecondPassConfig { threads: 2, wait: PATIENCE },
+        vad: "silero-vad".to_owned(),
+        threads: 2,
+    };
+    let pool = RecogniserPool::start_processes(PoolConfig::default(), 1, Arc::new(launcher)).unwrap();
+    let (sender, events) = bounded(10_000);
+    let sink = Box::new(move |event: tingwa::engine::worker::EngineEvent| sender.send(event.kind).unwrap());
+    let mut feed = pool.open(CallId(ulid::Ulid(1)), Arc::default(), sink).unwrap();
+    let frames = tingwa::cli::models::read_as_call(&root.join("models/tiny-trilingual/sample/en-1.wav")).unwrap();
+    for utterance in [UtteranceId(1), UtteranceId(2)] {
+        assert_eq!(say(&mut feed, &events, &frames, utterance), "好多謝");
+    }
+    pool.shut_down();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 #[test]
 fn a_killed_process_is_replaced_and_the_call_is_heard_on() {
+    let _alone = ONE_CHILD.lock().unwrap_or_else(PoisonError::into_inner);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let launcher = Launcher {
         program: env!("CARGO_BIN_EXE_tingwa").into(),

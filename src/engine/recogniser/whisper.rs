@@ -16,9 +16,6 @@ use super::{Heard, RecogniserError, text};
 use crate::engine::manifest::{Model, Role};
 use crate::speech::{Bias, Language, SpeechTags};
 
-/// Its name in the manifest.
-pub const ENGINE: &str = "whisper-cpp";
-
 /// Vocabularies of fewer tokens than this have no token for Cantonese (large-v3 and its turbo have one).
 const VOCABULARY_WITH_CANTONESE: c_int = 51_866;
 /// Positions of the encoder a second of audio.

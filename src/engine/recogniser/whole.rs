@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::offline::{self, OfflineRecogniser};
 #[cfg(feature = "whisper")]
-use super::whisper::{self, WhisperRecogniser};
+use super::whisper::WhisperRecogniser;
 use super::{Heard, RecogniserError};
 use crate::audio::frame::WideFrame;
 use crate::engine::manifest::Model;
@@ -106,12 +106,12 @@ pub enum AnyWhole {
     Whisper(Box<WhisperRecogniser>),
 }
 
+/// The engine of the feature `whisper`, whether it is built in or not.
+const WHISPER: &str = "whisper-cpp";
+
 /// Names of all such engines.
 pub fn engines() -> String {
-    let known = offline::ENGINES.to_owned();
-    #[cfg(feature = "whisper")]
-    let known = format!("{known}, {}", whisper::ENGINE);
-    known
+    format!("{}, {WHISPER}", offline::ENGINES)
 }
 
 /// True for an engine of whole utterances.
@@ -125,12 +125,24 @@ impl AnyWhole {
         if offline::ENGINES.split(", ").any(|known| known == model.engine) {
             return Ok(Self::Sherpa(OfflineRecogniser::load(model)?));
         }
-        #[cfg(feature = "whisper")]
-        if model.engine == whisper::ENGINE {
-            return Ok(Self::Whisper(Box::new(WhisperRecogniser::load(model)?)));
+        if model.engine == WHISPER {
+            return Self::load_whisper(model);
         }
         let (model, engine) = (model.id.clone(), model.engine.clone());
         Err(RecogniserError::UnknownEngine { model, engine, known: engines() })
+    }
+}
+
+impl AnyWhole {
+    #[cfg(feature = "whisper")]
+    fn load_whisper(model: &Model) -> Result<Self, RecogniserError> {
+        Ok(Self::Whisper(Box::new(WhisperRecogniser::load(model)?)))
+    }
+
+    #[cfg(not(feature = "whisper"))]
+    fn load_whisper(model: &Model) -> Result<Self, RecogniserError> {
+        let (model, engine) = (model.id.clone(), model.engine.clone());
+        Err(RecogniserError::LeftOut { model, engine, feature: "whisper" })
     }
 }
 
