@@ -44,11 +44,13 @@ pub struct LocalEngines {
 }
 
 impl LocalEngines {
-    /// Looks both up.
+    /// Looks both up. `FIRST+SECOND` names two recognisers: one for guesses, one for the final text.
     pub fn of(manifest: &Manifest, recogniser: &str, vad: &str) -> Result<Self, ManifestError> {
-        let (recogniser, vad) = (manifest.model(recogniser)?.clone(), manifest.model(vad)?.clone());
+        let (first, second) = recogniser.split_once('+').map_or((recogniser, None), |(a, b)| (a, Some(b)));
+        let (recogniser, vad) = (manifest.model(first)?.clone(), manifest.model(vad)?.clone());
         let (gate, passes) = (Some(GateConfig::default()), SecondPassConfig::default());
-        Ok(Self { recogniser, second_pass: None, vad, gate, passes, shared: Arc::default() })
+        let engines = Self { recogniser, second_pass: None, vad, gate, passes, shared: Arc::default() };
+        engines.with_second_pass(manifest, second, passes)
     }
 
     /// With a second recogniser, where one is named.
@@ -58,7 +60,9 @@ impl LocalEngines {
         id: Option<&str>,
         passes: SecondPassConfig,
     ) -> Result<Self, ManifestError> {
-        self.second_pass = id.map(|id| manifest.model(id).cloned()).transpose()?;
+        if let Some(id) = id {
+            self.second_pass = Some(manifest.model(id)?.clone());
+        }
         self.passes = passes;
         Ok(self)
     }

@@ -37,7 +37,14 @@ fn hear(manifest: &Manifest, recogniser: &str, vad: &str, frames: &[WideFrame]) 
             EventKind::Hypothesis(guess) => println!("{at:7.2} s    {}", guess.text.reveal()),
             EventKind::Transcript(heard) => {
                 let language = heard.language.map_or("no language", |language| language.code());
-                println!("{at:7.2} s  = {}  [{language}]", heard.text.reveal());
+                let (emotion, event) = (heard.tags.emotion, heard.tags.event);
+                let tags =
+                    emotion.map(|tag| format!(", {tag:?}")).into_iter().chain(event.map(|tag| format!(", {tag:?}")));
+                println!(
+                    "{at:7.2} s  = {}  [{language}{}]",
+                    heard.text.reveal(),
+                    tags.collect::<String>().to_lowercase()
+                );
             }
             EventKind::Overloaded { .. } | EventKind::Interrupted | EventKind::Lost => println!("{at:7.2} s  {kind:?}"),
         }
