@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
 
 use super::protocol::{self, Report, Request, StreamId};
 use crate::engine::recogniser::RecogniserError;
@@ -91,6 +91,8 @@ struct Running<'a> {
     back_off: Duration,
     outage_since: Option<Instant>,
     calls: Vec<Call>,
+    /// The pool is gone, and all calls.
+    is_deserted: bool,
     last_stream: StreamId,
     biases: Vec<(String, u64, u32)>,
     bytes: Vec<u8>,
@@ -108,6 +110,7 @@ impl Bridge {
             back_off: Duration::ZERO,
             outage_since: Some(now),
             calls: Vec::new(),
+            is_deserted: false,
             last_stream: 0,
             biases: Vec::new(),
             bytes: Vec::with_capacity(1 << 16),
@@ -120,7 +123,7 @@ impl Bridge {
             return;
         }
         let _ = ready.send(Ok(()));
-        while !self.stop.load(Ordering::Acquire) {
+        while !self.stop.load(Ordering::Acquire) && !running.is_deserted {
             running.round();
         }
         running.lose_all();
@@ -165,8 +168,15 @@ impl Running<'_> {
             default(tick) => {}
         }
         let now = Instant::now();
-        while let Ok(intake) = self.bridge.opened.try_recv() {
-            self.admit(intake);
+        loop {
+            match self.bridge.opened.try_recv() {
+                Ok(intake) => self.admit(intake),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.is_deserted = self.calls.is_empty();
+                    break;
+                }
+            }
         }
         self.watch(now);
         self.forward(now);

@@ -183,6 +183,21 @@ fn without_a_child_calls_are_told_and_new_ones_refused() {
 }
 
 #[test]
+fn a_pool_that_is_dropped_ends_its_children() {
+    let (sockets, starting) = start(1);
+    let mut child = Child::of(&sockets);
+    child.say(&Report::Ready);
+    let pool = starting.join().unwrap().unwrap();
+    let (feed, _events) = open(&pool);
+    child.opened();
+    drop(pool);
+    drop(feed);
+    while let Ok(request) = protocol::read_request(&mut child.socket, &mut child.buffer) {
+        assert!(matches!(request, Request::Close { .. }));
+    }
+}
+
+#[test]
 fn a_child_that_cannot_load_stops_the_start() {
     let (sockets, starting) = start(1);
     drop(Child::of(&sockets));
