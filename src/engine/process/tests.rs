@@ -153,7 +153,9 @@ fn a_child_that_answers_nothing_is_replaced() {
     let pool = starting.join().unwrap().unwrap();
     let (mut feed, events) = open(&pool);
     child.opened();
-    feed.push(&frame(1));
+    for value in 1..=20 {
+        feed.push(&frame(value));
+    }
     until(&events, |kind| *kind == EventKind::Interrupted);
     let mut next = Child::of(&sockets);
     next.say(&Report::Ready);
