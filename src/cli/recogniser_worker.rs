@@ -3,11 +3,13 @@
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::CliError;
 use crate::engine::local::LocalEngines;
 use crate::engine::manifest::Manifest;
 use crate::engine::process::child;
+use crate::engine::recogniser::second_pass::SecondPassConfig;
 use crate::engine::worker::PoolConfig;
 
 /// What the gateway names.
@@ -22,6 +24,12 @@ pub struct RecogniserWorkerArgs {
     /// Id of a second recogniser for the final text
     #[arg(long)]
     second_pass: Option<String>,
+    /// Threads for whole utterances
+    #[arg(long, default_value_t = 1)]
+    second_pass_threads: usize,
+    /// Most time that a final text may take, ms
+    #[arg(long, default_value_t = 600)]
+    second_pass_wait_ms: u64,
     /// Voice activity model's id
     #[arg(long)]
     vad: String,
@@ -45,8 +53,11 @@ pub fn run(args: &RecogniserWorkerArgs) -> Result<ExitCode, CliError> {
     let failed = |error: Box<dyn std::error::Error>| CliError::Other(error);
     let manifest = Manifest::load(&args.manifest).map_err(|error| failed(error.into()))?;
     let engines = LocalEngines::of(&manifest, &args.recogniser, &args.vad).map_err(|error| failed(error.into()))?;
-    let engines =
-        engines.with_second_pass(&manifest, args.second_pass.as_deref()).map_err(|error| failed(error.into()))?;
+    let passes =
+        SecondPassConfig { threads: args.second_pass_threads, wait: Duration::from_millis(args.second_pass_wait_ms) };
+    let engines = engines
+        .with_second_pass(&manifest, args.second_pass.as_deref(), passes)
+        .map_err(|error| failed(error.into()))?;
     let config = PoolConfig { workers: args.threads, ..PoolConfig::default() };
     child::serve(socket, config, engines).map_err(|error| failed(error.into()))?;
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,9 @@
 //! What can be set about hearing and speaking: `[engine]`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::recogniser::second_pass::SecondPassConfig;
 use crate::settings::Section;
 
 /// Models, voices and how much of the machine they may take.
@@ -13,6 +15,8 @@ pub struct EngineConfig {
     pub recogniser: String,
     /// Id of a second recogniser, of whole utterances, whose text counts in the end.
     pub second_pass: Option<String>,
+    /// How whole utterances are worked on.
+    pub passes: SecondPassConfig,
     /// Id of the voice activity model.
     pub vad: String,
     /// Id of the synthesiser.
@@ -41,16 +45,23 @@ impl EngineConfig {
         let models_base = section.string("models_base");
         let second_pass = section.string("second_pass");
         let processes = section.integer("recogniser_processes", 0..=16).and_then(|n| usize::try_from(n).ok());
+        let wait = section.integer("second_pass_wait_ms", 0..=2_000).and_then(|ms| u64::try_from(ms).ok());
         let mut threads = |key: &str, otherwise: usize| {
             section.integer(key, 1..=64).and_then(|n| usize::try_from(n).ok()).unwrap_or(otherwise)
         };
         let (recogniser_threads, synthesiser_threads) =
             (threads("recogniser_threads", 1), threads("synthesiser_threads", 2));
+        let passes = SecondPassConfig::default();
+        let passes = SecondPassConfig {
+            threads: threads("second_pass_threads", passes.threads),
+            wait: wait.map_or(passes.wait, Duration::from_millis),
+        };
         section.finish();
         Self {
             manifest: manifest.into(),
             recogniser,
             second_pass,
+            passes,
             vad,
             synthesiser,
             recogniser_processes: processes.unwrap_or(1),

@@ -3,12 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::manifest::{Kind, Manifest, ManifestError, Model};
 use super::recogniser::any::AnyRecogniser;
-use super::recogniser::{Recogniser, RecogniserError};
+use super::recogniser::second_pass::{SecondPass, SecondPassConfig};
+use super::recogniser::two_pass::TwoPass;
+use super::recogniser::{Recogniser, RecogniserError, RecogniserStream, whole};
 use super::synthesiser::espeak::{Espeak, EspeakConfig};
 use super::synthesiser::{Cancel, Synthesiser, SynthesiserError, Words};
 use super::vad::gate::GateConfig;
@@ -21,8 +23,10 @@ use crate::speech::Language;
 /// A child that has not loaded its model by then is given up.
 pub const LOAD_LIMIT: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// Longer than any text takes, or nearly.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Makes the engines of each recogniser worker from two models of the manifest.
+/// Makes the engines of each recogniser worker from models of the manifest.
 #[derive(Clone, Debug)]
 pub struct LocalEngines {
     /// The recogniser.
@@ -33,21 +37,58 @@ pub struct LocalEngines {
     pub vad: Model,
     /// The cheap gate before voice activity; `None` runs the model on everything.
     pub gate: Option<GateConfig>,
+    /// How whole utterances are worked on.
+    pub passes: SecondPassConfig,
+    /// What works on whole utterances, for all workers: as long as one of them has it.
+    shared: Arc<Mutex<Weak<SecondPass>>>,
 }
 
 impl LocalEngines {
     /// Looks both up.
     pub fn of(manifest: &Manifest, recogniser: &str, vad: &str) -> Result<Self, ManifestError> {
         let (recogniser, vad) = (manifest.model(recogniser)?.clone(), manifest.model(vad)?.clone());
-        Ok(Self { recogniser, second_pass: None, vad, gate: Some(GateConfig::default()) })
+        let (gate, passes) = (Some(GateConfig::default()), SecondPassConfig::default());
+        Ok(Self { recogniser, second_pass: None, vad, gate, passes, shared: Arc::default() })
     }
-}
 
-impl LocalEngines {
     /// With a second recogniser, where one is named.
-    pub fn with_second_pass(mut self, manifest: &Manifest, id: Option<&str>) -> Result<Self, ManifestError> {
+    pub fn with_second_pass(
+        mut self,
+        manifest: &Manifest,
+        id: Option<&str>,
+        passes: SecondPassConfig,
+    ) -> Result<Self, ManifestError> {
         self.second_pass = id.map(|id| manifest.model(id).cloned()).transpose()?;
+        self.passes = passes;
         Ok(self)
+    }
+
+    /// Waits for every text of the second recogniser: for trials that go faster than a caller speaks.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.passes.wait = PATIENCE;
+        self
+    }
+
+    fn recogniser(&self) -> Result<AnyRecogniser, RecogniserError> {
+        let wait = self.passes.wait;
+        let both = match &self.second_pass {
+            None if whole::knows(&self.recogniser.engine) => TwoPass::alone(self.second(&self.recogniser)?, wait),
+            None => return AnyRecogniser::streaming(&self.recogniser),
+            Some(second) => TwoPass::new(AnyRecogniser::streaming(&self.recogniser)?, self.second(second)?, wait),
+        };
+        Ok(AnyRecogniser::TwoPass(Box::new(both)))
+    }
+
+    fn second(&self, model: &Model) -> Result<Arc<SecondPass>, RecogniserError> {
+        // What a panic left behind is whole: it is only ever replaced.
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(there) = shared.upgrade() {
+            return Ok(there);
+        }
+        let second = Arc::new(SecondPass::load(model, self.passes.threads)?);
+        *shared = Arc::downgrade(&second);
+        Ok(second)
     }
 }
 
@@ -56,10 +97,7 @@ impl EngineFactory for LocalEngines {
     type Vad = SileroVad;
 
     fn make(&self) -> Result<(AnyRecogniser, SileroVad), RecogniserError> {
-        Ok((
-            AnyRecogniser::load_both(&self.recogniser, self.second_pass.as_ref())?,
-            SileroVad::load(&self.vad, self.gate)?,
-        ))
+        Ok((self.recogniser()?, SileroVad::load(&self.vad, self.gate)?))
     }
 }
 
@@ -103,11 +141,13 @@ pub fn check_here(model: &Model) -> Result<(), CheckError> {
         Kind::Recogniser => {
             let recogniser = AnyRecogniser::load(model)?;
             let mut stream = recogniser.open(&Arc::default())?;
-            let silence = WideFrame::SILENCE;
-            for _ in 0..50 {
-                super::recogniser::RecogniserStream::accept(&mut stream, &silence);
-            }
+            (0..50).for_each(|_| stream.accept(&WideFrame::SILENCE));
             recogniser.decode(&mut [&mut stream]);
+            let mut heard = stream.finish();
+            while heard.is_none() {
+                std::thread::sleep(LOOK_AGAIN);
+                heard = stream.finished();
+            }
         }
         Kind::Vad => {
             let mut vad = SileroVad::load(model, None)?;
@@ -196,12 +236,9 @@ mod tests {
     fn guesses_are_the_first_recognisers_and_the_text_is_the_seconds() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
         let constant = Manifest::load(&folder.join("manifest.toml")).unwrap();
-        let engines = LocalEngines {
-            recogniser: test_speech::model("tiny-trilingual"),
-            second_pass: Some(constant.model("sense-voice-says-thanks").unwrap().clone()),
-            vad: test_speech::model("silero-vad"),
-            gate: Some(GateConfig::default()),
-        };
+        let engines = LocalEngines::of(&test_speech::manifest(), "tiny-trilingual", "silero-vad").unwrap().patient();
+        let passes = engines.passes;
+        let engines = engines.with_second_pass(&constant, Some("sense-voice-says-thanks"), passes).unwrap();
         let mut samples = vec![0; 8000];
         samples.extend(test_speech::say("i want to speak to an agent", Language::English));
         samples.extend([0; 4000]);
@@ -222,12 +259,7 @@ mod tests {
 
     #[test]
     fn a_call_is_heard_by_the_real_engines_through_the_pool() {
-        let engines = LocalEngines {
-            recogniser: test_speech::model("tiny-trilingual"),
-            second_pass: None,
-            vad: test_speech::model("silero-vad"),
-            gate: Some(GateConfig::default()),
-        };
+        let engines = LocalEngines::of(&test_speech::manifest(), "tiny-trilingual", "silero-vad").unwrap();
         let config = PoolConfig { tick: Duration::from_millis(1), ..PoolConfig::default() };
         let pool = RecogniserPool::start(config, engines).unwrap();
         let (sender, events) = crossbeam_channel::bounded(1000);

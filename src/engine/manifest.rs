@@ -68,10 +68,12 @@ pub enum Role {
     Phrases,
     /// Voices of a synthesiser.
     Voices,
+    /// Pieces of English words with their scores, for hot words.
+    Pieces,
 }
 
 impl Role {
-    const NAMES: [(&'static str, Self); 10] = [
+    const NAMES: [(&'static str, Self); 11] = [
         ("model", Self::Model),
         ("encoder", Self::Encoder),
         ("decoder", Self::Decoder),
@@ -82,10 +84,32 @@ impl Role {
         ("lexicon", Self::Lexicon),
         ("phrases", Self::Phrases),
         ("voices", Self::Voices),
+        ("bpe-vocab", Self::Pieces),
     ];
 
     fn name(self) -> &'static str {
         Self::NAMES.iter().find(|(_, role)| *role == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// What the tokens of a model are, for hot words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenUnit {
+    /// Chinese characters.
+    Characters,
+    /// Pieces of words.
+    Pieces,
+    /// Chinese characters, and pieces of English words.
+    Both,
+}
+
+impl TokenUnit {
+    const NAMES: [(&'static str, Self); 3] =
+        [("cjkchar", Self::Characters), ("bpe", Self::Pieces), ("cjkchar+bpe", Self::Both)];
+
+    /// Its name in the manifest, and in sherpa-onnx.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, unit)| *unit == self).map_or("", |(name, _)| name)
     }
 }
 
@@ -159,6 +183,8 @@ pub struct Model {
     pub voices: Vec<(Language, String)>,
     /// What was measured with it, the most telling first.
     pub measured: Vec<Measured>,
+    /// What its tokens are, where it takes hot words (transducers).
+    pub hot_words: Option<TokenUnit>,
 }
 
 impl Model {

@@ -31,13 +31,24 @@ pub(crate) mod test_speech {
     use super::synthesiser::{Cancel, Synthesiser, Words};
     use crate::speech::Language;
 
+    /// The repository's manifest.
+    pub(crate) fn manifest() -> Manifest {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DEFAULT_PATH);
+        Manifest::load(&path).unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// A model of the repository; fails with what to do where it is missing.
     pub(crate) fn model(id: &str) -> Model {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DEFAULT_PATH);
-        let model = Manifest::load(&path).and_then(|all| all.model(id).cloned());
-        let model = model.unwrap_or_else(|error| panic!("{error}"));
+        let model = manifest().model(id).cloned().unwrap_or_else(|error| panic!("{error}"));
         model.verify().unwrap_or_else(|error| panic!("{error}"));
         model
+    }
+
+    /// A network of `tests/data/models` that says the same whatever it hears.
+    pub(crate) fn constant(interface: &str) -> Model {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models/manifest.toml");
+        let model = Manifest::load(&path).and_then(|all| all.model(&format!("{interface}-says-thanks")).cloned());
+        model.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Speech at 8 kHz.

@@ -1,5 +1,5 @@
 //! What the gateway asks of a speech recogniser. Streaming engines guess while the caller speaks; an engine that only
-//! knows whole utterances keeps the audio and answers at [`RecogniserStream::finish`].
+//! knows whole utterances keeps the audio and answers some time after [`RecogniserStream::finish`].
 //!
 //! Not here: voice activity and endpointing (the turn decides when an utterance is over) and threads (see
 //! [`super::worker`]). Handles stay on the thread that made them, so nothing here is `Send`.
@@ -11,11 +11,16 @@ use crate::speech::{Bias, Language, SpeechTags};
 
 pub mod any;
 pub mod ctc;
+mod hot_words;
 mod native;
 pub mod offline;
+pub mod second_pass;
 pub mod sherpa;
 pub mod text;
 pub mod two_pass;
+#[cfg(feature = "whisper")]
+pub mod whisper;
+pub mod whole;
 
 /// What the engine makes of one utterance.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,10 +69,17 @@ pub trait RecogniserStream {
     /// The caller goes on speaking after a [`Self::pause`]: what was begun there is void.
     fn resume(&mut self) {}
 
-    /// Ends the utterance: decodes what is left, answers, and is ready for the next one.
-    fn finish(&mut self) -> Heard;
+    /// Ends the utterance: decodes what is left, and what is accepted from here on is of the next one. Answers with the text
+    /// where the engine has it; else it comes by [`Self::finished`].
+    fn finish(&mut self) -> Option<Heard>;
 
-    /// Forgets the utterance so far.
+    /// The text that [`Self::finish`] had not yet, once it is there; it must come within a few seconds. The next utterance is
+    /// not finished before.
+    fn finished(&mut self) -> Option<Heard> {
+        None
+    }
+
+    /// Forgets the utterance so far; one that was finished before still has its text.
     fn reset(&mut self);
 }
 

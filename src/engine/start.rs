@@ -51,7 +51,7 @@ pub fn check_models(config: &EngineConfig, manifest: &Manifest) -> Result<(), Ch
 /// Starts the recogniser processes, or threads where none are configured; returns when each has loaded its models.
 pub fn start_hearing(config: &EngineConfig, manifest: &Manifest) -> Result<RecogniserPool, RecogniserError> {
     let engines = LocalEngines::of(manifest, &config.recogniser, &config.vad)?;
-    let engines = engines.with_second_pass(manifest, config.second_pass.as_deref())?;
+    let engines = engines.with_second_pass(manifest, config.second_pass.as_deref(), config.passes)?;
     if config.recogniser_processes == 0 {
         return RecogniserPool::start(
             PoolConfig { workers: config.recogniser_threads, ..PoolConfig::default() },
@@ -63,6 +63,7 @@ pub fn start_hearing(config: &EngineConfig, manifest: &Manifest) -> Result<Recog
         manifest: config.manifest.clone(),
         recogniser: config.recogniser.clone(),
         second_pass: config.second_pass.clone(),
+        passes: config.passes,
         vad: config.vad.clone(),
         threads: config.recogniser_threads,
     };

@@ -55,6 +55,7 @@ fn a_killed_process_is_replaced_and_the_call_is_heard_on() {
         manifest: root.join("models/manifest.toml"),
         recogniser: "tiny-trilingual".to_owned(),
         second_pass: None,
+        passes: Default::default(),
         vad: "silero-vad".to_owned(),
         threads: 1,
     };

@@ -77,7 +77,7 @@ impl Account {
 impl Ear {
     /// Loads both models.
     pub fn load(manifest: &Manifest, recogniser: &str, vad: &str) -> Result<Self, RecogniserError> {
-        let engines = LocalEngines::of(manifest, recogniser, vad)?.make()?;
+        let engines = LocalEngines::of(manifest, recogniser, vad)?.patient().make()?;
         Ok(Self { id: recogniser.to_owned(), engines })
     }
 

@@ -62,7 +62,7 @@ pub fn run(args: &BenchArgs, manifest: &Manifest) -> Result<(), Box<dyn Error>> 
     let file = args.file.clone().unwrap_or_else(|| manifest.folder().join(SAMPLES));
     let recordings = read(&file)?;
     let (before, began) = (memory("VmRSS"), Instant::now());
-    let mut engines = LocalEngines::of(manifest, &args.id, &args.vad)?.make()?;
+    let mut engines = LocalEngines::of(manifest, &args.id, &args.vad)?.patient().make()?;
     let (loading, loaded) = (began.elapsed(), memory("VmRSS"));
     let mut bench = Bench::default();
     for _ in 0..args.rounds.max(1) {

@@ -23,7 +23,7 @@ pub fn run(manifest: &Manifest, recognisers: &[String], vad: &str, file: &Path) 
 }
 
 fn hear(manifest: &Manifest, recogniser: &str, vad: &str, frames: &[WideFrame]) -> Result<(), Box<dyn Error>> {
-    let mut engines = LocalEngines::of(manifest, recogniser, vad)?.make()?;
+    let mut engines = LocalEngines::of(manifest, recogniser, vad)?.patient().make()?;
     let mut voiced = false;
     let spent = rehearse(&mut engines, Feeding::default(), frames, &mut |at, kind| {
         let at = at as f64 / 1000.0;

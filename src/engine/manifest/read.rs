@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 
-use super::{Commercial, Kind, Licence, Manifest, ManifestError, Measured, Model, ModelFile, Origin, Role};
+use super::{Commercial, Kind, Licence, Manifest, ManifestError, Measured, Model, ModelFile, Origin, Role, TokenUnit};
 use crate::settings::{Problems, Section, Source};
 use crate::speech::Language;
 
@@ -44,6 +44,7 @@ fn read_model(section: &mut Section<'_>, folder: &Path) -> Option<Model> {
     let rate = section.required("rate", "samples a second", rate);
     let notes = section.string("notes").unwrap_or_default();
     let about_mb = section.integer("about_mb", 1..=1_000_000).and_then(|mb| u64::try_from(mb).ok());
+    let hot_words = section.string("hot_words").and_then(|text| among(section, "hot_words", &TokenUnit::NAMES, &text));
     let languages = read_languages(section);
     let root = section.string("folder").map_or_else(|| folder.to_path_buf(), |inner| folder.join(inner));
     let mut files = Vec::new();
@@ -76,6 +77,7 @@ fn read_model(section: &mut Section<'_>, folder: &Path) -> Option<Model> {
         about_mb,
         voices,
         measured,
+        hot_words,
     })
 }
 
@@ -150,12 +152,19 @@ fn read_measured(section: &mut Section<'_>) -> Option<Measured> {
 }
 
 fn one_of<T: Copy>(section: &mut Section<'_>, key: &str, names: &[(&str, T)]) -> Option<T> {
-    let all = names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let text = section.string(key);
-    let text = section.required(key, &format!("one of {all}"), text)?;
+    let text = section.required(key, &format!("one of {}", listed(names)), text)?;
+    among(section, key, names, &text)
+}
+
+fn listed<T>(names: &[(&str, T)]) -> String {
+    names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+fn among<T: Copy>(section: &mut Section<'_>, key: &str, names: &[(&str, T)], text: &str) -> Option<T> {
     let found = names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
     if found.is_none() {
-        section.problem(key, format_args!("expected one of {all}, found \"{text}\""));
+        section.problem(key, format_args!("expected one of {}, found \"{text}\"", listed(names)));
     }
     found
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::bridge::{Launch, Launched};
+use crate::engine::recogniser::second_pass::SecondPassConfig;
 use crate::engine::runtime;
 
 /// What the child shall load.
@@ -20,6 +21,8 @@ pub struct Launcher {
     pub recogniser: String,
     /// Id of a second recogniser for the final text.
     pub second_pass: Option<String>,
+    /// How whole utterances are worked on.
+    pub passes: SecondPassConfig,
     /// Id of the voice activity model.
     pub vad: String,
     /// Recogniser threads.
@@ -35,6 +38,8 @@ impl Launch for Launcher {
             .arg(&self.manifest)
             .args(["--recogniser", &self.recogniser, "--vad", &self.vad, "--threads", &self.threads.to_string()])
             .args(self.second_pass.iter().flat_map(|id| ["--second-pass", id]))
+            .args(["--second-pass-threads", &self.passes.threads.to_string()])
+            .args(["--second-pass-wait-ms", &self.passes.wait.as_millis().to_string()])
             .envs(runtime::VARIABLES)
             // The key that stops the gateway at a terminal is not for its children: it drains, and they go with it.
             .process_group(0)

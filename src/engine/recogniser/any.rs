@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::ctc::{self, CtcRecogniser, CtcStream};
-use super::offline::{self, OfflineRecogniser, OfflineStream};
+use super::second_pass::{SecondPass, SecondPassConfig};
 use super::sherpa::{self, SherpaRecogniser, SherpaStream};
-use super::two_pass::{SecondPass, TwoPass, TwoPassConfig, TwoPassStream};
-use super::{Heard, Recogniser, RecogniserError, RecogniserStream};
+use super::two_pass::{TwoPass, TwoPassStream};
+use super::{Heard, Recogniser, RecogniserError, RecogniserStream, whole};
 use crate::audio::frame::WideFrame;
 use crate::engine::manifest::Model;
 use crate::speech::Bias;
@@ -17,9 +17,7 @@ pub enum AnyRecogniser {
     Ctc(CtcRecogniser),
     /// Streaming models by sherpa-onnx.
     Sherpa(SherpaRecogniser),
-    /// Models of whole utterances by sherpa-onnx.
-    Offline(OfflineRecogniser),
-    /// A streaming one for guesses and one of whole utterances for the text.
+    /// One of whole utterances for the text, and mostly a streaming one for guesses.
     TwoPass(Box<TwoPass>),
 }
 
@@ -29,35 +27,38 @@ pub enum AnyStream {
     Ctc(Box<CtcStream>),
     /// Streaming models by sherpa-onnx.
     Sherpa(Box<SherpaStream>),
-    /// Models of whole utterances by sherpa-onnx.
-    Offline(OfflineStream),
-    /// A streaming one for guesses and one of whole utterances for the text.
+    /// One of whole utterances for the text, and mostly a streaming one for guesses.
     TwoPass(Box<TwoPassStream>),
 }
 
 impl AnyRecogniser {
-    /// Loads a model for guesses and, where there is one, a second for the final text.
-    pub fn load_both(model: &Model, second: Option<&Model>) -> Result<Self, RecogniserError> {
-        let first = Self::load(model)?;
-        let Some(second) = second else { return Ok(first) };
-        let second = SecondPass::load(second)?;
-        Ok(Self::TwoPass(Box::new(TwoPass::new(first, second, TwoPassConfig::default()))))
+    /// Checks the model's files against the manifest and loads it with the engine that it names, a streaming one or one of
+    /// whole utterances.
+    pub fn load(model: &Model) -> Result<Self, RecogniserError> {
+        if !whole::knows(&model.engine) {
+            return Self::streaming(model).map_err(|error| match error {
+                RecogniserError::UnknownEngine { model, engine, known } => {
+                    RecogniserError::UnknownEngine { model, engine, known: format!("{known}, {}", whole::engines()) }
+                }
+                other => other,
+            });
+        }
+        let config = SecondPassConfig::default();
+        let second = SecondPass::load(model, config.threads)?;
+        Ok(Self::TwoPass(Box::new(TwoPass::alone(Arc::new(second), config.wait))))
     }
 
-    /// Checks the model's files against the manifest and loads it with the engine that it names.
-    pub fn load(model: &Model) -> Result<Self, RecogniserError> {
+    /// The same for streaming engines only: those that can guess while the caller speaks.
+    pub fn streaming(model: &Model) -> Result<Self, RecogniserError> {
         match model.engine.as_str() {
             ctc::ENGINE => Ok(Self::Ctc(CtcRecogniser::load(model)?)),
             engine if sherpa::ENGINES.split(", ").any(|known| known == engine) => {
                 Ok(Self::Sherpa(SherpaRecogniser::load(model)?))
             }
-            engine if offline::ENGINES.split(", ").any(|known| known == engine) => {
-                Ok(Self::Offline(OfflineRecogniser::load(model)?))
-            }
             other => Err(RecogniserError::UnknownEngine {
                 model: model.id.clone(),
                 engine: other.to_owned(),
-                known: format!("{}, {}, {}", ctc::ENGINE, sherpa::ENGINES, offline::ENGINES),
+                known: format!("{}, {}", ctc::ENGINE, sherpa::ENGINES),
             }),
         }
     }
@@ -70,7 +71,6 @@ impl Recogniser for AnyRecogniser {
         Ok(match self {
             Self::Ctc(engine) => AnyStream::Ctc(Box::new(engine.open(bias)?)),
             Self::Sherpa(engine) => AnyStream::Sherpa(Box::new(engine.open(bias)?)),
-            Self::Offline(engine) => AnyStream::Offline(engine.open(bias)?),
             Self::TwoPass(engine) => AnyStream::TwoPass(Box::new(engine.open(bias)?)),
         })
     }
@@ -85,8 +85,6 @@ impl Recogniser for AnyRecogniser {
                 let mut batch: Vec<_> = streams.iter_mut().filter_map(|stream| stream.sherpa()).collect();
                 engine.decode(&mut batch);
             }
-            // Whole utterances are worked on at pauses and ends.
-            Self::Offline(_) => {}
             Self::TwoPass(engine) => {
                 let mut batch: Vec<_> = streams.iter_mut().filter_map(|stream| stream.two_pass()).collect();
                 engine.decode(&mut batch);
@@ -99,21 +97,21 @@ impl AnyStream {
     fn ctc(&mut self) -> Option<&mut CtcStream> {
         match self {
             Self::Ctc(stream) => Some(stream),
-            Self::Sherpa(_) | Self::Offline(_) | Self::TwoPass(_) => None,
+            Self::Sherpa(_) | Self::TwoPass(_) => None,
         }
     }
 
     fn sherpa(&mut self) -> Option<&mut SherpaStream> {
         match self {
             Self::Sherpa(stream) => Some(stream),
-            Self::Ctc(_) | Self::Offline(_) | Self::TwoPass(_) => None,
+            Self::Ctc(_) | Self::TwoPass(_) => None,
         }
     }
 
     fn two_pass(&mut self) -> Option<&mut TwoPassStream> {
         match self {
             Self::TwoPass(stream) => Some(stream),
-            Self::Ctc(_) | Self::Sherpa(_) | Self::Offline(_) => None,
+            Self::Ctc(_) | Self::Sherpa(_) => None,
         }
     }
 }
@@ -124,7 +122,6 @@ macro_rules! each {
         match $self {
             AnyStream::Ctc($stream) => $answer,
             AnyStream::Sherpa($stream) => $answer,
-            AnyStream::Offline($stream) => $answer,
             AnyStream::TwoPass($stream) => $answer,
         }
     };
@@ -147,8 +144,12 @@ impl RecogniserStream for AnyStream {
         each!(self, stream => stream.resume());
     }
 
-    fn finish(&mut self) -> Heard {
+    fn finish(&mut self) -> Option<Heard> {
         each!(self, stream => stream.finish())
+    }
+
+    fn finished(&mut self) -> Option<Heard> {
+        each!(self, stream => stream.finished())
     }
 
     fn reset(&mut self) {

@@ -24,6 +24,9 @@ pub(super) struct Files {
     pub(super) whisper: Option<[String; 2]>,
     pub(super) transducer: Option<[String; 3]>,
     pub(super) qwen3: Option<[String; 4]>,
+    pub(super) zipformer_ctc: Option<String>,
+    /// What the tokens are and, for pieces of words, their file: for a transducer that takes hot words.
+    pub(super) hot_words: Option<(&'static str, Option<String>)>,
 }
 
 /// What the library says of an utterance.
@@ -71,6 +74,12 @@ impl Native {
         config.feat_config.sample_rate = RATE_HZ;
         config.feat_config.feature_dim = 80;
         config.decoding_method = strings.keep("greedy_search");
+        if let Some((unit, pieces)) = &files.hot_words {
+            config.decoding_method = strings.keep("modified_beam_search");
+            config.max_active_paths = 4;
+            config.model_config.modeling_unit = strings.keep(unit);
+            config.model_config.bpe_vocab = strings.keep_option(pieces.as_ref());
+        }
         let model = &mut config.model_config;
         model.num_threads = 1;
         model.provider = strings.keep("cpu");
@@ -79,6 +88,7 @@ impl Native {
         model.sense_voice.language = strings.keep("auto");
         model.wenet_ctc.model = strings.keep_option(files.wenet_ctc.as_ref());
         model.nemo_ctc.model = strings.keep_option(files.nemo_ctc.as_ref());
+        model.zipformer_ctc.model = strings.keep_option(files.zipformer_ctc.as_ref());
         model.paraformer.model = strings.keep_option(files.paraformer.as_ref());
         if let Some([encoder, decoder]) = &files.fire_red {
             (model.fire_red_asr.encoder, model.fire_red_asr.decoder) = (strings.keep(encoder), strings.keep(decoder));
@@ -105,29 +115,61 @@ impl Native {
         NonNull::new(recogniser.cast_mut()).map(|recogniser| Self { recogniser })
     }
 
-    /// What is said in these samples (16 kHz, -1 to 1).
-    pub(super) fn hear(&self, samples: &[f32]) -> Answer {
-        let count = i32::try_from(samples.len()).unwrap_or(i32::MAX);
-        // SAFETY: the recogniser lives as long as `self`; the stream is made, used and destroyed here, on this thread; `samples`
-        // holds at least `count` values; the answer's text is read before it is given back.
+    /// What is said in each of these (16 kHz, -1 to 1), in one batch. Hot words only for a model that was loaded for them:
+    /// others end the process.
+    pub(super) fn hear<'a>(&self, utterances: impl Iterator<Item = (&'a [f32], Option<CString>)>) -> Vec<Answer> {
+        let streams: Vec<Option<Stream>> =
+            utterances.map(|(samples, words)| self.stream(samples, words.as_deref())).collect();
+        let batch: Vec<*const sys::OfflineStream> =
+            streams.iter().flatten().map(|stream| stream.0.as_ptr().cast_const()).collect();
+        let count = i32::try_from(batch.len()).unwrap_or(0);
+        if count > 0 {
+            // SAFETY: recogniser and streams are alive and used by this thread only; `batch` holds `count` of them.
+            unsafe {
+                sys::SherpaOnnxDecodeMultipleOfflineStreams(self.recogniser.as_ptr(), batch.as_ptr(), count);
+            }
+        }
+        streams.iter().map(|stream| stream.as_ref().map(Stream::answer).unwrap_or_default()).collect()
+    }
+
+    fn stream(&self, samples: &[f32], hot_words: Option<&CStr>) -> Option<Stream> {
+        let count = i32::try_from(samples.len()).ok()?;
+        let recogniser = self.recogniser.as_ptr();
+        // SAFETY: the recogniser is alive; the library copies the words and the `count` samples.
         unsafe {
-            let stream = sys::SherpaOnnxCreateOfflineStream(self.recogniser.as_ptr());
-            if stream.is_null() {
+            let stream = match hot_words {
+                Some(words) => sys::SherpaOnnxCreateOfflineStreamWithHotwords(recogniser, words.as_ptr()),
+                None => sys::SherpaOnnxCreateOfflineStream(recogniser),
+            };
+            let stream = Stream(NonNull::new(stream.cast_mut())?);
+            sys::SherpaOnnxAcceptWaveformOffline(stream.0.as_ptr(), RATE_HZ, samples.as_ptr(), count);
+            Some(stream)
+        }
+    }
+}
+
+/// One utterance within the library.
+struct Stream(NonNull<sys::OfflineStream>);
+
+impl Stream {
+    fn answer(&self) -> Answer {
+        // SAFETY: the stream is alive; the text is read before it is given back.
+        unsafe {
+            let text = sys::SherpaOnnxGetOfflineStreamResultAsJson(self.0.as_ptr());
+            if text.is_null() {
                 return Answer::default();
             }
-            sys::SherpaOnnxAcceptWaveformOffline(stream, RATE_HZ, samples.as_ptr(), count);
-            sys::SherpaOnnxDecodeOfflineStream(self.recogniser.as_ptr(), stream);
-            let text = sys::SherpaOnnxGetOfflineStreamResultAsJson(stream);
-            let answer = if text.is_null() {
-                Answer::default()
-            } else {
-                let read = serde_json::from_slice(CStr::from_ptr(text).to_bytes()).unwrap_or_default();
-                sys::SherpaOnnxDestroyOfflineStreamResultJson(text);
-                read
-            };
-            sys::SherpaOnnxDestroyOfflineStream(stream);
+            let answer = serde_json::from_slice(CStr::from_ptr(text).to_bytes()).unwrap_or_default();
+            sys::SherpaOnnxDestroyOfflineStreamResultJson(text);
             answer
         }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // SAFETY: made by the library, and nothing else holds it.
+        unsafe { sys::SherpaOnnxDestroyOfflineStream(self.0.as_ptr()) };
     }
 }
 

@@ -1,36 +1,37 @@
-//! Engines that know whole utterances only (SenseVoice, WenetSpeech-Yue, Whisper, Qwen3-ASR, FireRedASR ..), by sherpa-onnx. The audio
-//! of an utterance is kept; there are no guesses while it lasts.
-//!
-//! The work begins when the caller pauses ([`RecogniserStream::pause`]) and is thrown away when he goes on, so that the final text is
-//! mostly there when the utterance ends. It runs on the worker's thread: the other calls of that worker wait meanwhile (about 0.08 s a
-//! second of speech for SenseVoice), which is for lines with few calls at once, or several `recogniser_threads`.
+//! Engines that know whole utterances only (SenseVoice, WenetSpeech-Yue, Whisper, Qwen3-ASR, FireRedASR ..), by sherpa-onnx,
+//! several utterances in one batch.
 
-use std::rc::Rc;
-use std::sync::Arc;
+use std::ffi::CString;
 
+use super::hot_words::HotWords;
 use super::native::{Answer, Files, Native};
-use super::{Heard, Recogniser, RecogniserError, RecogniserStream, text};
-use crate::audio::frame::WideFrame;
+use super::whole::{Utterance, WholeUtterances};
+use super::{Heard, RecogniserError, text};
 use crate::engine::manifest::{Model, Role};
-use crate::speech::{Bias, Emotion, Language, SoundEvent, SpeechTags};
+use crate::speech::{Emotion, Language, SoundEvent, SpeechTags};
 
 /// Engines of the manifest that this adapter loads.
 pub const ENGINES: &str = "sherpa-sense-voice, sherpa-wenet-ctc, sherpa-whisper, sherpa-qwen3-asr, sherpa-fire-red-asr, \
-                           sherpa-offline-paraformer, sherpa-offline-nemo-ctc, sherpa-offline-transducer";
-/// Longest utterance that is kept, samples: 30 s. Of a longer one the beginning is lost.
-const LONGEST: usize = 30 * 16_000;
+                           sherpa-offline-paraformer, sherpa-offline-nemo-ctc, sherpa-offline-zipformer-ctc, \
+                           sherpa-offline-transducer";
 
 /// A loaded model. Stays on the thread that loaded it.
 pub struct OfflineRecogniser {
-    native: Rc<Native>,
+    native: Native,
+    hot_words: Option<HotWords>,
 }
 
 impl OfflineRecogniser {
     /// Checks the model's files against the manifest and loads it.
     pub fn load(model: &Model) -> Result<Self, RecogniserError> {
         model.verify()?;
-        let native = Native::load(&files(model)?).ok_or_else(|| RecogniserError::Refused(model.id.clone()))?;
-        Ok(Self { native: Rc::new(native) })
+        let mut files = files(model)?;
+        let hot_words = if files.transducer.is_some() { HotWords::of(model)? } else { None };
+        files.hot_words = hot_words
+            .as_ref()
+            .map(|words| (words.unit(), words.pieces.as_ref().map(|path| path.to_string_lossy().into_owned())));
+        let native = Native::load(&files).ok_or_else(|| RecogniserError::Refused(model.id.clone()))?;
+        Ok(Self { native, hot_words })
     }
 }
 
@@ -41,6 +42,7 @@ fn files(model: &Model) -> Result<Files, RecogniserError> {
         "sherpa-sense-voice" => files.sense_voice = Some(file(Role::Model)?),
         "sherpa-wenet-ctc" => files.wenet_ctc = Some(file(Role::Model)?),
         "sherpa-offline-nemo-ctc" => files.nemo_ctc = Some(file(Role::Model)?),
+        "sherpa-offline-zipformer-ctc" => files.zipformer_ctc = Some(file(Role::Model)?),
         "sherpa-offline-paraformer" => files.paraformer = Some(file(Role::Model)?),
         "sherpa-fire-red-asr" => files.fire_red = Some([file(Role::Encoder)?, file(Role::Decoder)?]),
         "sherpa-whisper" => files.whisper = Some([file(Role::Encoder)?, file(Role::Decoder)?]),
@@ -62,62 +64,13 @@ fn files(model: &Model) -> Result<Files, RecogniserError> {
     Ok(files)
 }
 
-impl Recogniser for OfflineRecogniser {
-    type Stream = OfflineStream;
-
-    fn open(&self, _bias: &Arc<Bias>) -> Result<OfflineStream, RecogniserError> {
-        Ok(OfflineStream { native: self.native.clone(), samples: Vec::new(), begun: None })
-    }
-
-    fn decode(&self, _streams: &mut [&mut OfflineStream]) {}
-}
-
-/// One caller.
-pub struct OfflineStream {
-    native: Rc<Native>,
-    samples: Vec<f32>,
-    /// What was made of the samples at the last pause.
-    begun: Option<Heard>,
-}
-
-impl OfflineStream {
-    fn hear(&self) -> Heard {
-        if self.samples.is_empty() {
-            return Heard { text: String::new(), language: None, confidence: 1.0, tags: SpeechTags::default() };
-        }
-        heard(&self.native.hear(&self.samples))
-    }
-}
-
-impl RecogniserStream for OfflineStream {
-    fn accept(&mut self, frame: &WideFrame) {
-        if self.samples.len() + frame.0.len() > LONGEST {
-            self.samples.drain(..frame.0.len());
-        }
-        self.samples.extend(frame.0.iter().map(|sample| f32::from(*sample) / 32768.0));
-    }
-
-    fn hypothesis(&self) -> &str {
-        ""
-    }
-
-    fn pause(&mut self) {
-        self.begun = Some(self.hear());
-    }
-
-    fn resume(&mut self) {
-        self.begun = None;
-    }
-
-    fn finish(&mut self) -> Heard {
-        let heard = self.begun.take().unwrap_or_else(|| self.hear());
-        self.reset();
-        heard
-    }
-
-    fn reset(&mut self) {
-        self.samples.clear();
-        self.begun = None;
+impl WholeUtterances for OfflineRecogniser {
+    fn hear(&mut self, utterances: &[Utterance]) -> Vec<Heard> {
+        let each = utterances.iter().map(|utterance| {
+            let words = self.hot_words.as_ref().and_then(|words| words.line(&utterance.bias));
+            (&utterance.samples[..], words.and_then(|words| CString::new(words).ok()))
+        });
+        self.native.hear(each).iter().map(heard).collect()
     }
 }
 
@@ -186,8 +139,11 @@ fn event(name: &str) -> Option<SoundEvent> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::engine::manifest::Manifest;
+    use crate::engine::test_speech;
+    use crate::speech::Bias;
 
     #[test]
     fn tags_are_read_where_they_stand() {
@@ -202,32 +158,40 @@ mod tests {
         assert_eq!(heard(&fields).tags.emotion, Some(Emotion::Sad));
     }
 
-    /// The interface, by a network that says the same whatever it hears (`tests/data/models/make.py`).
+    fn constant(interface: &str) -> OfflineRecogniser {
+        OfflineRecogniser::load(&test_speech::constant(interface)).unwrap()
+    }
+
+    fn silence(frames: usize) -> Utterance {
+        Utterance::new(vec![0.0; frames * 320], Arc::default(), Arc::default())
+    }
+
+    /// The interfaces, by networks that say the same whatever they hear (`tests/data/models/make.py`).
     #[test]
-    fn sense_voice_tells_language_emotion_and_event() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
-        let manifest = Manifest::load(&folder.join("manifest.toml")).unwrap();
-        let recogniser = OfflineRecogniser::load(manifest.model("sense-voice-says-thanks").unwrap()).unwrap();
-        let mut stream = recogniser.open(&Arc::default()).unwrap();
-        assert_eq!(stream.finish().text, "", "nothing was heard");
-        (0..50).for_each(|_| stream.accept(&WideFrame::SILENCE));
-        stream.pause();
-        stream.resume();
-        stream.accept(&WideFrame::SILENCE);
-        stream.pause();
-        let heard = stream.finish();
-        assert_eq!((heard.text.as_str(), heard.language), ("好多謝", Some(Language::Cantonese)));
-        assert_eq!(heard.tags, SpeechTags { emotion: Some(Emotion::Angry), event: Some(SoundEvent::Speech) });
-        assert_eq!(stream.finish().text, "", "the next utterance begins empty");
+    fn every_offline_interface_says_what_its_network_says() {
+        for interface in ["wenet-ctc", "nemo-ctc", "zipformer-ctc", "paraformer", "fire-red", "whisper"] {
+            let heard = constant(interface).hear(&[silence(60), silence(90)]);
+            let texts: Vec<_> = heard.iter().map(|heard| (heard.text.as_str(), heard.language)).collect();
+            assert_eq!(texts, [("好多謝", Some(Language::Cantonese)); 2], "{interface}");
+        }
     }
 
     #[test]
-    fn what_is_kept_of_an_utterance_is_bounded() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
-        let manifest = Manifest::load(&folder.join("manifest.toml")).unwrap();
-        let recogniser = OfflineRecogniser::load(manifest.model("sense-voice-says-thanks").unwrap()).unwrap();
-        let mut stream = recogniser.open(&Arc::default()).unwrap();
-        (0..2_000).for_each(|_| stream.accept(&WideFrame::SILENCE));
-        assert_eq!(stream.samples.len(), LONGEST);
+    fn each_hotline_has_its_own_hot_words_in_one_batch() {
+        let hot_words = vec![("多謝".to_owned(), 1.0)];
+        let biased = Arc::new(Bias { hot_words, ..Bias::default() });
+        let utterances = [silence(60), Utterance::new(vec![0.0; 16_000], biased, Arc::default())];
+        let heard = constant("transducer").hear(&utterances);
+        assert_eq!(heard.iter().map(|heard| heard.text.as_str()).collect::<Vec<_>>(), ["好多射", "好多謝"]);
+    }
+
+    #[test]
+    fn sense_voice_tells_language_emotion_and_event() {
+        let heard = constant("sense-voice").hear(&[silence(50), silence(80)]);
+        assert_eq!(heard.len(), 2);
+        for heard in heard {
+            assert_eq!((heard.text.as_str(), heard.language), ("好多謝", Some(Language::Cantonese)));
+            assert_eq!(heard.tags, SpeechTags { emotion: Some(Emotion::Angry), event: Some(SoundEvent::Speech) });
+        }
     }
 }

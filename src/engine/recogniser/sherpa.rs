@@ -4,12 +4,14 @@
 //! parallelism. A bad model file ends the whole process inside the library, so files are checked against the manifest
 //! before they are handed over, and `tingwa models verify` tries them in a child process.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use sherpa_onnx::{OnlineRecognizer, OnlineRecognizerConfig, OnlineStream};
 
+use super::hot_words::HotWords;
 use super::{Heard, Recogniser, RecogniserError, RecogniserStream, text};
 use crate::audio::frame::{WIDE_FRAME_SAMPLES, WideFrame};
 use crate::engine::manifest::{Model, Role};
@@ -21,9 +23,15 @@ const RATE_HZ: i32 = 16_000;
 /// Silence after the last frame, so that the model's look-ahead and the last chunk are complete: 0.5 s.
 static PADDING: [f32; 8000] = [0.0; 8000];
 
+/// Guesses that a search with hot words keeps.
+const PATHS: i32 = 4;
+
 /// A model that sherpa-onnx has loaded. Stays on the thread that loaded it.
 pub struct SherpaRecogniser {
     native: Rc<OnlineRecognizer>,
+    hot_words: Option<HotWords>,
+    /// It was said that hot words do not help.
+    told: Cell<bool>,
 }
 
 impl SherpaRecogniser {
@@ -53,9 +61,16 @@ impl SherpaRecogniser {
         parts.tokens = file(Role::Tokens)?;
         parts.num_threads = 1;
         config.enable_endpoint = false;
+        let hot_words = if model.engine == "sherpa-transducer" { HotWords::of(model)? } else { None };
         config.decoding_method = Some("greedy_search".to_owned());
+        if let Some(hot_words) = &hot_words {
+            config.decoding_method = Some("modified_beam_search".to_owned());
+            config.max_active_paths = PATHS;
+            config.model_config.modeling_unit = Some(hot_words.unit().to_owned());
+            config.model_config.bpe_vocab = hot_words.pieces.as_deref().map(path_text);
+        }
         let native = OnlineRecognizer::create(&config).ok_or_else(|| RecogniserError::Refused(model.id.clone()))?;
-        Ok(Self { native: Rc::new(native) })
+        Ok(Self { native: Rc::new(native), hot_words, told: Cell::new(false) })
     }
 }
 
@@ -66,10 +81,14 @@ fn path_text(path: &Path) -> String {
 impl Recogniser for SherpaRecogniser {
     type Stream = SherpaStream;
 
-    fn open(&self, _bias: &Arc<Bias>) -> Result<SherpaStream, RecogniserError> {
-        let stream = self.native.create_stream();
-        let samples = [0.0; WIDE_FRAME_SAMPLES];
-        Ok(SherpaStream { native: self.native.clone(), stream, samples, guess: String::new(), fresh: true })
+    fn open(&self, bias: &Arc<Bias>) -> Result<SherpaStream, RecogniserError> {
+        let hot_words = self.hot_words.as_ref().and_then(|words| words.line(bias)).map(String::into_boxed_str);
+        if self.hot_words.is_none() && !bias.hot_words.is_empty() && !self.told.replace(true) {
+            tracing::info!("this recogniser takes no hot words: those of the dialplans do not help it");
+        }
+        let stream = begin(&self.native, hot_words.as_deref());
+        let (native, samples) = (self.native.clone(), [0.0; WIDE_FRAME_SAMPLES]);
+        Ok(SherpaStream { native, stream, hot_words, samples, guess: String::new(), fresh: true })
     }
 
     fn decode(&self, streams: &mut [&mut SherpaStream]) {
@@ -94,10 +113,15 @@ impl Recogniser for SherpaRecogniser {
     }
 }
 
+fn begin(native: &OnlineRecognizer, hot_words: Option<&str>) -> OnlineStream {
+    hot_words.map_or_else(|| native.create_stream(), |words| native.create_stream_with_hotwords(words))
+}
+
 /// One caller.
 pub struct SherpaStream {
     native: Rc<OnlineRecognizer>,
     stream: OnlineStream,
+    hot_words: Option<Box<str>>,
     samples: [f32; WIDE_FRAME_SAMPLES],
     guess: String,
     fresh: bool,
@@ -124,7 +148,7 @@ impl RecogniserStream for SherpaStream {
         &self.guess
     }
 
-    fn finish(&mut self) -> Heard {
+    fn finish(&mut self) -> Option<Heard> {
         if !self.fresh {
             self.stream.accept_waveform(RATE_HZ, &PADDING);
             self.stream.set_option("is_final", "1");
@@ -136,14 +160,14 @@ impl RecogniserStream for SherpaStream {
         }
         let text = std::mem::take(&mut self.guess);
         self.reset();
-        Heard { language: text::language_of(&text), text, confidence: 1.0, tags: SpeechTags::default() }
+        Some(Heard { language: text::language_of(&text), text, confidence: 1.0, tags: SpeechTags::default() })
     }
 
     fn reset(&mut self) {
         self.guess.clear();
         if !self.fresh {
             // The library's own reset keeps frames that it has not worked on yet, and after input_finished there is none.
-            self.stream = self.native.create_stream();
+            self.stream = begin(&self.native, self.hot_words.as_deref());
             self.fresh = true;
         }
     }
@@ -188,10 +212,10 @@ mod tests {
                 recogniser.decode(&mut [&mut stream]);
                 guesses += usize::from(before != stream.hypothesis());
             }
-            let heard = stream.finish();
+            let heard = stream.finish().unwrap();
             assert!(heard.text.replace(' ', "").contains(units), "{text}: {}", heard.text);
             assert!(guesses >= 2, "{guesses} guesses");
-            assert_eq!(stream.finish().text, "", "the next utterance begins empty");
+            assert_eq!(stream.finish().unwrap().text, "", "the next utterance begins empty");
         }
     }
 
@@ -205,7 +229,7 @@ mod tests {
             .map(|frames| {
                 let mut stream = recogniser.open(&Arc::default()).unwrap();
                 frames.iter().for_each(|frame| stream.accept(frame));
-                stream.finish().text
+                stream.finish().unwrap().text
             })
             .collect();
         let mut streams: Vec<_> = calls.iter().map(|_| recogniser.open(&Arc::default()).unwrap()).collect();
@@ -216,7 +240,7 @@ mod tests {
             let mut batch: Vec<_> = streams.iter_mut().collect();
             recogniser.decode(&mut batch);
         }
-        let together: Vec<String> = streams.iter_mut().map(|stream| stream.finish().text).collect();
+        let together: Vec<String> = streams.iter_mut().map(|stream| stream.finish().unwrap().text).collect();
         assert_eq!(together, alone);
         assert!(alone.iter().all(|text| !text.is_empty()));
     }
@@ -226,7 +250,7 @@ mod tests {
         let recogniser = load();
         let mut stream = recogniser.open(&Arc::default()).unwrap();
         assert_eq!(
-            stream.finish(),
+            stream.finish().unwrap(),
             Heard { text: String::new(), language: None, confidence: 1.0, tags: SpeechTags::default() }
         );
         wide("i want to check my bill", Language::English).iter().for_each(|frame| stream.accept(frame));
@@ -234,7 +258,39 @@ mod tests {
         assert_ne!(stream.hypothesis(), "");
         stream.reset();
         assert_eq!(stream.hypothesis(), "");
-        assert_eq!(stream.finish().text, "");
+        assert_eq!(stream.finish().unwrap().text, "");
+    }
+
+    /// The other interfaces, by networks that say the same whatever they hear (`tests/data/models/make.py`).
+    #[test]
+    fn every_streaming_interface_says_what_its_network_says() {
+        let hot_words = vec![("多謝".to_owned(), 1.0), ("冇呢個字".to_owned(), 1.0)];
+        let biased = Arc::new(Bias { hot_words, ..Bias::default() });
+        let rows = [
+            ("streaming-zipformer-ctc", &Arc::default(), "好多謝"),
+            ("streaming-paraformer", &biased, "好多謝"),
+            ("streaming-transducer", &Arc::default(), "好多射"),
+            ("streaming-transducer", &biased, "好多謝"),
+        ];
+        for (id, bias, want) in rows {
+            let recogniser = SherpaRecogniser::load(&test_speech::constant(id)).unwrap();
+            let mut streams: Vec<_> = (0..3).map(|_| recogniser.open(bias).unwrap()).collect();
+            for round in 0..2 {
+                for _ in 0..75 {
+                    streams.iter_mut().for_each(|stream| stream.accept(&WideFrame::SILENCE));
+                    recogniser.decode(&mut streams.iter_mut().collect::<Vec<_>>());
+                }
+                for stream in &mut streams {
+                    assert!(want.starts_with(stream.hypothesis()), "{id}: {}", stream.hypothesis());
+                    let heard = stream.finish().unwrap();
+                    assert_eq!(
+                        (heard.text.as_str(), heard.language),
+                        (want, Some(Language::Cantonese)),
+                        "{id}, {round}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crossbeam_channel::TryRecvError;
 
 use super::{Control, EngineEvent, EventKind, Feeding, Intake};
 use crate::audio::frame::{FRAME_MS, WideFrame};
-use crate::engine::recogniser::{Recogniser, RecogniserStream};
+use crate::engine::recogniser::{Heard, Recogniser, RecogniserStream};
 use crate::engine::vad::{Vad, VadError};
 use crate::ids::UtteranceId;
 use crate::speech::{Hypothesis, Transcript, VoiceActivity};
@@ -39,6 +39,19 @@ struct FedOn {
     quiet_ms: u32,
 }
 
+/// What the call asks, and the frame that it is asked before.
+#[derive(Default)]
+struct Asked {
+    /// Next request, with the number of the frame that it comes before.
+    next: Option<(u64, Control)>,
+    /// A frame that was taken from the queue and comes after `due`.
+    frame: Option<(u64, WideFrame)>,
+    /// All before it is heard: it is its turn.
+    due: Option<Control>,
+    /// The utterance that has ended and whose text is not there yet. What is heard meanwhile is of the next one.
+    finishing: Option<UtteranceId>,
+}
+
 /// One call.
 pub(super) struct Hearing<R: Recogniser, V: Vad> {
     intake: Intake,
@@ -50,8 +63,7 @@ pub(super) struct Hearing<R: Recogniser, V: Vad> {
     utterance: UtteranceId,
     said: String,
     next: u64,
-    due: Option<Control>,
-    pending: Option<(u64, Control)>,
+    asked: Asked,
     activity: Vec<VoiceActivity>,
     /// True once the call has let go of its feed.
     pub(super) gone: bool,
@@ -71,8 +83,7 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
             utterance: UtteranceId::default(),
             said: String::new(),
             next: 0,
-            due: None,
-            pending: None,
+            asked: Asked::default(),
             activity: Vec::with_capacity(4),
             gone: false,
             fed: false,
@@ -86,31 +97,24 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
 
     /// Takes in what the call has pushed, up to the next control.
     pub(super) fn absorb(&mut self, vad: &mut V) -> Result<(), VadError> {
-        if self.due.is_some() {
+        if self.asked.due.is_some() {
             return Ok(());
         }
-        if self.pending.is_none() {
-            self.pending = self.intake.controls.try_recv().ok();
+        if self.asked.next.is_none() {
+            self.asked.next = self.intake.controls.try_recv().ok();
         }
         for _ in 0..FRAMES_PER_ROUND {
-            if let Some((after, control)) = self.pending
-                && self.next >= after
-            {
-                self.pending = None;
-                self.due = Some(control);
+            if self.is_due(self.next) {
                 return Ok(());
             }
-            match self.intake.frames.try_recv() {
-                Ok((number, frame)) => {
-                    // Frames that were dropped also stand before a control that comes after them.
-                    if let Some((after, control)) = self.pending
-                        && number >= after
-                    {
-                        self.pending = None;
-                        self.apply(control);
-                    }
-                    self.hear(number, &frame, vad)?;
+            let taken = self.asked.frame.take().map_or_else(|| self.intake.frames.try_recv(), Ok);
+            match taken {
+                // Frames that were dropped also stand before a control that comes after them.
+                Ok((number, frame)) if self.is_due(number) => {
+                    self.asked.frame = Some((number, frame));
+                    return Ok(());
                 }
+                Ok((number, frame)) => self.hear(number, &frame, vad)?,
                 Err(TryRecvError::Empty) => return Ok(()),
                 Err(TryRecvError::Disconnected) => {
                     self.gone = true;
@@ -119,6 +123,14 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the next request comes before this frame: then it is its turn.
+    fn is_due(&mut self, number: u64) -> bool {
+        if let Some((_, control)) = self.asked.next.take_if(|(before, _)| number >= *before) {
+            self.asked.due = Some(control);
+        }
+        self.asked.due.is_some()
     }
 
     fn hear(&mut self, number: u64, frame: &WideFrame, vad: &mut V) -> Result<(), VadError> {
@@ -189,46 +201,60 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
         }
     }
 
-    /// True where the call asked for something at this point of its audio.
+    /// True where the call waits for something.
     pub(super) fn is_asked(&self) -> bool {
-        self.due.is_some()
+        self.asked.due.is_some() || self.asked.finishing.is_some()
     }
 
-    /// Tells the guess where the last decode changed it, then does what the call asked for at this point. True where
-    /// something was done and more may be waiting behind it.
+    /// Tells the text of an utterance that has ended, once it is there; then the guess where the last decode changed it; then
+    /// does what the call asked for at this point. True where something was done and more may be waiting behind it.
     pub(super) fn answer(&mut self) -> bool {
-        self.fed = false;
+        let mut done = false;
+        if let Some(utterance) = self.asked.finishing {
+            let Some(heard) = self.stream.finished() else { return false };
+            self.tell_heard(utterance, heard);
+            done = true;
+        }
         if self.stream.hypothesis() != self.said {
             self.said.clear();
             self.said.push_str(self.stream.hypothesis());
             let hypothesis = Hypothesis { utterance: self.utterance, text: self.said.clone().into() };
             self.tell(EventKind::Hypothesis(hypothesis));
         }
-        let Some(control) = self.due.take() else { return false };
+        let Some(control) = self.asked.due.take() else { return done };
         self.apply(control);
         true
     }
 
     fn apply(&mut self, control: Control) {
         self.said.clear();
+        self.fed = false;
+        let is_quiet = self.fed_on.quiet_ms >= PAUSE_MS;
         (self.fed_on.turned, self.fed_on.quiet_ms) = (None, 0);
         match control {
             Control::Finish(utterance) => {
-                let heard = self.stream.finish();
                 self.utterance = utterance.next();
-                self.tell(EventKind::Transcript(Transcript {
-                    utterance,
-                    text: heard.text.into(),
-                    language: heard.language,
-                    confidence: heard.confidence,
-                    tags: heard.tags,
-                }));
+                if is_quiet {
+                    // The rest of the silence is no head of the next utterance.
+                    self.fed_on.left_ms = 0;
+                }
+                match self.stream.finish() {
+                    Some(heard) => self.tell_heard(utterance, heard),
+                    None => self.asked.finishing = Some(utterance),
+                }
             }
             Control::Restart(utterance) => {
                 self.stream.reset();
                 self.utterance = utterance;
             }
         }
+    }
+
+    fn tell_heard(&mut self, utterance: UtteranceId, heard: Heard) {
+        self.asked.finishing = None;
+        let Heard { text, language, confidence, tags } = heard;
+        let transcript = Transcript { utterance, text: text.into(), language, confidence, tags };
+        self.tell(EventKind::Transcript(transcript));
     }
 
     /// The last event of this call.

@@ -11,21 +11,28 @@ use crate::speech::{Bias, SpeechTags};
 /// Frames of a test carry one number: 0 is silence, 666 makes the recogniser panic.
 const PANIC: i16 = 666;
 
+/// The text of an utterance with this frame is there once `late` is free.
+const SLOW: i16 = 555;
+
 struct Counting {
     gate: Arc<std::sync::Mutex<()>>,
+    late: Arc<std::sync::Mutex<()>>,
 }
 
 struct CountingStream {
     frames: Vec<i16>,
     text: String,
     pauses: (u8, u8),
+    slow: Option<Heard>,
+    late: Arc<std::sync::Mutex<()>>,
 }
 
 impl Recogniser for Counting {
     type Stream = CountingStream;
 
     fn open(&self, _bias: &Arc<Bias>) -> Result<CountingStream, RecogniserError> {
-        Ok(CountingStream { frames: Vec::new(), text: String::new(), pauses: (0, 0) })
+        let (late, slow) = (self.late.clone(), None);
+        Ok(CountingStream { frames: Vec::new(), text: String::new(), pauses: (0, 0), slow, late })
     }
 
     fn decode(&self, streams: &mut [&mut CountingStream]) {
@@ -50,13 +57,22 @@ impl RecogniserStream for CountingStream {
     fn resume(&mut self) {
         self.pauses.1 += 1;
     }
-    fn finish(&mut self) -> Heard {
+    fn finish(&mut self) -> Option<Heard> {
         let mut text = format!("{:?}", self.frames);
         if let (paused @ 1.., resumed) = self.pauses {
             text = format!("paused {paused}, resumed {resumed}");
         }
+        let is_slow = self.frames.contains(&SLOW);
         self.reset();
-        Heard { text, language: None, confidence: 0.5, tags: SpeechTags::default() }
+        let heard = Heard { text, language: None, confidence: 0.5, tags: SpeechTags::default() };
+        if is_slow {
+            self.slow = Some(heard);
+            return None;
+        }
+        Some(heard)
+    }
+    fn finished(&mut self) -> Option<Heard> {
+        self.late.try_lock().ok().and_then(|_| self.slow.take())
     }
     fn reset(&mut self) {
         self.frames.clear();
@@ -81,6 +97,7 @@ impl Vad for LoudIsVoice {
 struct Factory {
     made: Arc<AtomicUsize>,
     gate: Arc<std::sync::Mutex<()>>,
+    late: Arc<std::sync::Mutex<()>>,
 }
 
 impl EngineFactory for Factory {
@@ -88,7 +105,7 @@ impl EngineFactory for Factory {
     type Vad = LoudIsVoice;
     fn make(&self) -> Result<(Counting, LoudIsVoice), RecogniserError> {
         self.made.fetch_add(1, Ordering::SeqCst);
-        Ok((Counting { gate: self.gate.clone() }, LoudIsVoice))
+        Ok((Counting { gate: self.gate.clone(), late: self.late.clone() }, LoudIsVoice))
     }
 }
 
@@ -199,6 +216,33 @@ fn a_recogniser_is_told_of_pauses_within_an_utterance() {
     }
     feed.finish(UtteranceId(1));
     assert!(transcript(&events).1.starts_with('['), "nothing of it in the next utterance");
+}
+
+#[test]
+fn a_text_that_is_late_holds_up_its_own_call_only() {
+    let factory = Factory::default();
+    let pool = RecogniserPool::start(config(Feeding::Always), factory.clone()).unwrap();
+    let (mut slow, events) = open(&pool, 1);
+    let (mut other, others) = open(&pool, 2);
+    let held = factory.late.lock().unwrap();
+    slow.push(&frame(SLOW));
+    slow.finish(UtteranceId(0));
+    slow.push(&frame(2));
+    slow.restart(UtteranceId(5));
+    slow.push(&frame(3));
+    slow.finish(UtteranceId(5));
+    other.push(&frame(4));
+    other.finish(UtteranceId(0));
+    assert_eq!(transcript(&others), (0, "[4]".to_owned()), "the worker goes on");
+    let before = until(&events, |kind| matches!(kind, EventKind::Voice(_)));
+    until(&events, |kind| matches!(kind, EventKind::Voice(_)));
+    assert!(!before.iter().any(|kind| matches!(kind, EventKind::Transcript(_))));
+    drop(held);
+    let after = until(&events, |kind| matches!(kind, EventKind::Transcript(_)));
+    assert_eq!(after.len(), 1, "no guess of the next utterance before this one's text: {after:?}");
+    let Some(EventKind::Transcript(late)) = after.last() else { panic!() };
+    assert_eq!((late.utterance, late.text.reveal().as_str()), (UtteranceId(0), "[555]"));
+    assert_eq!(transcript(&events), (5, "[3]".to_owned()), "and in order");
 }
 
 #[test]

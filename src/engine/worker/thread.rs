@@ -142,6 +142,7 @@ impl<F: EngineFactory> Worker<F> {
             let mut fed: Vec<&mut R::Stream> = hearings.iter_mut().filter(|h| h.fed).map(Hearing::stream).collect();
             engines.0.decode(&mut fed);
             for hearing in hearings.iter_mut().filter(|h| h.fed) {
+                hearing.fed = false;
                 hearing.answer();
             }
             let before = hearings.len();

@@ -200,9 +200,9 @@ impl RecogniserStream for CtcStream {
         &self.guess
     }
 
-    fn finish(&mut self) -> Heard {
+    fn finish(&mut self) -> Option<Heard> {
         if self.fresh {
-            return Heard { text: String::new(), language: None, confidence: 1.0, tags: SpeechTags::default() };
+            return Some(Heard::nothing());
         }
         for _ in 0..PADDING_FRAMES {
             self.accept(&WideFrame::SILENCE);
@@ -215,7 +215,7 @@ impl RecogniserStream for CtcStream {
         let text = write(&found.words, &shared.lexicon);
         let language = language(&found.words, &shared.lexicon);
         self.reset();
-        Heard { text, language, confidence: confidence(&found), tags: SpeechTags::default() }
+        Some(Heard { text, language, confidence: confidence(&found), tags: SpeechTags::default() })
     }
 
     fn reset(&mut self) {

@@ -118,13 +118,13 @@ fn hears_hotline_sentences_and_guesses_while_they_are_said() {
             recogniser.decode(&mut [&mut stream]);
             guesses += usize::from(before != stream.hypothesis());
         }
-        let heard = stream.finish();
+        let heard = stream.finish().unwrap();
         let errors = score::compare(text, &heard.text);
         assert!(errors.rate() < 0.3, "{text}: {}", heard.text);
         assert!(guesses >= 2, "{guesses} guesses");
         assert_eq!(heard.language, Some(language), "{}", heard.text);
         assert!((0.0..=1.0).contains(&heard.confidence));
-        assert_eq!(stream.finish().text, "", "the next utterance begins empty");
+        assert_eq!(stream.finish().unwrap().text, "", "the next utterance begins empty");
     }
 }
 
@@ -137,7 +137,7 @@ fn many_callers_in_one_batch_hear_what_each_hears_alone() {
     let alone = |frames: &Vec<WideFrame>| {
         let mut stream = open();
         frames.iter().for_each(|frame| stream.accept(frame));
-        stream.finish().text
+        stream.finish().unwrap().text
     };
     let alone: Vec<String> = calls.iter().map(alone).collect();
     let mut streams: Vec<_> = calls.iter().map(|_| open()).collect();
@@ -148,6 +148,6 @@ fn many_callers_in_one_batch_hear_what_each_hears_alone() {
         let mut batch: Vec<_> = streams.iter_mut().collect();
         recogniser.decode(&mut batch);
     }
-    let together: Vec<String> = streams.iter_mut().map(|stream| stream.finish().text).collect();
+    let together: Vec<String> = streams.iter_mut().map(|stream| stream.finish().unwrap().text).collect();
     assert_eq!(together, alone);
 }
