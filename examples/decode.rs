@@ -17,7 +17,7 @@ use tingwa::audio::frame::Frame;
 use tingwa::audio::resample::Upsampler8To16;
 use tingwa::engine::recogniser::ctc::CtcRecogniser;
 use tingwa::engine::recogniser::ctc::beam::BeamConfig;
-use tingwa::engine::recogniser::{Recogniser, RecogniserStream};
+use tingwa::engine::recogniser::{Heard, Recogniser, RecogniserStream};
 use tingwa::engine::score::{Errors, compare};
 
 fn main() -> Result<(), Box<dyn Error>> {

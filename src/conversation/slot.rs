@@ -3,6 +3,7 @@
 
 use crate::conversation::normalise::{Token, Views};
 use crate::conversation::readings::Readings;
+use crate::conversation::written;
 use crate::dialplan::schema::SlotKind;
 use crate::speech::Language;
 
@@ -43,36 +44,14 @@ pub fn most_digits(kind: SlotKind) -> usize {
     }
 }
 
+/// As in a written text; an answer may also say 兩 for a digit.
 fn han_digit(c: char) -> Option<char> {
-    Some(match c {
-        '零' | '〇' | '洞' | '圈' => '0',
-        '一' | '幺' | '壹' => '1',
-        '二' | '兩' | '貳' => '2',
-        '三' => '3',
-        '四' => '4',
-        '五' => '5',
-        '六' => '6',
-        '七' => '7',
-        '八' => '8',
-        '九' => '9',
-        _ => return None,
-    })
-}
-
-fn word_digit(word: &str) -> Option<char> {
-    Some(match word {
-        "zero" | "oh" | "o" => '0',
-        "one" => '1',
-        "two" => '2',
-        "three" => '3',
-        "four" => '4',
-        "five" => '5',
-        "six" => '6',
-        "seven" => '7',
-        "eight" => '8',
-        "nine" => '9',
-        _ => return None,
-    })
+    match c {
+        '兩' => Some('2'),
+        '壹' => Some('1'),
+        '貳' => Some('2'),
+        c => written::han_digit(c),
+    }
 }
 
 /// All digits that were said, in order; "double five" and "triple one" count.
@@ -92,7 +71,7 @@ pub fn digits(said: &Views) -> String {
                     "triple" => 3,
                     _ => times,
                 };
-                word_digit(word)
+                written::word_digit(word)
             }
         };
         if let Some(digit) = digit {

@@ -21,7 +21,8 @@ fn said_digit(said: &[Tok], at: usize) -> Option<(usize, char, usize)> {
     Some((times, digit, 2))
 }
 
-fn han_digit(c: char) -> Option<char> {
+/// The digit that a Chinese character is when digits are read one by one.
+pub(crate) fn han_digit(c: char) -> Option<char> {
     Some(match c {
         '零' | '〇' | '洞' | '圈' => '0',
         '一' | '幺' => '1',
@@ -37,7 +38,8 @@ fn han_digit(c: char) -> Option<char> {
     })
 }
 
-fn word_digit(word: &str) -> Option<char> {
+/// The digit that an English word is.
+pub(crate) fn word_digit(word: &str) -> Option<char> {
     Some(match word {
         "zero" | "oh" | "o" => '0',
         "one" => '1',

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
 
 use super::protocol::{self, Report, Request, StreamId};
 use crate::engine::recogniser::RecogniserError;
@@ -25,6 +25,8 @@ use crate::speech::{Bias, Hypothesis};
 pub const OUTAGE_LIMIT: Duration = Duration::from_secs(4);
 /// A child that answers nothing for so long although it is given audio is taken for dead.
 const SILENCE_LIMIT: Duration = Duration::from_millis(1_500);
+/// So many frames without an answer are more than a voice activity window that is not full yet (a caller on hold sends none).
+const SILENCE_FRAMES: usize = 10;
 /// A child may take so long to load its models.
 const LOAD_LIMIT: Duration = Duration::from_secs(60);
 /// A write that takes longer means that the child does not read.
@@ -33,6 +35,8 @@ const BACK_OFF_FIRST: Duration = Duration::from_millis(250);
 const BACK_OFF_MOST: Duration = Duration::from_secs(10);
 /// After so long without an end a child counts as healthy, and the next one is started at once again.
 const HEALTHY: Duration = Duration::from_secs(60);
+/// How often a bridge without calls looks at its timers.
+const IDLE_TICK: Duration = Duration::from_millis(50);
 /// Reports of a child that wait for the bridge; when full the child waits.
 const REPORTS: usize = 4_096;
 
@@ -62,7 +66,27 @@ type Numbered = (u64, News);
 enum Link {
     Down { until: Instant },
     Loading { launched: Launched, since: Instant },
-    Up { launched: Launched, since: Instant, unanswered_since: Option<Instant> },
+    Up { launched: Launched, since: Instant, unanswered: Unanswered },
+}
+
+/// Frames that the child was given since it last said anything.
+#[derive(Clone, Copy, Debug, Default)]
+struct Unanswered {
+    since: Option<Instant>,
+    frames: usize,
+}
+
+impl Unanswered {
+    fn add(&mut self, now: Instant, frames: usize) {
+        if frames > 0 {
+            self.since.get_or_insert(now);
+            self.frames += frames;
+        }
+    }
+
+    fn is_too_much(&self, now: Instant) -> bool {
+        self.frames >= SILENCE_FRAMES && self.since.is_some_and(|since| now.duration_since(since) > SILENCE_LIMIT)
+    }
 }
 
 struct Call {
@@ -91,6 +115,8 @@ struct Running<'a> {
     back_off: Duration,
     outage_since: Option<Instant>,
     calls: Vec<Call>,
+    /// The pool is gone, and all calls.
+    is_deserted: bool,
     last_stream: StreamId,
     biases: Vec<(String, u64, u32)>,
     bytes: Vec<u8>,
@@ -108,6 +134,7 @@ impl Bridge {
             back_off: Duration::ZERO,
             outage_since: Some(now),
             calls: Vec::new(),
+            is_deserted: false,
             last_stream: 0,
             biases: Vec::new(),
             bytes: Vec::with_capacity(1 << 16),
@@ -120,7 +147,7 @@ impl Bridge {
             return;
         }
         let _ = ready.send(Ok(()));
-        while !self.stop.load(Ordering::Acquire) {
+        while !self.stop.load(Ordering::Acquire) && !running.is_deserted {
             running.round();
         }
         running.lose_all();
@@ -152,7 +179,8 @@ impl Running<'_> {
     }
 
     fn round(&mut self) {
-        let tick = self.bridge.config.tick;
+        // Half a worker's tick, as frames wait here and there. Without calls only timers are looked at; an opened call wakes it.
+        let tick = if self.calls.is_empty() { IDLE_TICK } else { self.bridge.config.tick / 2 };
         select! {
             recv(self.news.1) -> news => if let Ok((generation, news)) = news {
                 self.hear(generation, news);
@@ -165,8 +193,15 @@ impl Running<'_> {
             default(tick) => {}
         }
         let now = Instant::now();
-        while let Ok(intake) = self.bridge.opened.try_recv() {
-            self.admit(intake);
+        loop {
+            match self.bridge.opened.try_recv() {
+                Ok(intake) => self.admit(intake),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.is_deserted = self.calls.is_empty();
+                    break;
+                }
+            }
         }
         self.watch(now);
         self.forward(now);
@@ -183,7 +218,7 @@ impl Running<'_> {
             Link::Loading { since, .. } if now.duration_since(*since) > LOAD_LIMIT => {
                 self.broken(now, "it does not load its models");
             }
-            Link::Up { unanswered_since: Some(since), .. } if now.duration_since(*since) > SILENCE_LIMIT => {
+            Link::Up { unanswered, .. } if unanswered.is_too_much(now) => {
                 self.broken(now, "it answers nothing");
             }
             Link::Up { since, .. } if self.back_off > Duration::ZERO && now.duration_since(*since) > HEALTHY => {
@@ -234,10 +269,12 @@ impl Running<'_> {
         }
         let report = match news {
             News::Report(report) => report,
+            // Of one that was ended from here nothing more is to be said.
+            News::Ended if matches!(self.link, Link::Down { .. }) => return,
             News::Ended => return self.broken(Instant::now(), "it ended"),
         };
-        if let Link::Up { unanswered_since, .. } = &mut self.link {
-            *unanswered_since = None;
+        if let Link::Up { unanswered, .. } = &mut self.link {
+            *unanswered = Unanswered::default();
         }
         let (stream, kind) = match report {
             Report::Ready => return self.up(Instant::now()),
@@ -262,7 +299,7 @@ impl Running<'_> {
             return;
         };
         tracing::info!(load_ms = now.duration_since(since).as_millis(), "a recogniser process is up");
-        self.link = Link::Up { launched, since: now, unanswered_since: None };
+        self.link = Link::Up { launched, since: now, unanswered: Unanswered::default() };
         self.outage_since = None;
         self.biases.clear();
         self.bridge.alive.store(true, Ordering::Release);
@@ -332,7 +369,7 @@ impl Running<'_> {
 
     /// Everything that the calls have for the child, in one write.
     fn forward(&mut self, now: Instant) {
-        let Link::Up { launched, unanswered_since, .. } = &mut self.link else {
+        let Link::Up { launched, unanswered, .. } = &mut self.link else {
             self.calls.iter_mut().for_each(Call::skip);
             self.bytes.clear();
             return;
@@ -344,9 +381,7 @@ impl Running<'_> {
         if self.bytes.is_empty() {
             return;
         }
-        if frames > 0 && unanswered_since.is_none() {
-            *unanswered_since = Some(now);
-        }
+        unanswered.add(now, frames);
         let written = launched.socket.write_all(&self.bytes);
         self.bytes.clear();
         if written.is_err() {
@@ -363,6 +398,10 @@ impl Running<'_> {
             }
             !call.is_gone()
         });
+        // What calls that are gone still had to hear is no sign of anything.
+        if let (true, Link::Up { unanswered, .. }) = (calls.is_empty(), &mut self.link) {
+            *unanswered = Unanswered::default();
+        }
     }
 
     fn lose(&mut self, stream: StreamId) {
@@ -458,6 +497,24 @@ fn repeat(errors: std::process::ChildStderr) {
         match reader.by_ref().take(LONGEST).read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return,
             Ok(_) => tracing::warn!("recogniser process: {}", String::from_utf8_lossy(&line).trim_end()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_is_silent_only_where_it_had_enough_to_answer() {
+        let began = Instant::now();
+        let later = began + SILENCE_LIMIT + Duration::from_millis(1);
+        let table = [(0, later, false), (1, later, false), (9, later, false), (10, began, false), (10, later, true)];
+        for (frames, now, expected) in table {
+            let mut unanswered = Unanswered::default();
+            unanswered.add(began, frames);
+            unanswered.add(began, 0);
+            assert_eq!(unanswered.is_too_much(now), expected, "{frames} frames");
         }
     }
 }

@@ -153,7 +153,9 @@ fn a_child_that_answers_nothing_is_replaced() {
     let pool = starting.join().unwrap().unwrap();
     let (mut feed, events) = open(&pool);
     child.opened();
-    feed.push(&frame(1));
+    for value in 1..=20 {
+        feed.push(&frame(value));
+    }
     until(&events, |kind| *kind == EventKind::Interrupted);
     let mut next = Child::of(&sockets);
     next.say(&Report::Ready);
@@ -180,6 +182,21 @@ fn without_a_child_calls_are_told_and_new_ones_refused() {
     let refused = pool.open(CallId(ulid::Ulid(2)), Arc::default(), Box::new(|_| {}));
     assert!(matches!(refused.err(), Some(RecogniserError::Full { .. })));
     pool.shut_down();
+}
+
+#[test]
+fn a_pool_that_is_dropped_ends_its_children() {
+    let (sockets, starting) = start(1);
+    let mut child = Child::of(&sockets);
+    child.say(&Report::Ready);
+    let pool = starting.join().unwrap().unwrap();
+    let (feed, _events) = open(&pool);
+    child.opened();
+    drop(pool);
+    drop(feed);
+    while let Ok(request) = protocol::read_request(&mut child.socket, &mut child.buffer) {
+        assert!(matches!(request, Request::Close { .. }));
+    }
 }
 
 #[test]
