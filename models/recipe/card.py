@@ -64,9 +64,10 @@ Commonest mistakes (said, heard): {confused}.
 ## Where it falls short
 - Human speech: not measured, not expected to work.
 - The test shares synthesiser family, noise kinds and line model with the training data; voices and sentences are new, one English voice is of a family of its own.
-- A synthesiser of another family: {other}.
+- A speaker of another family: {other}.
 - Keypad tones in quick rows and chords of music: with no voice activity model before it, the recipe's own search wrote {tones} words in ten minutes
   each (silence, line noise and ringing: {quiet}).
+- The same digit several times in a row, said quickly: 五五五 is sometimes heard as 五五.
 - Homophones on subjects that neither `phrases.tsv` nor the hotline's phrases know.
 
 ## Licence
