@@ -11,7 +11,7 @@ use crate::dialplan::{Plan, PlanFiles, check, read_plan};
 use crate::driver::lines::{line_folders, read_folder};
 use crate::settings::Problems;
 
-use super::CliError;
+use super::{CliError, ConfigArgs};
 
 /// Check dialplans and run their scenarios.
 #[derive(Debug, clap::Args)]
@@ -31,13 +31,21 @@ pub struct CheckArgs {
     /// Warnings count as problems
     #[arg(long)]
     strict: bool,
+    /// Telephones must be behind a trunk of this configuration; tingwa.toml where there is one
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 /// Checks and reports.
 pub fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let (problems, warnings) = (Problems::default(), Problems::default());
     let all = args.folders.iter().flat_map(|folder| read_folders(folder, &problems)).collect();
+    let named = !args.config.is_default() || args.config.config.is_file();
+    let trunks = if named { Some(args.config.load()?.sip.domains().into_keys().collect()) } else { None };
     for (files, plan) in plans(all, &problems, &warnings) {
+        if let Some(trunks) = &trunks {
+            check::trunks(&files, &plan, trunks, &problems);
+        }
         let before = Instant::now();
         let mind = Arc::new(Understanding::train(&plan));
         let phrases: usize = plan.intents.iter().flat_map(|intent| intent.phrases.values()).map(Vec::len).sum();
@@ -83,13 +91,17 @@ fn asked(text: &str, plan: &Plan, mind: &Understanding) -> String {
 }
 
 fn scenarios(files: &PlanFiles, plan: &Arc<Plan>, mind: &Arc<Understanding>, problems: &Problems) {
-    let (mut count, mut steps) = (0, 0);
+    let (mut count, mut reached) = (0, scenario::Reached::default());
     for (path, text) in files.files.iter().filter(|(path, _)| path.starts_with("scenarios/")) {
         let name = format!("{}/{path}", files.folder);
-        steps += scenario::run(plan, mind, &name, text, Instant::now(), problems);
+        reached.add(scenario::run(plan, mind, &name, text, Instant::now(), problems));
         count += 1;
     }
-    println!("{}: {count} scenarios, {steps} steps", files.folder);
+    println!("{}: {count} scenarios, {} steps", files.folder, reached.steps);
+    let missing = reached.missing(plan);
+    if count > 0 && !missing.is_empty() {
+        println!("{}: no scenario reaches {}", files.folder, missing.join(", "));
+    }
 }
 
 /// Reads every dialplan of a folder, in the order of their names; plans with problems are left out.

@@ -6,7 +6,9 @@ pub mod check;
 pub mod eval;
 pub mod models;
 pub mod recogniser_worker;
+pub mod route_test;
 pub mod serve;
+pub mod signal;
 pub mod table;
 pub mod why;
 
@@ -34,6 +36,10 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Check dialplans and run their scenarios
     Check(check::CheckArgs),
+    /// Show which hotline takes a number, and whether its people are there
+    RouteTest(route_test::RouteTestArgs),
+    /// Show or set typhoon and rainstorm signals
+    Signal(signal::SignalArgs),
     /// Place or answer a call with the built-in softphone
     Call(call::CallArgs),
     /// Measure a recogniser over labelled audio
@@ -122,6 +128,8 @@ pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::RouteTest(args) => route_test::run(&args),
+        Command::Signal(args) => signal::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Eval(args) => eval::run(&args).map_err(CliError::from),
         Command::Calls(args) => calls::run(&args),

@@ -79,6 +79,20 @@ fn every_mistake_is_named_with_its_place() {
 }
 
 #[test]
+fn telephones_are_behind_trunks_that_are_there() {
+    let (files, plan) = (demo::files(), demo::plan());
+    let report = |trunk: &str| {
+        let problems = Problems::default();
+        check::trunks(&files, &plan, &[trunk.to_owned()].into(), &problems);
+        problems.report()
+    };
+    assert_eq!(report("pbx"), "");
+    let first = report("pbx2").lines().next().unwrap().to_owned();
+    let expected = "queue.general.ring: no [[trunk]] is called 'pbx' in the configuration; nearest: 'pbx2'";
+    assert_eq!(first, format!("dialplans/demo/plan.toml:29:9: {expected}"));
+}
+
+#[test]
 fn doubts_are_warnings() {
     let (problems, warnings) = report("plan.toml", "\"1823\", \"_1823X\"", "\"_18XX\", \"_182[3-4]\"");
     assert!(problems.contains("never reached"), "{problems}");
