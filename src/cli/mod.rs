@@ -4,9 +4,12 @@ pub mod call;
 pub mod calls;
 pub mod check;
 pub mod eval;
+pub mod fmt;
 pub mod models;
+pub mod new;
 pub mod recogniser_worker;
 pub mod route_test;
+pub mod schema;
 pub mod serve;
 pub mod signal;
 pub mod table;
@@ -40,6 +43,12 @@ enum Command {
     RouteTest(route_test::RouteTestArgs),
     /// Show or set typhoon and rainstorm signals
     Signal(signal::SignalArgs),
+    /// Make a hotline that works, to change
+    New(new::NewArgs),
+    /// Bring dialplans into one shape
+    Fmt(fmt::FmtArgs),
+    /// Print the JSON Schema of a dialplan's files
+    Schema(schema::SchemaArgs),
     /// Place or answer a call with the built-in softphone
     Call(call::CallArgs),
     /// Measure a recogniser over labelled audio
@@ -130,6 +139,9 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::RouteTest(args) => route_test::run(&args),
         Command::Signal(args) => signal::run(&args),
+        Command::New(args) => new::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Eval(args) => eval::run(&args).map_err(CliError::from),
         Command::Calls(args) => calls::run(&args),
