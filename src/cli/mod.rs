@@ -4,7 +4,9 @@ pub mod call;
 pub mod calls;
 pub mod check;
 pub mod eval;
+pub mod export;
 pub mod fmt;
+pub mod import;
 pub mod models;
 pub mod new;
 pub mod recogniser_worker;
@@ -47,6 +49,10 @@ enum Command {
     New(new::NewArgs),
     /// Bring dialplans into one shape
     Fmt(fmt::FmtArgs),
+    /// Make a hotline from an Asterisk dialplan
+    Import(import::ImportArgs),
+    /// Print what a PBX needs to send calls here
+    Export(export::ExportArgs),
     /// Print the JSON Schema of a dialplan's files
     Schema(schema::SchemaArgs),
     /// Place or answer a call with the built-in softphone
@@ -141,6 +147,8 @@ pub fn run() -> ExitCode {
         Command::Signal(args) => signal::run(&args),
         Command::New(args) => new::run(&args),
         Command::Fmt(args) => fmt::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Eval(args) => eval::run(&args).map_err(CliError::from),
