@@ -9,6 +9,7 @@ pub mod fmt;
 pub mod import;
 pub mod models;
 pub mod new;
+pub mod nlu;
 pub mod recogniser_worker;
 pub mod route_test;
 pub mod schema;
@@ -41,6 +42,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Check dialplans and run their scenarios
     Check(check::CheckArgs),
+    /// Train, test and explain understanding
+    Nlu(nlu::NluArgs),
     /// Show which hotline takes a number, and whether its people are there
     RouteTest(route_test::RouteTestArgs),
     /// Show or set typhoon and rainstorm signals
@@ -143,6 +146,7 @@ pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Nlu(args) => nlu::run(&args),
         Command::RouteTest(args) => route_test::run(&args),
         Command::Signal(args) => signal::run(&args),
         Command::New(args) => new::run(&args),
