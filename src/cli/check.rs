@@ -6,12 +6,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::conversation::policy::Meaning;
 use crate::conversation::{Understanding, scenario};
+use crate::dialplan::schema::Target;
 use crate::dialplan::{Plan, PlanFiles, check, read_plan};
 use crate::driver::lines::{line_folders, read_folder};
 use crate::settings::Problems;
 
 use super::{CliError, ConfigArgs};
+
+/// Phrases that are understood otherwise, of which this many are shown.
+const MISREAD: usize = 20;
 
 /// Check dialplans and run their scenarios.
 #[derive(Debug, clap::Args)]
@@ -62,6 +67,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
         for text in &args.ask {
             println!("{}", asked(text, &plan, &mind));
         }
+        misread(&plan, &mind).iter().for_each(|line| println!("{}: {line}", files.folder));
         if !args.no_scenarios {
             scenarios(&files, &plan, &mind, &problems);
         }
@@ -88,6 +94,30 @@ fn asked(text: &str, plan: &Plan, mind: &Understanding) -> String {
         )
     });
     format!("  \"{text}\": {:?} ({guess})", verdict.meaning)
+}
+
+/// Phrases of an intent that the line understands otherwise: taken by a rule, a question or another intent.
+fn misread(plan: &Plan, mind: &Understanding) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, intent) in plan.intents.iter().enumerate() {
+        for phrase in intent.phrases.values().flatten() {
+            let found = match mind.judge(&mind.views(phrase), plan).meaning {
+                Meaning::Intent(found) if found == number => continue,
+                Meaning::Intent(found) => plan.intents.get(found).map_or("?", |other| other.name.as_str()).to_owned(),
+                // Who asks for a human gets one, whatever the intent is called.
+                Meaning::Wish(_) if matches!(intent.then, Target::Queue(_)) => continue,
+                Meaning::Wish(_) => "a wish for a human".to_owned(),
+                Meaning::Language(language) => format!("a wish for '{language}'"),
+                Meaning::Question(found) => plan.knowledge.get(found).map_or("?", |q| q.name.as_str()).to_owned(),
+                Meaning::NotUnderstood => "nothing".to_owned(),
+            };
+            lines.push(format!("\"{phrase}\" of '{}' is understood as {found}", intent.name));
+        }
+    }
+    let more = lines.len().saturating_sub(MISREAD);
+    lines.truncate(MISREAD);
+    lines.extend((more > 0).then(|| format!("and {more} phrases more")));
+    lines
 }
 
 fn scenarios(files: &PlanFiles, plan: &Arc<Plan>, mind: &Arc<Understanding>, problems: &Problems) {

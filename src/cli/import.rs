@@ -82,7 +82,7 @@ fn files(carried: &Carried, name: &str, args: &ImportArgs) -> Result<Vec<(String
             text.replacen(&format!("numbers = [\"{first}\"]"), &format!("numbers = [{}]", list(&carried.numbers)), 1);
         if !carried.ring.is_empty() {
             let ring: Vec<String> = carried.ring.iter().map(|user| format!("sip:{user}@{}", args.trunk)).collect();
-            *text = text.replacen("ring = [\"sip:6001@pbx\"]", &format!("ring = [{}]", list(&ring)), 1);
+            *text = with_line(text, "ring = ", &format!("ring = [{}]", list(&ring)));
         }
         if let Some(seconds) = carried.ring_seconds {
             *text = text.replacen("ring_timeout = \"25s\"", &format!("ring_timeout = \"{seconds}s\""), 1);
@@ -92,4 +92,9 @@ fn files(carried: &Carried, name: &str, args: &ImportArgs) -> Result<Vec<(String
         }
     }
     Ok(files)
+}
+
+/// The text with another line instead of the one that begins like this.
+fn with_line(text: &str, beginning: &str, line: &str) -> String {
+    text.lines().map(|old| if old.starts_with(beginning) { line } else { old }).flat_map(|line| [line, "\n"]).collect()
 }

@@ -78,6 +78,18 @@ enum Command {
     },
 }
 
+impl Command {
+    /// True where it reads, prints and ends: no sockets, no children that could close a pipe on it.
+    fn only_prints(&self) -> bool {
+        match self {
+            Self::Serve(_) | Self::Call(_) | Self::Eval(_) | Self::Models(_) | Self::RecogniserWorker(_) => false,
+            Self::Check(_) | Self::Calls(_) | Self::Why(_) | Self::Completions { .. } => true,
+            Self::RouteTest(_) | Self::Signal(_) | Self::Nlu(_) | Self::Schema(_) => true,
+            Self::New(_) | Self::Fmt(_) | Self::Import(_) | Self::Export(_) => true,
+        }
+    }
+}
+
 const DEFAULT_CONFIG: &str = "tingwa.toml";
 
 /// Where the configuration is.
@@ -143,7 +155,12 @@ pub fn run() -> ExitCode {
         // SAFETY: nothing else runs yet; `main` calls this before any thread is started.
         unsafe { std::env::set_var(name, value) };
     }
-    let outcome = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    if command.only_prints() {
+        // SAFETY: nothing else runs yet. `tingwa why last | head` then ends as other programs do, not with a panic.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    }
+    let outcome = match command {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Nlu(args) => nlu::run(&args),

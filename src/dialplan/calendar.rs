@@ -75,6 +75,18 @@ pub enum Days {
     Festival(Feast),
 }
 
+impl fmt::Display for Days {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Range(first, last) if first == last => write!(f, "{first}"),
+            Self::Range(first, last) => write!(f, "{first}..{last}"),
+            Self::Yearly(month, day) => write!(f, "{month:02}-{day:02}"),
+            Self::Gazetted => f.write_str("@hk-gazetted"),
+            Self::Festival(feast) => f.write_str(feast.english()),
+        }
+    }
+}
+
 /// Whether a line is open, and by which rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {

@@ -8,6 +8,7 @@ use crate::dialplan::schema::{Ladder, Plan, Target, Texts};
 use crate::settings::{Problem, Problems, nearest};
 
 mod numbers;
+mod reach;
 
 pub use numbers::between;
 
@@ -31,6 +32,7 @@ pub fn plan(files: &PlanFiles, plan: &Plan, problems: &Problems, warnings: &Prob
     checker.fields();
     checker.phrases();
     checker.knowledge();
+    checker.reach();
     checker.ladder("dialogue.no_input", &plan.dialogue.no_input);
     checker.ladder("dialogue.no_match", &plan.dialogue.no_match);
     numbers::within(files, plan, problems, warnings);

@@ -107,6 +107,36 @@ fn doubts_are_warnings() {
 }
 
 #[test]
+fn branches_that_no_call_comes_to_are_named() {
+    let special = "[hours]\n[[hours.special]]\non = [\"12-24\", \"2026-02-01..2026-02-09\"]\nopen = []\n[[hours.special]]\n\
+        on = [\"2026-12-24\", \"2026-02-03\", \"2026-02-09..2026-02-10\"]\nopen = []\n[hoursx]";
+    let slot =
+        "[[intent.fault.slots]]\nname = \"number\"\nkind = \"phone\"\nask = \"fault_number\"\n\n[[intent.fault.slots]]";
+    let table = [
+        (
+            "plan.toml",
+            "[\"no_match_1\"]",
+            "[\"no_match_1\", \"wait\"]",
+            "plan.toml:15:1: dialogue.no_match.say: 'wait' is never said",
+        ),
+        (
+            "knowledge/eng.toml",
+            "\"i forgot my password\"",
+            "\"Check my bill!\"",
+            "\"check my bill\" of 'bill' is never understood: it is a question of 'password', too",
+        ),
+        ("plan.toml", "[[intent.fault.slots]]", slot, "intent.fault: slot 'number' is asked for twice"),
+        ("plan.toml", "[hours]", special, "[[hours.special]] number 2: 2026-12-24 is never looked at: number 1 has it"),
+        ("plan.toml", "[hours]", special, "[[hours.special]] number 2: 2026-02-03 is never looked at: number 1 has it"),
+    ];
+    for (path, from, to, expected) in table {
+        let (problems, warnings) = report(path, from, to);
+        assert!(problems.contains(expected) || warnings.contains(expected), "{expected}: {problems} {warnings}");
+        assert!(!warnings.contains("2026-02-09..2026-02-10"), "{warnings}");
+    }
+}
+
+#[test]
 fn nothing_and_nonsense_are_problems_not_panics() {
     for text in ["", "=", "numbers = 5", "[queue]\n[intent]\n", "languages = []\n[dialogue]\nmenu = { x = 1 }"] {
         let files = BTreeMap::from([("plan.toml".to_owned(), text.to_owned())]);
