@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use crate::conversation::briefing::{self, Facts};
 use crate::conversation::escalation::Wish;
@@ -20,6 +20,7 @@ use crate::conversation::normalise::Views;
 use crate::conversation::policy::{Meaning, Understanding};
 use crate::conversation::{Briefing, Input, Output, Say, Why, written};
 use crate::dialplan::Plan;
+use crate::dialplan::calendar::{Moment, Opening};
 use crate::dialplan::schema::Target;
 use crate::journal::{Act, Decision, Entry, TransferFailure};
 use crate::redact::Redacted;
@@ -110,7 +111,7 @@ impl Conversation {
     /// Takes one input. Outputs wait for [`Self::poll`].
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::Started { at } => self.started(at),
+            Input::Started(moment) => self.started(&moment),
             Input::Turn(transcript) => self.turn(transcript),
             Input::Digit(digit) => self.digit(now, digit),
             Input::NoInput => self.no_input(),
@@ -178,16 +179,17 @@ impl Conversation {
         }
     }
 
-    fn started(&mut self, at: SystemTime) {
+    fn started(&mut self, now: &Moment) {
         match self.phase {
             Phase::Waiting => {}
             Phase::Listening | Phase::Filling(_) | Phase::Transferring { .. } | Phase::Closing | Phase::Done => return,
         }
-        self.open = self.plan.hours.as_ref().is_none_or(|hours| hours.is_open(at));
+        let always = Opening::ALWAYS;
+        let opening = self.plan.hours.as_ref().map_or(always, |hours| hours.opening(now));
+        self.open = opening.open;
         self.phase = Phase::Listening;
         let greeting = self.plan.dialogue.greeting.clone();
-        let evidence = if self.open { "open" } else { "closed" };
-        self.answer(&greeting, BTreeMap::new(), Reason { evidence: evidence.to_owned(), ..why("started") });
+        self.answer(&greeting, BTreeMap::new(), Reason { evidence: opening.to_string(), ..why("started") });
         if let Some(Output::Say(say)) = self.outputs.back_mut() {
             say.barge_in &= !self.plan.dialogue.hear_greeting_out;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dialplan::calendar::WeeklyHours;
+use crate::dialplan::calendar::Calendar;
 use crate::dialplan::pattern::Pattern;
 use crate::speech::{Bias, Language};
 
@@ -31,7 +31,7 @@ pub struct Plan {
     /// Where humans wait, by name.
     pub queues: BTreeMap<String, Queue>,
     /// When humans are there; `None`: always.
-    pub hours: Option<WeeklyHours>,
+    pub hours: Option<Calendar>,
     /// Whether calls of this line are recorded.
     pub recording: bool,
     /// What the bot says.

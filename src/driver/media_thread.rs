@@ -19,9 +19,11 @@ use super::inbox::{Inbox, InboxSender};
 use super::live_call::LiveCall;
 use super::pace;
 use super::rtp_port::{PortAllocator, PortError};
+use super::signals::LiveSignals;
 use crate::call::{CallConfig, CallParts, Input, Order};
 use crate::conversation::Understanding;
 use crate::dialplan::Plan;
+use crate::dialplan::calendar::Moment;
 use crate::engine::synthesiser::{SpeakEvent, SpeakEventKind, SpeakSink, SynthesiserPool};
 use crate::engine::worker::{AudioFeed, EngineEvent, EventKind, RecogniserPool};
 use crate::ids::{CallId, DialogId, LegId};
@@ -95,6 +97,8 @@ pub struct Services {
     pub recorder: Recorder,
     /// What waiting callers hear, 8 kHz.
     pub music: Arc<[i16]>,
+    /// Typhoon and rainstorm signals.
+    pub signals: LiveSignals,
 }
 
 struct LegSockets {
@@ -353,7 +357,7 @@ impl MediaThread {
             understanding: line.understanding.clone(),
             config: self.shell.services.config.clone(),
             address,
-            wall: SystemTime::now(),
+            moment: Moment { at: SystemTime::now(), signals: self.shell.services.signals.get() },
             recording: line.plan.recording.then(|| recording_path(id)),
             music: self.shell.services.music.clone(),
             seed: fastrand::u64(..),

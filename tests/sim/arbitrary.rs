@@ -90,7 +90,7 @@ fn parts(bytes: &mut Bytes<'_>) -> CallParts {
         understanding,
         config: CallConfig::default(),
         address: SocketAddr::from(([10, 0, 0, 9], 10_000)),
-        wall: SystemTime::UNIX_EPOCH,
+        moment: SystemTime::UNIX_EPOCH.into(),
         recording: bytes.yes().then(|| "fuzz.wav".to_owned()),
         music: Arc::from(vec![100i16; 800]),
         seed: u64::from(bytes.next()),

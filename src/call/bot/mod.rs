@@ -92,10 +92,10 @@ impl Bot {
     /// Takes one input.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::Started(wall) => {
+            Input::Started(moment) => {
                 self.duty = Duty::Serving;
                 self.floor.handle(now, floor::Input::BotOwes);
-                self.think(now, Thought::Started(wall));
+                self.think(now, Thought::Started(moment));
             }
             Input::Frame(frame) => self.hearing.handle(now, hearing::Input::Frame(frame)),
             Input::Voice(voice) => self.hearing.handle(now, hearing::Input::Voice(voice)),
