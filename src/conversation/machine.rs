@@ -92,8 +92,7 @@ struct Reason {
 impl Conversation {
     /// A conversation that has not begun.
     pub fn new(plan: Arc<Plan>, mind: Arc<Understanding>) -> Self {
-        let current = plan.default_language();
-        let chinese = plan.languages.iter().copied().find(|l| *l != Language::English).unwrap_or(current);
+        let (current, chinese) = (plan.default_language(), plan.default_chinese());
         Self {
             plan,
             mind,
@@ -228,7 +227,8 @@ impl Conversation {
     }
 
     fn free_turn(&mut self, views: &Views, judged: Judged) {
-        let verdict = self.mind.judge(views, &self.plan);
+        let chinese = language::chinese_meant(judged, self.voice.before);
+        let verdict = self.mind.judge(views, &self.plan, chinese);
         let stays = if judged.language == self.voice.before.current { "" } else { ", the reply's stays" };
         let evidence = format!("language by {}{stays}", judged.evidence);
         let because = |rule: String| Reason { rule, guess: verdict.guess, evidence: evidence.clone() };
