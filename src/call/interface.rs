@@ -11,7 +11,7 @@ use crate::audio::frame::{Frame, WideFrame};
 use crate::conversation::Understanding;
 use crate::dialplan::Plan;
 use crate::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
-use crate::journal::Record;
+use crate::journal::{RecogniserLoss, Record};
 use crate::media::stream::Datagram;
 use crate::redact::Redacted;
 use crate::sip::event::{AddressedOrder, DialogEvent, IncomingInvite};
@@ -120,7 +120,7 @@ pub enum Input<'a> {
     /// The recogniser lost what it heard of the utterance in hand and goes on.
     RecogniserInterrupted,
     /// The recogniser hears this call no more.
-    RecogniserLost,
+    RecogniserLost(RecogniserLoss),
     /// From the synthesiser: the next samples of a prompt, 8 kHz.
     PromptAudio {
         /// Which prompt.

@@ -9,7 +9,7 @@ use crate::call::speaking::{self, Line, SpeakingConfig};
 use crate::conversation::{Briefing, Understanding};
 use crate::dialplan::Plan;
 use crate::ids::{SpeakId, UtteranceId};
-use crate::journal::{Entry, TransferFailure};
+use crate::journal::{Entry, RecogniserLoss, TransferFailure};
 use crate::speech::{Hypothesis, Transcript, VoiceActivity};
 
 /// How the bot listens and speaks. What a dialplan says of the same goes before it.
@@ -58,7 +58,7 @@ pub enum Input<'a> {
     /// The recogniser lost the utterance in hand.
     RecogniserInterrupted,
     /// The recogniser is gone.
-    RecogniserLost,
+    RecogniserLost(RecogniserLoss),
     /// From the synthesiser.
     Sound(speaking::Input),
     /// The caller pressed a key.
