@@ -9,7 +9,7 @@ use crate::speech::Language;
 mod request;
 mod words;
 
-pub use request::asked_for;
+pub use request::{asked_for, declined};
 
 /// English words that Hong Kong Cantonese and Mandarin speakers say alone.
 const LOANS: &str = "bill plan roaming data sim card ok okay hello hi bye check cancel app email wifi account password internet \
@@ -62,6 +62,7 @@ pub struct Judged {
 /// | another language, overwhelming | changes at once |
 /// | another language, twice in a row (three times after a request for a language) | changes |
 /// | asks for a language | changes at once, and is held |
+/// | declines the reply's language | changes at once, to what he says it in |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Follow {
     /// What the next turn is judged against.
@@ -127,7 +128,24 @@ impl Follow {
         match turn {
             Turn::Asked(language) => self.asked(language),
             Turn::Spoke(judged) => self.hear(judged),
+            Turn::Declined(language, judged) => {
+                self.hear(judged);
+                self.declined(language, judged);
+            }
         }
+    }
+
+    /// The caller does not want this language, in a turn that was heard.
+    pub fn declined(&mut self, language: Language, judged: Judged) {
+        if self.before.current != language {
+            return;
+        }
+        if judged.language != language && judged.strength > Strength::Neutral {
+            self.change(judged.language);
+        } else if language == Language::English {
+            self.change(self.before.chinese);
+        }
+        self.trust = Trust::Heard;
     }
 
     fn change(&mut self, language: Language) {
@@ -146,6 +164,8 @@ pub enum Turn {
     Asked(Language),
     /// He speaks.
     Spoke(Judged),
+    /// He speaks, and does not want this language.
+    Declined(Language, Judged),
 }
 
 /// Hears one turn by its text and the recogniser's view.
@@ -154,7 +174,7 @@ pub fn hear(text: &str, engine: Option<Language>, before: Before, readings: &Rea
     let judged = judge(text, &views, engine, before, readings);
     match asked_for(&views, chinese_meant(judged, before)) {
         Some(language) => Turn::Asked(language),
-        None => Turn::Spoke(judged),
+        None => declined(&views).map_or(Turn::Spoke(judged), |language| Turn::Declined(language, judged)),
     }
 }
 

@@ -214,6 +214,9 @@ impl Conversation {
         let views = self.mind.views(transcript.text.reveal());
         let judged = self.judge_language(transcript, &views);
         self.voice.hear(judged);
+        if let Some(language) = language::declined(&views) {
+            self.voice.declined(language, judged);
+        }
         self.memory.said = transcript.text.reveal().trim().to_owned();
         if let Some((_, age)) = &mut self.memory.answered {
             *age = age.saturating_add(1);

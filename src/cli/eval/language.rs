@@ -148,8 +148,9 @@ fn tell(utterance: &Utterance, readings: &Readings) -> (Option<Language>, &'stat
     let chinese = if utterance.before == Language::Mandarin { Language::Mandarin } else { Language::Cantonese };
     match hear(&utterance.text, None, Before { current: utterance.before, chinese }, readings) {
         Turn::Asked(language) => (Some(language), "asked for"),
-        Turn::Spoke(judged) if judged.strength == Strength::Neutral => (None, judged.evidence),
-        Turn::Spoke(judged) => (Some(judged.language), judged.evidence),
+        Turn::Spoke(judged) | Turn::Declined(_, judged) => {
+            ((judged.strength > Strength::Neutral).then_some(judged.language), judged.evidence)
+        }
     }
 }
 

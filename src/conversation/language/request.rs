@@ -61,6 +61,13 @@ pub fn asked_for(views: &Views, chinese: Language) -> Option<Language> {
     (request && !about_letter).then(|| last.language.unwrap_or(chinese))
 }
 
+/// A language that the caller says he does not speak or want.
+pub fn declined(views: &Views) -> Option<Language> {
+    let said = plain(&views.tokens);
+    let short = views.core.len() <= MEDIUM && !contains(&said, WRITTEN);
+    names(&said).iter().filter(|name| name.denied && short).find_map(|name| name.language)
+}
+
 struct Name {
     language: Option<Language>,
     at: usize,
@@ -191,6 +198,22 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(asked_for(&Views::of(text, &readings), Cantonese), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn hears_what_the_caller_does_not_speak() {
+        let readings = Readings::load();
+        let table = [
+            ("唔好講英文", Some(Language::English)),
+            ("我听不懂粤语", Some(Language::Cantonese)),
+            ("no english please", Some(Language::English)),
+            ("封英文信我唔識睇", None),
+            ("你識唔識講英文", None),
+            ("英文", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(declined(&Views::of(text, &readings)), expected, "{text}");
         }
     }
 }
