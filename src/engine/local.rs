@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::manifest::{Kind, Manifest, ManifestError, Model};
 use super::recogniser::any::AnyRecogniser;
-use super::recogniser::second_pass::{SecondPass, SecondPassConfig};
+use super::recogniser::second_pass::{SecondPass, SecondPassConfig, SecondPassCounts};
 use super::recogniser::two_pass::TwoPass;
 use super::recogniser::{Recogniser, RecogniserError, RecogniserStream, whole};
 use super::synthesiser::espeak::{Espeak, EspeakConfig};
@@ -45,6 +45,7 @@ pub struct LocalEngines {
     pub passes: SecondPassConfig,
     /// What works on whole utterances, for all workers: as long as one of them has it.
     shared: Arc<Mutex<Weak<SecondPass>>>,
+    counts: Arc<SecondPassCounts>,
 }
 
 impl LocalEngines {
@@ -53,7 +54,8 @@ impl LocalEngines {
         let (first, second) = recogniser.split_once('+').map_or((recogniser, None), |(a, b)| (a, Some(b)));
         let (recogniser, vad) = (manifest.model(first)?.clone(), manifest.model(vad)?.clone());
         let (gate, passes) = (Some(GateConfig::default()), SecondPassConfig::default());
-        let engines = Self { recogniser, second_pass: None, vad, gate, passes, shared: Arc::default() };
+        let (shared, counts) = Default::default();
+        let engines = Self { recogniser, second_pass: None, vad, gate, passes, shared, counts };
         engines.with_second_pass(manifest, second, passes)
     }
 
@@ -94,7 +96,7 @@ impl LocalEngines {
         if let Some(there) = shared.upgrade() {
             return Ok(there);
         }
-        let second = Arc::new(SecondPass::load(model, self.passes.threads)?);
+        let second = Arc::new(SecondPass::load(model, self.passes.threads, self.counts.clone())?);
         *shared = Arc::downgrade(&second);
         Ok(second)
     }
@@ -106,6 +108,10 @@ impl EngineFactory for LocalEngines {
 
     fn make(&self) -> Result<(AnyRecogniser, SileroVad), RecogniserError> {
         Ok((self.recogniser()?, SileroVad::load(&self.vad, self.gate)?))
+    }
+
+    fn second_pass_counts(&self) -> Arc<SecondPassCounts> {
+        self.counts.clone()
     }
 }
 

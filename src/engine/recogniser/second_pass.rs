@@ -120,14 +120,14 @@ pub struct SecondPass {
 }
 
 impl SecondPass {
-    /// Starts the threads, each of which makes its own engine; returns when all are loaded.
-    pub fn start<W, F>(threads: usize, make: F) -> Result<Self, RecogniserError>
+    /// Starts the threads, each of which makes its own engine; returns when all are loaded. `counts` may have counted before.
+    pub fn start<W, F>(threads: usize, counts: Arc<SecondPassCounts>, make: F) -> Result<Self, RecogniserError>
     where
         W: WholeUtterances,
         F: Fn() -> Result<W, RecogniserError> + Send + Sync + 'static,
     {
         let (jobs, asked) = bounded::<Job>(UTTERANCES);
-        let (counts, load, make) = (Arc::<SecondPassCounts>::default(), Arc::<Load>::default(), Arc::new(make));
+        let (load, make) = (Arc::<Load>::default(), Arc::new(make));
         let threads = threads.max(1);
         for number in 0..threads {
             let (ready, loaded) = bounded(1);
@@ -142,9 +142,9 @@ impl SecondPass {
     }
 
     /// With a model of the manifest.
-    pub fn load(model: &Model, threads: usize) -> Result<Self, RecogniserError> {
+    pub fn load(model: &Model, threads: usize, counts: Arc<SecondPassCounts>) -> Result<Self, RecogniserError> {
         let model = model.clone();
-        Self::start(threads, move || AnyWhole::load(&model))
+        Self::start(threads, counts, move || AnyWhole::load(&model))
     }
 
     /// Totals.

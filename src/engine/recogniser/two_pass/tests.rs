@@ -47,7 +47,7 @@ fn trial(late: bool) -> Trial {
     let (go, gate) = bounded::<()>(1_000);
     let (counts, heard) = bounded(1_000);
     let make = move || Ok(Counting { heard: counts.clone(), gate: gate.clone() });
-    let second = Arc::new(SecondPass::start(1, make).unwrap());
+    let second = Arc::new(SecondPass::start(1, Arc::default(), make).unwrap());
     let wait = if late { Duration::ZERO } else { Duration::from_secs(3_600) };
     Trial { last: LastWord::new(second, wait, Arc::default()), go, heard }
 }
@@ -237,6 +237,6 @@ fn what_nobody_waits_for_keeps_nobody_out() {
 
 #[test]
 fn a_second_that_cannot_load_stops_the_start() {
-    let refused = SecondPass::start(2, || Err::<Counting, _>(RecogniserError::Refused("x".to_owned())));
+    let refused = SecondPass::start(2, Arc::default(), || Err::<Counting, _>(RecogniserError::Refused("x".to_owned())));
     assert!(matches!(refused.err(), Some(RecogniserError::Refused(_))));
 }
