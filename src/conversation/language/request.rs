@@ -52,12 +52,8 @@ pub fn asked_for(views: &Views, chinese: Language) -> Option<Language> {
     let before = said.get(last.at.saturating_sub(2)..last.at).unwrap_or_default();
     let spoken = contains(before, SPEAK);
     let about_letter = contains(&said, WRITTEN) && !spoken;
-    let request = match views.core.len() {
-        0..=SHORT => true,
-        ..=MEDIUM => contains(&said, VERBS),
-        ..=LONG => spoken,
-        _ => false,
-    };
+    let length = views.core.len();
+    let request = length <= SHORT || length <= MEDIUM && contains(&said, VERBS) || length <= LONG && spoken;
     (request && !about_letter).then(|| last.language.unwrap_or(chinese))
 }
 
