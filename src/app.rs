@@ -21,6 +21,7 @@ use crate::engine::manifest::{Manifest, ManifestError};
 use crate::engine::recogniser::RecogniserError;
 use crate::engine::start::{self, VoicesError};
 use crate::engine::synthesiser::SynthesiserPool;
+use crate::engine::totals::{self, EngineCounts, Totals};
 use crate::settings::{Problem, Problems};
 use crate::store::journal_writer::{journal_queue, write_journal};
 use crate::store::recorder::{Recorder, repair_all};
@@ -30,6 +31,9 @@ use crate::store::sqlite::{Database, StoreError};
 const DRAIN: Duration = Duration::from_secs(300);
 /// How often the file of signals is looked at.
 const SIGNAL_LOOKS: Duration = Duration::from_secs(5);
+
+/// How often the engines' totals are written to the log, where they have changed.
+const TOTALS_EVERY: Duration = Duration::from_secs(60);
 
 /// Why the gateway does not run.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +118,7 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
         music: start::waiting_music(),
         signals: signals.clone(),
     };
+    let counts = EngineCounts::of(&recognisers, &synthesiser);
     let (directory, media) = start_media(&config, services)?;
     let live = LiveLines::default();
     let endpoint = config.sip.endpoint(Instant::now()).await?;
@@ -126,6 +131,7 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     let writer = tokio::spawn(write_journal(database, entries, Some(watched)));
     let printer = tokio::spawn(watch_facts(watching, watcher));
     let sip = tokio::spawn(sockets.run());
+    let totals = tokio::spawn(tell_totals(counts.clone()));
     drop(orders);
     wait_for_stop(&config, &live, SignalFile::new(config.signals.clone(), signals)).await?;
     drain(&directory, &stop).await;
@@ -139,6 +145,8 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     let _ = tokio::time::timeout(Duration::from_secs(10), writer).await;
     let _ = tokio::time::timeout(Duration::from_secs(1), printer).await;
     let _ = tokio::task::spawn_blocking(move || recorder_thread.join()).await;
+    totals.abort();
+    totals::tell(&counts, &Totals::default());
     Ok(())
 }
 
@@ -208,6 +216,14 @@ fn start_media(config: &Config, services: Services) -> Result<(Directory, MediaT
         threads.push(thread.map_err(system("cannot start a media thread"))?);
     }
     Ok((directory, threads))
+}
+
+async fn tell_totals(counts: EngineCounts) {
+    let mut told = Totals::default();
+    loop {
+        tokio::time::sleep(TOTALS_EVERY).await;
+        told = totals::tell(&counts, &told);
+    }
 }
 
 async fn watch_facts(mut facts: mpsc::Receiver<crate::journal::Record>, mut watcher: impl Watcher) {

@@ -12,7 +12,7 @@ use crate::conversation::Understanding;
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
-use crate::journal::Record;
+use crate::journal::{RecogniserLoss, Record};
 use crate::media::stream::Datagram;
 use crate::redact::Redacted;
 use crate::sip::event::{AddressedOrder, DialogEvent, IncomingInvite};
@@ -121,7 +121,7 @@ pub enum Input<'a> {
     /// The recogniser lost what it heard of the utterance in hand and goes on.
     RecogniserInterrupted,
     /// The recogniser hears this call no more.
-    RecogniserLost,
+    RecogniserLost(RecogniserLoss),
     /// From the synthesiser: the next samples of a prompt, 8 kHz.
     PromptAudio {
         /// Which prompt.

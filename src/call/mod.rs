@@ -166,7 +166,7 @@ impl Call {
             Input::Hypothesis(guess) => self.bot.handle(now, bot::Input::Hypothesis(&guess)),
             Input::Transcript(text) => self.bot.handle(now, bot::Input::Transcript(text)),
             Input::RecogniserInterrupted => self.bot.handle(now, bot::Input::RecogniserInterrupted),
-            Input::RecogniserLost => self.bot.handle(now, bot::Input::RecogniserLost),
+            Input::RecogniserLost(reason) => self.bot.handle(now, bot::Input::RecogniserLost(reason)),
             Input::PromptAudio { speak, samples } => self.on_sound(now, speaking::Input::Piece { speak, samples }),
             Input::PromptDone { speak } => self.on_sound(now, speaking::Input::Done { speak }),
             Input::PromptFailed { speak } => self.on_sound(now, speaking::Input::Failed { speak }),

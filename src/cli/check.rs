@@ -81,7 +81,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
 }
 
 fn asked(text: &str, plan: &Plan, mind: &Understanding) -> String {
-    let verdict = mind.judge(&mind.views(text), plan);
+    let verdict = mind.judge(&mind.views(text), plan, plan.default_chinese());
     let name = |number: usize| plan.intents.get(number).map_or("?", |intent| intent.name.as_str());
     let guess = verdict.guess.map_or("nothing to score".to_owned(), |guess| {
         let second = guess.second.map_or(String::new(), |(n, p)| format!(", then {} {p:.2}", name(n)));

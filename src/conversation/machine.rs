@@ -93,8 +93,7 @@ struct Reason {
 impl Conversation {
     /// A conversation that has not begun.
     pub fn new(plan: Arc<Plan>, mind: Arc<Understanding>) -> Self {
-        let current = plan.default_language();
-        let chinese = plan.languages.iter().copied().find(|l| *l != Language::English).unwrap_or(current);
+        let (current, chinese) = (plan.default_language(), plan.default_chinese());
         Self {
             plan,
             mind,
@@ -217,6 +216,9 @@ impl Conversation {
         let views = self.mind.views(transcript.text.reveal());
         let judged = self.judge_language(transcript, &views);
         self.voice.hear(judged);
+        if let Some(language) = language::declined(&views) {
+            self.voice.declined(language, judged);
+        }
         self.memory.said = transcript.text.reveal().trim().to_owned();
         if let Some((_, age)) = &mut self.memory.answered {
             *age = age.saturating_add(1);
@@ -230,7 +232,8 @@ impl Conversation {
     }
 
     fn free_turn(&mut self, views: &Views, judged: Judged) {
-        let verdict = self.mind.judge(views, &self.plan);
+        let chinese = language::chinese_meant(judged, self.voice.before);
+        let verdict = self.mind.judge(views, &self.plan, chinese);
         let stays = if judged.language == self.voice.before.current { "" } else { ", the reply's stays" };
         let evidence = format!("language by {}{stays}", judged.evidence);
         let because = |rule: String| Reason { rule, guess: verdict.guess, evidence: evidence.clone() };

@@ -66,6 +66,12 @@ impl Plan {
         self.languages.first().copied().unwrap_or(Language::Cantonese)
     }
 
+    /// Which Chinese it speaks before the caller has spoken one; its default language where it speaks none.
+    pub fn default_chinese(&self) -> Language {
+        let chinese = self.languages.iter().copied().find(|language| *language != Language::English);
+        chinese.unwrap_or_else(|| self.default_language())
+    }
+
     /// Prompts that never change, so that the synthesiser can hold them ready: id, language, text. The greeting first.
     pub fn fixed_prompts(&self) -> Vec<(&str, Language, &str)> {
         let mut all: Vec<_> = self.prompts.iter().filter(|(_, _, text)| !text.contains('{')).collect();

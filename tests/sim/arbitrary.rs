@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tingwa::call::{Call, CallConfig, CallParts, Input, Order, Output};
 use tingwa::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
-use tingwa::journal::Entry;
+use tingwa::journal::{Entry, RecogniserLoss};
 use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite};
 use tingwa::speech::{Hypothesis, Transcript, VoiceActivity};
 
@@ -168,7 +168,7 @@ fn input<'a>(bytes: &mut Bytes<'_>, body: &'a [u8]) -> Input<'a> {
             let text = TEXTS[usize::from(bytes.below(6))].into();
             Input::Transcript(Transcript { utterance, text, language: None, confidence: 1.0, tags: Default::default() })
         }
-        13 if bytes.below(8) == 0 => Input::RecogniserLost,
+        13 if bytes.below(8) == 0 => Input::RecogniserLost(RecogniserLoss::Gone),
         13 if bytes.below(4) == 0 => Input::RecogniserInterrupted,
         13 | 14 => {
             let samples = Arc::from(vec![900i16; usize::from(bytes.next()) * 16]);

@@ -10,7 +10,7 @@ use crate::conversation::{Briefing, Understanding};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::ids::{SpeakId, UtteranceId};
-use crate::journal::{Entry, TransferFailure};
+use crate::journal::{Entry, RecogniserLoss, TransferFailure};
 use crate::speech::{Hypothesis, Transcript, VoiceActivity};
 
 /// How the bot listens and speaks. What a dialplan says of the same goes before it.
@@ -59,7 +59,7 @@ pub enum Input<'a> {
     /// The recogniser lost the utterance in hand.
     RecogniserInterrupted,
     /// The recogniser is gone.
-    RecogniserLost,
+    RecogniserLost(RecogniserLoss),
     /// From the synthesiser.
     Sound(speaking::Input),
     /// The caller pressed a key.

@@ -102,7 +102,7 @@ impl Bot {
             Input::Hypothesis(guess) => self.hearing.handle(now, hearing::Input::Hypothesis(guess)),
             Input::Transcript(text) => self.hearing.handle(now, hearing::Input::Transcript(text)),
             Input::RecogniserInterrupted => self.hearing.handle(now, hearing::Input::Interrupted),
-            Input::RecogniserLost => self.hearing.handle(now, hearing::Input::Lost),
+            Input::RecogniserLost(reason) => self.hearing.handle(now, hearing::Input::Lost(reason)),
             Input::Sound(sound) => self.speaking.handle(now, sound),
             Input::Digit(digit) => self.on_digit(now, digit),
             Input::TransferFailed(failure) => self.on_transfer_failed(now, failure),
@@ -262,8 +262,8 @@ impl Bot {
                     self.ask_again(now);
                 }
             }
-            hearing::Output::Lost => {
-                self.outputs.push_back(Output::Note(Entry::RecogniserLost));
+            hearing::Output::Lost(reason) => {
+                self.outputs.push_back(Output::Note(Entry::RecogniserLost { reason }));
                 self.think(now, Thought::RecogniserLost);
             }
         }
