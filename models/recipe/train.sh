@@ -5,6 +5,7 @@
 #                                           without: 90 on two CPU cores, and about 30 more for the rest
 #
 # $TINGWA names the program that pins the new files in the manifest and measures what is written (`make model` sets it).
+# $TINGWA_SHARDS makes less speech than 430 shards of 400 utterances, to try the whole way.
 # Seeded. Stopped and started again, it goes on where it was. Work files: $TINGWA_WORK (default ~/.cache/tingwa/train),
 # among them its own Python environment; $TINGWA_PYTHON names another interpreter that has requirements.txt installed.
 set -euo pipefail
@@ -49,8 +50,9 @@ if [ "$device" = cuda ]; then
 else
   minutes=${1:-90} jobs=2 how=""
 fi
-say "speech: 172,000 utterances, about 170 hours of sound; training for $minutes minutes on $device"
-nice -n 5 "$python" gen.py --out "$work/shards" --text "$work/corpora" --shards 430 --per-shard 400 --jobs "$jobs" >"$work/speech.log" 2>&1 &
+shards=${TINGWA_SHARDS:-430}
+say "speech: $((shards * 400)) utterances, about $((shards * 2 / 5)) hours of sound; training for $minutes minutes on $device"
+nice -n 5 "$python" gen.py --out "$work/shards" --text "$work/corpora" --shards "$shards" --per-shard 400 --jobs "$jobs" >"$work/speech.log" 2>&1 &
 speech=$!
 [ "$device" = cuda ] || wait "$speech"   # two cores cannot do both
 # shellcheck disable=SC2086
