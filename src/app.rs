@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{Config, ResolveError};
+use crate::config::{Config, ResolveError, secret};
 use crate::driver::directory::Directory;
 use crate::driver::inbox::inbox;
 use crate::driver::lines::Lines;
@@ -15,6 +15,7 @@ use crate::driver::media_thread::{self, Services};
 use crate::driver::router::{LiveLines, Router};
 use crate::driver::rtp_port::{PortAllocator, PortRange};
 use crate::driver::signals::{LiveSignals, SignalFile};
+use crate::driver::tools::{ToolPool, ToolsError};
 use crate::driver::sip_sockets::{ListenError, ORDER_QUEUE, SipSockets};
 use crate::engine::local::CheckError;
 use crate::engine::manifest::{Manifest, ManifestError};
@@ -61,6 +62,9 @@ pub enum AppError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A host of tools cannot be used.
+    #[error(transparent)]
+    Tools(ToolsError),
     /// A SIP address cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -117,6 +121,7 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
         recorder: recorder.clone(),
         music: start::waiting_music(),
         signals: signals.clone(),
+        tools: ToolPool::start(&config.tools, secret).map_err(AppError::Tools)?,
     };
     let counts = EngineCounts::of(&recognisers, &synthesiser);
     let (directory, media) = start_media(&config, services)?;
@@ -152,7 +157,7 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
 
 fn load_lines(config: &Config) -> Result<Lines, AppError> {
     let (problems, warnings) = (Problems::default(), Problems::default());
-    let lines = Lines::load(&config.dialplans, &config.sip.domains().into_keys().collect(), &problems, &warnings);
+    let lines = Lines::load(&config.dialplans, &config.peers(), &problems, &warnings);
     for warning in warnings.into_vec() {
         tracing::warn!("{warning}");
     }

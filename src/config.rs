@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::call::CallConfig;
+use crate::dialplan::check::Peers;
 use crate::driver::DriverConfig;
+use crate::driver::tools::ToolsConfig;
 use crate::engine::EngineConfig;
 use crate::settings::{Problem, Problems, Section, Source};
 use crate::store::StoreConfig;
@@ -51,6 +53,8 @@ pub struct Config {
     pub call: CallConfig,
     /// Media addresses and threads.
     pub driver: DriverConfig,
+    /// Hosts that workflows may ask.
+    pub tools: ToolsConfig,
     /// Models and voices.
     pub engine: EngineConfig,
     /// Database and recordings.
@@ -62,6 +66,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// What dialplans may refer to.
+    pub fn peers(&self) -> Peers {
+        Peers { trunks: self.sip.domains().into_keys().collect(), hosts: self.tools.names() }
+    }
+
     /// Reads a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text =
@@ -81,6 +90,7 @@ impl Config {
             call: CallConfig { domains: sip.domains().into(), ..CallConfig::default() },
             sip,
             driver: DriverConfig::read(root.section("media")),
+            tools: ToolsConfig::read(&mut root),
             engine: EngineConfig::read(root.section("engine")),
             signals: signals.unwrap_or_else(|| store.database.with_file_name("signals.toml")),
             store,

@@ -68,6 +68,10 @@ number_id!(
     /// One act of speaking by the bot, within one call.
     SpeakId(u32)
 );
+number_id!(
+    /// One request of a tool, within one call.
+    ToolCallId(u32)
+);
 
 impl LegId {
     /// The leg that every call begins with.

@@ -1,11 +1,12 @@
 //! The one truth of a call: an ordered list of facts. Storage, `why`, call records, metrics and webhooks all read the
 //! same entries; the call knows none of them. Values only: who writes them where is the store's business.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CallId, LegId, SpeakId, UtteranceId};
+use crate::ids::{CallId, LegId, SpeakId, ToolCallId, UtteranceId};
 use crate::redact::Redacted;
 use crate::speech::{Language, SpeechTags};
 
@@ -113,6 +114,36 @@ pub enum TransferFailure {
     Unreachable,
 }
 
+/// Why a tool gave no answer that can be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum ToolFailure {
+    /// Too many requests wait already; it was not sent.
+    Busy,
+    /// The configuration names no such host, or no such secret of it; it was not sent.
+    NotConfigured,
+    /// A value cannot stand in the path; it was not sent.
+    Unsendable {
+        /// Its name.
+        name: String,
+    },
+    /// No connection.
+    Unreachable,
+    /// No answer in time.
+    Late,
+    /// The answer is larger than the dialplan allows.
+    TooLarge,
+    /// An HTTP status other than 2xx.
+    Status,
+    /// The answer is no JSON.
+    NotJson,
+    /// The answer lacks a value that the dialplan binds.
+    Missing {
+        /// Its name.
+        name: String,
+    },
+}
+
 /// What the policy decided to do with a turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case")]
@@ -131,6 +162,11 @@ pub enum Act {
     Escalate {
         /// Queue in the dialplan.
         queue: String,
+    },
+    /// Ask a tool of the dialplan.
+    Call {
+        /// Name of the tool.
+        tool: String,
     },
     /// Nothing to say: go on listening.
     Listen,
@@ -234,6 +270,36 @@ pub enum Entry {
     },
     /// What the policy decided, and why.
     Decided(Decision),
+    /// A tool is asked. Secrets are in headers, and those are not here.
+    ToolCalled {
+        /// Which request.
+        request: ToolCallId,
+        /// Name of the tool.
+        tool: String,
+        /// Method and host as the dialplan names them.
+        at: String,
+        /// Path and query.
+        path: Redacted<String>,
+        /// JSON that is sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<Redacted<String>>,
+    },
+    /// A tool has answered, or will not.
+    ToolAnswered {
+        /// Which request.
+        request: ToolCallId,
+        /// Name of the tool.
+        tool: String,
+        /// HTTP status, where there was one.
+        status: Option<u16>,
+        /// Why the answer is of no use; `None` where it is.
+        failure: Option<ToolFailure>,
+        /// From the request to the answer, ms.
+        ms: u64,
+        /// What was bound.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        values: BTreeMap<String, Redacted<String>>,
+    },
     /// The bot began to speak.
     BotTurn {
         /// Which act of speaking.

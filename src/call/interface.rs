@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::bot::{self, BotConfig};
 use super::transfer::{self, TransferConfig};
 use crate::audio::frame::{Frame, WideFrame};
-use crate::conversation::Understanding;
+use crate::conversation::{ToolReply, ToolRequest, Understanding};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
@@ -139,6 +139,8 @@ pub enum Input<'a> {
         /// Which prompt.
         speak: SpeakId,
     },
+    /// A tool has answered, or will not.
+    Tool(ToolReply),
     /// The store takes entries again (true), or has no room for decisions (false).
     Store {
         /// Whether there is room.
@@ -202,6 +204,8 @@ pub enum Output {
     Speak(SpeakOrder),
     /// The synthesiser need not speak this any more.
     CancelSpeak(SpeakId),
+    /// Ask a tool: [`Input::Tool`] answers, in time or not at all.
+    AskTool(Box<ToolRequest>),
     /// 20 ms for the recording.
     Record {
         /// The caller.

@@ -170,6 +170,7 @@ impl Call {
             Input::PromptAudio { speak, samples } => self.on_sound(now, speaking::Input::Piece { speak, samples }),
             Input::PromptDone { speak } => self.on_sound(now, speaking::Input::Done { speak }),
             Input::PromptFailed { speak } => self.on_sound(now, speaking::Input::Failed { speak }),
+            Input::Tool(reply) => self.bot.handle(now, bot::Input::Tool(reply)),
             Input::Store { room } => self.bot.handle(now, bot::Input::Store(room)),
             Input::Order(order) => self.on_order(now, order),
             Input::Fault { what } => self.rescue(now, what),
@@ -263,6 +264,7 @@ impl Call {
             bot::Output::Restart(utterance) => self.outputs.push_back(Output::RestartUtterance(utterance)),
             bot::Output::Ask { speak, line } => self.ask(speak, line),
             bot::Output::Cancel { speak } => self.outputs.push_back(Output::CancelSpeak(speak)),
+            bot::Output::AskTool(request) => self.outputs.push_back(Output::AskTool(request)),
             bot::Output::Escalate { queue, briefing } => {
                 self.transfer_to(now, &queue, transfer::Manner::Warm(briefing));
             }

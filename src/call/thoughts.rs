@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::conversation::{Conversation, Input, Output};
+use crate::conversation::{Conversation, Input, Output, ToolReply};
 use crate::dialplan::calendar::Moment;
 use crate::journal::TransferFailure;
 use crate::redact::Redacted;
@@ -28,6 +28,8 @@ pub enum Thought {
     SpokenToEnd,
     /// Nobody took the call.
     TransferFailed(TransferFailure),
+    /// A tool has answered, or will not.
+    Tool(ToolReply),
     /// A human has the caller.
     Bridged,
     /// The ear is deaf for good.
@@ -129,6 +131,7 @@ impl Thoughts {
             Thought::SpokenToEnd => Input::SpokenToEnd,
             Thought::TransferFailed(TransferFailure::Unreachable) => Input::TransferUnavailable,
             Thought::TransferFailed(failure) => Input::TransferFailed { failure: failure.clone() },
+            Thought::Tool(reply) => Input::Tool(reply),
             Thought::Bridged => Input::Bridged,
             Thought::RecogniserLost => Input::RecogniserLost,
         };

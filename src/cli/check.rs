@@ -47,10 +47,11 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let (problems, warnings) = (Problems::default(), Problems::default());
     let all = args.folders.iter().flat_map(|folder| read_folders(folder, &problems)).collect();
     let named = !args.config.is_default() || args.config.config.is_file();
-    let trunks = if named { Some(args.config.load()?.sip.domains().into_keys().collect()) } else { None };
+    let peers = if named { Some(args.config.load()?.peers()) } else { None };
     for (files, plan) in plans(all, &problems, &warnings) {
-        if let Some(trunks) = &trunks {
-            check::trunks(&files, &plan, trunks, &problems);
+        if let Some(peers) = &peers {
+            check::trunks(&files, &plan, &peers.trunks, &problems);
+            check::hosts(&files, &plan, &peers.hosts, &warnings);
         }
         let before = Instant::now();
         let mind = Arc::new(Understanding::train(&plan));

@@ -104,7 +104,24 @@ fn text(entry: &Entry) -> String {
             None => format!("leg ended  {role:?} (leg {leg})"),
         },
         Entry::Ended(cause) => format!("ended      {}", calls::describe(cause)),
+        Entry::ToolCalled { .. } | Entry::ToolAnswered { .. } => tool_text(entry),
         transfer => transfer_text(transfer),
+    }
+}
+
+fn tool_text(entry: &Entry) -> String {
+    match entry {
+        Entry::ToolCalled { request, tool, at, path, body } => {
+            let body = body.as_ref().map_or(String::new(), |body| format!(" with {}", body.reveal()));
+            format!("asks       {tool}: {at}{}{body} (request {request})", path.reveal())
+        }
+        Entry::ToolAnswered { request, tool, status, failure, ms, values } => {
+            let status = status.map_or(String::new(), |status| format!(", status {status}"));
+            let failure = failure.as_ref().map_or(String::new(), |failure| format!(", failed: {failure:?}"));
+            let bound = values.iter().map(|(name, value)| format!(" {name}={}", value.reveal())).collect::<String>();
+            format!("answered   {tool} after {ms} ms{status}{failure}{bound} (request {request})")
+        }
+        other => format!("{other:?}"),
     }
 }
 
@@ -142,6 +159,7 @@ fn decided(decision: &Decision) -> String {
         Act::Answer { prompt } => format!("answer {prompt}"),
         Act::Goodbye { prompt } => format!("goodbye {prompt}"),
         Act::Escalate { queue } => format!("escalate to {queue}"),
+        Act::Call { tool } => format!("ask tool {tool}"),
         Act::Listen => "listen".to_owned(),
     };
     let mut line = format!("decided    {act} because {}", decision.rule);
@@ -157,6 +175,20 @@ fn decided(decision: &Decision) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::ToolCallId;
+
+    #[test]
+    fn a_tool_is_shown_with_what_it_was_asked_and_what_it_said() {
+        let (request, tool) = (ToolCallId(1), "order".to_owned());
+        let path = "/orders/123".into();
+        let called = Entry::ToolCalled { request, tool: tool.clone(), at: "GET crm".to_owned(), path, body: None };
+        assert_eq!(text(&called), "asks       order: GET crm/orders/123 (request 1)");
+        let values = [("status".to_owned(), "shipped".into())].into();
+        let answered = Entry::ToolAnswered { request, tool, status: Some(200), failure: None, ms: 31, values };
+        assert_eq!(text(&answered), "answered   order after 31 ms, status 200 status=shipped (request 1)");
+        assert!(!format!("{called:?} {answered:?}").contains("123"), "in a log it is redacted");
+        assert!(!format!("{answered:?}").contains("shipped"));
+    }
 
     #[test]
     fn a_lost_recogniser_is_shown_with_its_reason() {

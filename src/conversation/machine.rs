@@ -6,6 +6,8 @@
 //!                       |  ^ TransferFailed
 //!                       v  |
 //!                  Transferring -Bridged-> Done        Listening -> Closing -SpokenToEnd-> Done
+//!
+//! Listening -> Asking (a workflow waits for a tool) -Tool-> Listening, Filling, Transferring, Closing
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
@@ -22,13 +24,16 @@ use crate::conversation::{Briefing, Input, Output, Say, Why, written};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::{Moment, Opening};
 use crate::dialplan::schema::Target;
+use crate::ids::ToolCallId;
 use crate::journal::{Act, Decision, Entry, TransferFailure};
 use crate::redact::Redacted;
 use crate::speech::{Language, Transcript};
 
 mod filling;
+mod working;
 
 use filling::Filling;
+use working::Asking;
 
 /// The key that always leads to a human.
 const HUMAN_KEY: char = '0';
@@ -49,6 +54,7 @@ pub struct Conversation {
     open: bool,
     /// The recogniser was lost when it could not be said yet.
     deaf: bool,
+    next_tool: ToolCallId,
     outputs: VecDeque<Output>,
 }
 
@@ -57,16 +63,18 @@ enum Phase {
     Waiting,
     Listening,
     Filling(Filling),
+    Asking(Box<Asking>),
     Transferring { queue: String },
     Closing,
     Done,
 }
 
-/// What went wrong in a row, and transfers tried.
+/// What went wrong in a row (silences, turns, tools), and transfers tried.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     silences: u8,
     unresolved: u8,
+    tools: u8,
     transfers: u8,
 }
 
@@ -103,6 +111,7 @@ impl Conversation {
             memory: Memory::default(),
             open: true,
             deaf: false,
+            next_tool: ToolCallId(1),
             outputs: VecDeque::new(),
         }
     }
@@ -114,15 +123,20 @@ impl Conversation {
             Input::Turn(transcript) => self.turn(transcript),
             Input::Digit(digit) => self.digit(now, digit),
             Input::NoInput => self.no_input(),
-            Input::SpokenToEnd => self.spoken(),
+            Input::SpokenToEnd => self.spoken(now),
+            Input::Tool(reply) => self.replied(reply),
             Input::TransferFailed { failure } => {
                 self.transfer_over(&format!("transfer_failed:{}", failure_name(&failure)))
             }
             Input::TransferUnavailable => self.transfer_over("transfer_unavailable"),
             Input::Bridged => self.phase = Phase::Done,
             Input::RecogniserLost => self.recogniser_lost(),
-            Input::Timeout => self.timeout(now),
+            Input::Timeout => {
+                self.asking_timeout(now);
+                self.timeout(now);
+            }
         }
+        self.arm(now);
     }
 
     /// The next output.
@@ -134,6 +148,7 @@ impl Conversation {
     pub fn deadline(&self) -> Option<(Instant, Why)> {
         match &self.phase {
             Phase::Filling(filling) => filling.keys_due.map(|at| (at, Why::KeysPaused)),
+            Phase::Asking(_) => self.asking_due().map(|at| (at, Why::Tool)),
             Phase::Waiting | Phase::Listening | Phase::Transferring { .. } | Phase::Closing | Phase::Done => None,
         }
     }
@@ -158,7 +173,12 @@ impl Conversation {
 
     /// True while the caller may speak over what is said.
     pub fn allows_barge_in(&self) -> bool {
-        matches!(self.phase, Phase::Listening | Phase::Filling(_)) && self.plan.dialogue.barge_in
+        matches!(self.phase, Phase::Listening | Phase::Filling(_) | Phase::Asking(_)) && self.plan.dialogue.barge_in
+    }
+
+    /// True while a tool is asked.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.phase, Phase::Asking(_))
     }
 
     fn judge_language(&self, transcript: &Transcript, views: &Views) -> Judged {
@@ -181,7 +201,12 @@ impl Conversation {
     fn started(&mut self, now: &Moment) {
         match self.phase {
             Phase::Waiting => {}
-            Phase::Listening | Phase::Filling(_) | Phase::Transferring { .. } | Phase::Closing | Phase::Done => return,
+            Phase::Listening
+            | Phase::Filling(_)
+            | Phase::Asking(_)
+            | Phase::Transferring { .. }
+            | Phase::Closing
+            | Phase::Done => return,
         }
         let always = Opening::ALWAYS;
         let opening = self.plan.hours.as_ref().map_or(always, |hours| hours.opening(now));
@@ -207,7 +232,7 @@ impl Conversation {
             Phase::Waiting | Phase::Done => return,
             Phase::Transferring { .. } => Some("transferring"),
             Phase::Closing => Some("closing"),
-            Phase::Listening | Phase::Filling(_) => None,
+            Phase::Listening | Phase::Filling(_) | Phase::Asking(_) => None,
         };
         if let Some(rule) = rule {
             return self.decide(Act::Listen, why(rule));
@@ -225,6 +250,7 @@ impl Conversation {
         }
         match std::mem::replace(&mut self.phase, Phase::Listening) {
             Phase::Filling(filling) => self.filling_turn(filling, &views, judged),
+            Phase::Asking(asking) => self.asking_turn(asking, &views, judged),
             Phase::Waiting | Phase::Listening | Phase::Transferring { .. } | Phase::Closing | Phase::Done => {
                 self.free_turn(&views, judged);
             }
@@ -298,16 +324,24 @@ impl Conversation {
             keys: String::new(),
             keys_due: None,
             misses: 0,
+            work: None,
         };
         self.ask(filling, because(rule));
     }
 
-    fn follow(&mut self, target: &Target, values: BTreeMap<String, String>, why: Reason) {
+    fn follow(&mut self, target: &Target, values: BTreeMap<String, String>, mut why: Reason) {
+        if let Target::Say(prompt) | Target::End(prompt) = target
+            && let Some(field) = self.unbound(prompt, &values)
+        {
+            why.rule.push_str(&format!(":unbound:{field}"));
+            return self.escalate(None, why);
+        }
         match target {
             Target::Say(prompt) => self.answer(prompt, values, why),
             Target::End(prompt) => self.goodbye(prompt, &values, why),
             Target::Queue(queue) => self.escalate(Some(queue), why),
             Target::Language(language) => self.change_language(*language, why),
+            Target::Run(workflow) => self.run(workflow, values, why),
             Target::Repeat => {
                 let greeting = (self.plan.dialogue.greeting.clone(), BTreeMap::new());
                 let (prompt, values) = self.memory.last.clone().unwrap_or(greeting);
@@ -331,7 +365,9 @@ impl Conversation {
             Some(_) | None => match &ladder.then {
                 Target::End(prompt) => self.goodbye(prompt, &BTreeMap::new(), why),
                 Target::Queue(queue) => self.escalate(Some(queue), why),
-                Target::Say(_) | Target::Language(_) | Target::Repeat | Target::Unresolved => self.escalate(None, why),
+                Target::Say(_) | Target::Language(_) | Target::Run(_) | Target::Repeat | Target::Unresolved => {
+                    self.escalate(None, why)
+                }
             },
         }
     }
@@ -342,6 +378,7 @@ impl Conversation {
         match &mut self.phase {
             Phase::Waiting | Phase::Closing | Phase::Done | Phase::Transferring { .. } => {}
             Phase::Listening => self.menu(digit),
+            Phase::Asking(_) => self.asking_digit(digit),
             Phase::Filling(filling) => {
                 let filling = filling.clone();
                 self.tally.silences = 0;
@@ -369,6 +406,8 @@ impl Conversation {
         match &self.phase {
             Phase::Waiting | Phase::Transferring { .. } | Phase::Done => return,
             Phase::Closing => return self.hang_up(),
+            // It is for us to speak.
+            Phase::Asking(_) => return self.filler(why("asking")),
             Phase::Filling(filling) if filling.keys_due.is_some() => return,
             Phase::Listening | Phase::Filling(_) => {}
         }
@@ -382,9 +421,10 @@ impl Conversation {
             (Some(prompt), _) => self.answer_in_place(prompt, why),
             (None, Target::End(prompt)) => self.goodbye(prompt, &BTreeMap::new(), why),
             (None, Target::Queue(queue)) => self.escalate(Some(queue), why),
-            (None, Target::Say(_) | Target::Language(_) | Target::Repeat | Target::Unresolved) => {
-                self.escalate(None, why)
-            }
+            (
+                None,
+                Target::Say(_) | Target::Language(_) | Target::Run(_) | Target::Repeat | Target::Unresolved,
+            ) => self.escalate(None, why),
         }
     }
 
@@ -401,9 +441,10 @@ impl Conversation {
 
     // -- ends and transfers
 
-    fn spoken(&mut self) {
+    fn spoken(&mut self, now: Instant) {
         match self.phase {
             Phase::Closing => self.hang_up(),
+            Phase::Asking(_) => self.asking_spoken(now),
             Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Transferring { .. } | Phase::Done => {}
         }
     }
@@ -447,7 +488,12 @@ impl Conversation {
         let plan = Arc::clone(&self.plan);
         let prompt = match &self.phase {
             Phase::Transferring { queue } => plan.queues.get(queue).map_or("", |queue| queue.no_agent.as_str()),
-            Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Closing | Phase::Done => return,
+            Phase::Waiting
+            | Phase::Listening
+            | Phase::Filling(_)
+            | Phase::Asking(_)
+            | Phase::Closing
+            | Phase::Done => return,
         };
         self.phase = Phase::Listening;
         self.answer(prompt, BTreeMap::new(), why(rule));
@@ -461,7 +507,7 @@ impl Conversation {
             // Said once the caller has been greeted, or is back from a transfer in vain.
             Phase::Waiting | Phase::Transferring { .. } => self.deaf = true,
             Phase::Closing | Phase::Done => {}
-            Phase::Listening | Phase::Filling(_) => {
+            Phase::Listening | Phase::Filling(_) | Phase::Asking(_) => {
                 let prompt = self.plan.dialogue.keys_only.clone();
                 self.answer(&prompt, BTreeMap::new(), why("recogniser_lost"));
             }

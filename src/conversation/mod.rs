@@ -21,10 +21,12 @@ pub mod policy;
 pub mod readings;
 pub mod scenario;
 pub mod slot;
+pub mod tool;
 pub mod written;
 
 pub use machine::Conversation;
 pub use policy::Understanding;
+pub use tool::{ToolOutcome, ToolReply, ToolRequest};
 
 use crate::dialplan::calendar::Moment;
 use crate::journal::{Entry, TransferFailure};
@@ -48,6 +50,8 @@ pub enum Input<'a> {
         /// Why the last one failed.
         failure: TransferFailure,
     },
+    /// A tool has answered, or will not.
+    Tool(&'a ToolReply),
     /// The transfer could not be tried (trunk down, no target).
     TransferUnavailable,
     /// Caller and agent hear each other: the bot has nothing more to say.
@@ -65,6 +69,8 @@ pub enum Output {
     Note(Entry),
     /// Say this.
     Say(Say),
+    /// Ask a tool: [`Input::Tool`] answers.
+    Ask(Box<ToolRequest>),
     /// Hand the caller to a human. Comes right after the `Say` that tells the caller: dial while it is spoken, play
     /// music when it ends.
     Escalate {
@@ -108,4 +114,6 @@ pub struct Briefing {
 pub enum Why {
     /// The caller stopped pressing keys in the middle of a number.
     KeysPaused,
+    /// A tool takes its time.
+    Tool,
 }

@@ -10,6 +10,8 @@
 //! silence                          the caller says nothing
 //! agent    no-answer 25s           how the transfer ends: no-answer busy declined refused never-accepted hung-up
 //!                                  unreachable unavailable accepts
+//! tool     order -> {"status": "shipped"}    the tool answers with this; `fails`, `fails 500`; `late`: the filler is due
+//! asked    GET shop/orders/123     part of what the tool was asked, its body included
 //! bot      好，幫你轉駁緊           the bot says this (part of it is enough); `bot @greeting` names the prompt
 //! decision escalate asked_for_human queue=general intent=bill language=yue prompt=bill
 //! briefing 客人要求搵真人           part of what the agent is told
@@ -22,12 +24,12 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::conversation::{Conversation, Input, Output, Say, Understanding};
+use crate::conversation::{Conversation, Input, Output, Say, ToolOutcome, ToolReply, ToolRequest, Understanding};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::{HONG_KONG, Moment, Rain, SignalError, Signals, Typhoon, instant};
 use crate::dialplan::check::BRIEFING;
 use crate::ids::UtteranceId;
-use crate::journal::{Act, Decision, Entry, TransferFailure};
+use crate::journal::{Act, Decision, Entry, ToolFailure, TransferFailure};
 use crate::redact::Redacted;
 use crate::settings::{Problem, Problems, nearest};
 use crate::speech::{Language, Transcript};
@@ -52,6 +54,8 @@ pub struct Reached {
     pub prompts: BTreeSet<String>,
     /// Queues that callers came to.
     pub queues: BTreeSet<String>,
+    /// Tools that were asked.
+    pub tools: BTreeSet<String>,
 }
 
 impl Reached {
@@ -61,6 +65,7 @@ impl Reached {
         self.intents.extend(other.intents);
         self.prompts.extend(other.prompts);
         self.queues.extend(other.queues);
+        self.tools.extend(other.tools);
     }
 
     /// What of the plan no scenario has reached: `intent bill`, `prompt closed`, `question password`, `queue general`.
@@ -72,7 +77,9 @@ impl Reached {
         let intents = intents.map(|name| format!("intent {name}"));
         let spoken = spoken.map(|name| format!("prompt {name}"));
         let questions = questions.map(|question| format!("question {}", question.name));
-        intents.chain(spoken).chain(questions).chain(queues.map(|name| format!("queue {name}"))).collect()
+        let tools = plan.work.tools.keys().filter(|name| !self.tools.contains(*name));
+        let tools = tools.map(|name| format!("tool {name}"));
+        intents.chain(tools).chain(spoken).chain(questions).chain(queues.map(|name| format!("queue {name}"))).collect()
     }
 }
 
@@ -95,6 +102,7 @@ pub fn run(
         started: false,
         happened: Happened::default(),
         ended: false,
+        asked: None,
         reached: Reached::default(),
     };
     for (number, line) in text.lines().enumerate().take(MOST_STEPS) {
@@ -121,6 +129,7 @@ struct Runner {
     started: bool,
     happened: Happened,
     ended: bool,
+    asked: Option<ToolRequest>,
     reached: Reached,
 }
 
@@ -164,6 +173,8 @@ impl Runner {
             }
             "silence" => self.input(Input::NoInput),
             "agent" => self.agent(rest),
+            "tool" => self.tool(rest),
+            "asked" => self.expect_asked(rest),
             "bot" => self.expect_said(rest),
             "decision" => self.expect_decision(rest),
             "briefing" => match &self.happened.briefing {
@@ -182,8 +193,8 @@ impl Runner {
             }
             other => {
                 let words = [
-                    "at", "signal", "caller", "digit", "pause", "silence", "agent", "bot", "decision", "briefing",
-                    "language", "end",
+                    "at", "signal", "caller", "digit", "pause", "silence", "agent", "tool", "asked", "bot", "decision",
+                    "briefing", "language", "end",
                 ];
                 let hint = nearest(other, words).map_or(words.join(", "), |word| format!("nearest: '{word}'"));
                 Err(format!("no step is called '{other}'; {hint}"))
@@ -232,6 +243,43 @@ impl Runner {
         self.input(Input::TransferFailed { failure })
     }
 
+    /// How the tool that was asked answers.
+    fn tool(&mut self, rest: &str) -> Result<(), String> {
+        let (name, answer) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let waits = self.asked.as_ref().filter(|_| self.conversation.is_asking());
+        let Some((id, asked)) = waits.map(|request| (request.id, request.tool.clone())) else {
+            return Err(format!("no tool is asked; '{name}' cannot answer"));
+        };
+        if asked != name {
+            return Err(format!("tool '{asked}' is asked, not '{name}'"));
+        }
+        let outcome = match answer.trim() {
+            "late" => {
+                self.spoken()?;
+                let due = self.conversation.deadline().map_or(self.now, |(at, _)| at);
+                self.now = self.now.max(due);
+                return self.input(Input::Timeout);
+            }
+            "fails" => ToolOutcome::Failed(ToolFailure::Unreachable),
+            answer => match (answer.strip_prefix("fails "), answer.strip_prefix("->")) {
+                (Some(status), _) => {
+                    let status = status.trim().parse().map_err(|_| format!("'{status}' is no HTTP status"))?;
+                    ToolOutcome::Answered { status, body: Redacted::default() }
+                }
+                (None, Some(body)) => ToolOutcome::Answered { status: 200, body: body.trim().into() },
+                (None, None) => return Err(format!("expected '{name} -> {{json}}', '{name} fails' or '{name} late'")),
+            },
+        };
+        self.input(Input::Tool(&ToolReply { id, tool: asked, outcome, ms: 0 }))
+    }
+
+    fn expect_asked(&self, expected: &str) -> Result<(), String> {
+        let request = self.asked.as_ref().ok_or("no tool was asked")?;
+        let body = request.body.as_ref().map_or(String::new(), |body| format!(" {}", body.reveal()));
+        let found = format!("{} {}{}{body}", request.method.as_str(), request.host, request.path.reveal());
+        if found.contains(expected) { Ok(()) } else { Err(format!("it was asked {found}")) }
+    }
+
     /// The playout has ended, if anything was said since it last did.
     fn spoken(&mut self) -> Result<(), String> {
         if std::mem::take(&mut self.happened.speaking) {
@@ -260,6 +308,10 @@ impl Runner {
                     self.happened.decided.push_back(decision);
                 }
                 Output::Note(_) => {}
+                Output::Ask(request) => {
+                    self.reached.tools.insert(request.tool.clone());
+                    self.asked = Some(*request);
+                }
                 Output::Say(say) => {
                     self.reached.prompts.insert(say.prompt.clone());
                     self.happened.speaking = true;
@@ -296,6 +348,7 @@ impl Runner {
             Act::Answer { prompt } => ("answer", format!("prompt={prompt}")),
             Act::Goodbye { prompt } => ("goodbye", format!("prompt={prompt}")),
             Act::Escalate { queue } => ("escalate", format!("queue={queue}")),
+            Act::Call { tool } => ("call", format!("tool={tool}")),
             Act::Listen => ("listen", String::new()),
         };
         let intent = format!("intent={}", decision.intent.as_deref().unwrap_or("none"));

@@ -7,8 +7,10 @@ use crate::dialplan::read::PlanFiles;
 use crate::dialplan::schema::{Ladder, Plan, Target, Texts};
 use crate::settings::{Problem, Problems, nearest};
 
+mod bound;
 mod numbers;
 mod reach;
+mod work;
 
 pub use numbers::between;
 
@@ -33,9 +35,36 @@ pub fn plan(files: &PlanFiles, plan: &Plan, problems: &Problems, warnings: &Prob
     checker.phrases();
     checker.knowledge();
     checker.reach();
+    checker.work();
     checker.ladder("dialogue.no_input", &plan.dialogue.no_input);
     checker.ladder("dialogue.no_match", &plan.dialogue.no_match);
     numbers::within(files, plan, problems, warnings);
+}
+
+/// What a configuration names and plans refer to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peers {
+    /// Trunks.
+    pub trunks: BTreeSet<String>,
+    /// Hosts of tools, with the names of their secrets.
+    pub hosts: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Adds tools whose host or secret the configuration does not name.
+pub fn hosts(files: &PlanFiles, plan: &Plan, hosts: &BTreeMap<String, BTreeSet<String>>, problems: &Problems) {
+    for tool in plan.work.tools.values() {
+        let wrong = |message: String| problems.push(located(files, "plan.toml", &format!("[tool.{}]", tool.name), message));
+        let Some(secrets) = hosts.get(&tool.host) else {
+            let near = nearest(&tool.host, hosts.keys().map(String::as_str));
+            let hint = near.map_or_else(String::new, |name| format!("; nearest: '{name}'"));
+            let what = format!("no [[host]] is called '{}' in the configuration, so it fails{hint}", tool.host);
+            wrong(format!("tool.{}.host: {what}", tool.name));
+            continue;
+        };
+        for secret in tool.secrets().into_iter().filter(|secret| !secrets.contains(*secret)) {
+            wrong(format!("tool.{}: host '{}' has no secret '{secret}', so it fails", tool.name, tool.host));
+        }
+    }
 }
 
 /// Adds telephones that are behind no trunk of the configuration.
@@ -136,9 +165,10 @@ impl Checker<'_> {
         for (name, target) in targets.chain(menu).chain(ladders) {
             match target {
                 Target::Say(prompt) | Target::End(prompt) => all.push((prompt.as_str(), name)),
-                Target::Queue(_) | Target::Language(_) | Target::Repeat | Target::Unresolved => {}
+                Target::Queue(_) | Target::Language(_) | Target::Run(_) | Target::Repeat | Target::Unresolved => {}
             }
         }
+        all.extend(self.work_prompts());
         all
     }
 
@@ -164,7 +194,7 @@ impl Checker<'_> {
         let mut queues: BTreeSet<&str> = BTreeSet::from([self.plan.escalation.queue.as_str()]);
         let targets = self.plan.intents.iter().map(|intent| &intent.then).chain(self.plan.dialogue.menu.values());
         let ladders = [&self.plan.dialogue.no_input.then, &self.plan.dialogue.no_match.then];
-        for target in targets.chain(ladders) {
+        for target in targets.chain(ladders).chain(self.work_targets()) {
             if let Target::Queue(name) = target {
                 queues.insert(name);
             }
@@ -216,6 +246,7 @@ impl Checker<'_> {
                 allowed.entry(prompt).or_default().extend(&names);
             }
         }
+        self.work_fields(&mut allowed);
         let none = BTreeSet::new();
         for (id, language, text) in self.plan.prompts.iter() {
             let known = allowed.get(id).unwrap_or(&none);
@@ -282,7 +313,7 @@ impl Checker<'_> {
     fn ladder(&self, name: &str, ladder: &Ladder) {
         match &ladder.then {
             Target::Queue(_) | Target::End(_) => {}
-            Target::Say(_) | Target::Language(_) | Target::Repeat | Target::Unresolved => {
+            Target::Say(_) | Target::Language(_) | Target::Run(_) | Target::Repeat | Target::Unresolved => {
                 let message = format!("{name}.then must be go:QUEUE or end:PROMPT, or the call would never end");
                 self.problem("plan.toml", name.rsplit('.').next().unwrap_or(name), message);
             }

@@ -19,6 +19,11 @@ menu = { 1 = "repeat" }
 [queue.NAME]
 [intent.NAME]
 [[intent.NAME.slots]]
+[[workflow.NAME.steps]]
+ask = {}
+[tool.NAME]
+headers = { NAME = "" }
+results = { NAME = "" }
 "#;
 
 /// Name of a file's schema, the schema.

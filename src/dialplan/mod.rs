@@ -3,7 +3,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `plan.toml` | numbers, languages, intents and where they lead, ladders, menu, queues, hours |
+//! | `plan.toml` | numbers, languages, intents and where they lead, workflows and tools, ladders, menu, queues, hours |
 //! | `prompts/{yue,cmn,eng}.toml` | `[say]` what the bot says; `[labels]` names of intents and reasons, for briefings |
 //! | `phrases/{yue,cmn,eng}.toml` | what callers say, by intent |
 //! | `knowledge/{yue,cmn,eng}.toml` | questions and answers |
@@ -25,6 +25,7 @@ pub mod pattern;
 pub mod read;
 pub mod route;
 pub mod schema;
+pub mod workflow;
 
 pub use read::{PlanFiles, read_plan};
 pub use route::Routes;

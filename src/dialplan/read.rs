@@ -13,6 +13,7 @@ use crate::speech::Language;
 
 mod texts;
 mod values;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -57,7 +58,11 @@ pub(super) fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan>
     let languages = languages(&mut root);
     let (prompts, labels) = texts(files, &languages, problems);
     let (phrases, knowledge) = (phrases(files, &languages, problems), knowledge(files, &languages, problems));
-    let reader = Reader { queues: root.section("queue").keys(), languages: languages.clone() };
+    let reader = Reader {
+        queues: root.section("queue").keys(),
+        workflows: root.section("workflow").keys(),
+        languages: languages.clone(),
+    };
     let hot_words = super::bias::hot_words(root.section("hearing"));
     let mut plan = Plan {
         name: files.name.clone(),
@@ -66,6 +71,7 @@ pub(super) fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan>
         dialogue: reader.dialogue(root.section("dialogue")),
         intents: reader.intents(&mut root, phrases, files, problems),
         knowledge,
+        work: reader.work(&mut root),
         escalation: reader.escalation(root.section("escalation")),
         queues: reader.queues(&mut root),
         hours: Calendar::read(root.section("hours")),
@@ -115,6 +121,7 @@ fn numbers(root: &mut Section<'_>) -> Vec<Pattern> {
 
 struct Reader {
     queues: Vec<String>,
+    workflows: Vec<String>,
     languages: Vec<Language>,
 }
 
@@ -174,12 +181,12 @@ impl Reader {
             Some(("say", prompt)) => Target::Say(prompt.to_owned()),
             Some(("end", prompt)) => Target::End(prompt.to_owned()),
             Some(("go", queue)) => {
-                if !self.queues.iter().any(|name| name == queue) {
-                    let near = crate::settings::nearest(queue, self.queues.iter().map(String::as_str));
-                    let hint = near.map_or(String::new(), |name| format!("; nearest: '{name}'"));
-                    section.problem(key, format_args!("no queue '{queue}' in this plan{hint}"));
-                }
+                there(section, key, ("queue", queue), &self.queues);
                 Target::Queue(queue.to_owned())
+            }
+            Some(("run", workflow)) => {
+                there(section, key, ("workflow", workflow), &self.workflows);
+                Target::Run(workflow.to_owned())
             }
             Some(("lang", code)) => match code.parse::<Language>() {
                 Ok(language) if self.languages.contains(&language) => Target::Language(language),
@@ -195,7 +202,7 @@ impl Reader {
             None if text == "repeat" => Target::Repeat,
             None if text == "unresolved" => Target::Unresolved,
             Some(_) | None => {
-                let what = "expected say:PROMPT, go:QUEUE, end:PROMPT, lang:CODE, repeat or unresolved";
+                let what = "expected say:PROMPT, go:QUEUE, end:PROMPT, run:WORKFLOW, lang:CODE, repeat or unresolved";
                 section.problem(key, format_args!("{what}, found \"{text}\""));
                 return None;
             }
@@ -255,6 +262,15 @@ impl Reader {
             root.problem("queue", "a plan needs at least one [queue.NAME]: every failure ends at a human");
         }
         sections.into_iter().map(|(name, section)| (name, queue(section))).collect()
+    }
+}
+
+/// Says so where the plan has no `name` of this kind.
+fn there(section: &Section<'_>, key: &str, (kind, name): (&str, &str), names: &[String]) {
+    if !names.iter().any(|known| known == name) {
+        let near = crate::settings::nearest(name, names.iter().map(String::as_str));
+        let hint = near.map_or(String::new(), |near| format!("; nearest: '{near}'"));
+        section.problem(key, format_args!("no {kind} '{name}' in this plan{hint}"));
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::dialplan::calendar::Calendar;
 use crate::dialplan::pattern::Pattern;
+use crate::dialplan::workflow::Work;
 use crate::speech::{Bias, Language};
 
 /// Everything of one hotline.
@@ -26,6 +27,8 @@ pub struct Plan {
     pub intents: Vec<Intent>,
     /// Questions and answers that need no intent of their own.
     pub knowledge: Vec<Question>,
+    /// What is done step by step, and whom that asks.
+    pub work: Work,
     /// When the caller gets a human unasked, and where.
     pub escalation: Escalation,
     /// Where humans wait, by name.
@@ -123,7 +126,8 @@ pub struct Ladder {
     pub then: Target,
 }
 
-/// Where a turn can lead. Written `say:PROMPT`, `go:QUEUE`, `end:PROMPT`, `lang:yue`, `repeat`, `unresolved`.
+/// Where a turn can lead. Written `say:PROMPT`, `go:QUEUE`, `end:PROMPT`, `lang:yue`, `run:WORKFLOW`, `repeat`,
+/// `unresolved`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Say a prompt and listen.
@@ -134,6 +138,8 @@ pub enum Target {
     End(String),
     /// Go on in this language.
     Language(Language),
+    /// Walk through a workflow.
+    Run(String),
     /// Say the last prompt again.
     Repeat,
     /// The caller says that the answer was wrong: counts as not understood.

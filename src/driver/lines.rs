@@ -1,7 +1,7 @@
 //! Hotlines from their folders: files to [`PlanFiles`], plans to [`Lines`] that take calls. Reads files; what they mean is
 //! the dialplan's business.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ pub struct Lines {
 
 impl Lines {
     /// Reads every folder of `folder` that has a `plan.toml`, and learns from its phrases. `None` where anything is wrong.
-    /// Telephones behind none of `trunks` are warnings: the rest of the line works, and their callers hear `no_agent`.
-    pub fn load(folder: &Path, trunks: &BTreeSet<String>, problems: &Problems, warnings: &Problems) -> Option<Self> {
+    /// Telephones behind no trunk and tools at no host are warnings: the rest of the line works, callers hear `no_agent`, tools fail.
+    pub fn load(folder: &Path, peers: &check::Peers, problems: &Problems, warnings: &Problems) -> Option<Self> {
         let folders = line_folders(folder);
         if folders.is_empty() {
             problems.push_file(folder.display(), "no hotline here: expected folders with a plan.toml");
@@ -34,7 +34,8 @@ impl Lines {
         for folder in folders {
             let files = read_folder(&folder, problems);
             if let Some(plan) = read_plan(&files, problems, warnings) {
-                check::trunks(&files, &plan, trunks, warnings);
+                check::trunks(&files, &plan, &peers.trunks, warnings);
+                check::hosts(&files, &plan, &peers.hosts, warnings);
                 read.push((files, plan));
             }
         }

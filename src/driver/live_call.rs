@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::media_thread::Shell;
 use crate::call::{Call, CallParts, Input, Output, SpeakOrder};
+use crate::conversation::{ToolReply, ToolRequest};
 use crate::engine::synthesiser::{SpeakHandle, SpeakRequest};
 use crate::engine::worker::{AudioFeed, Pushed};
 use crate::ids::{CallId, DialogId, LegId, SpeakId};
@@ -37,6 +38,7 @@ enum Answer {
     NoPort { leg: LegId },
     RecogniserLost(RecogniserLoss),
     SpeakFailed { speak: SpeakId },
+    Tool(ToolReply),
 }
 
 impl LiveCall {
@@ -99,6 +101,7 @@ impl LiveCall {
                 Answer::NoPort { leg } => Input::NoLegPort { leg },
                 Answer::RecogniserLost(reason) => Input::RecogniserLost(reason),
                 Answer::SpeakFailed { speak } => Input::PromptFailed { speak },
+                Answer::Tool(reply) => Input::Tool(reply),
             };
             if catch_unwind(AssertUnwindSafe(|| self.call.handle(now, input))).is_err() {
                 return self.fail(now, shell);
@@ -135,6 +138,7 @@ impl LiveCall {
                     handle.cancel();
                 }
             }
+            Output::AskTool(request) => self.ask_tool(*request, shell),
             Output::Record { left, right } => {
                 if !shell.services.recorder.frames(self.id, left, right) {
                     self.note_drop(now, "recorder", shell);
@@ -180,6 +184,12 @@ impl LiveCall {
                 self.speaks.insert(speak, handle);
             }
             Err(_) => self.answers.push(Answer::SpeakFailed { speak }),
+        }
+    }
+
+    fn ask_tool(&mut self, request: ToolRequest, shell: &Shell) {
+        if let Err(refused) = shell.services.tools.ask(request, shell.tool_sink(self.id)) {
+            self.answers.push(Answer::Tool(refused));
         }
     }
 

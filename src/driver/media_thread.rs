@@ -20,8 +20,9 @@ use super::live_call::LiveCall;
 use super::pace;
 use super::rtp_port::{PortAllocator, PortError};
 use super::signals::LiveSignals;
+use super::tools::{ToolPool, ToolSink};
 use crate::call::{CallConfig, CallParts, Input, Order};
-use crate::conversation::Understanding;
+use crate::conversation::{ToolReply, Understanding};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::engine::synthesiser::{SpeakEvent, SpeakEventKind, SpeakSink, SynthesiserPool};
@@ -62,6 +63,13 @@ pub enum Item {
     Heard(EngineEvent),
     /// From the synthesiser.
     Sound(SpeakEvent),
+    /// From a tool.
+    Tool {
+        /// Which call asked.
+        call: CallId,
+        /// What came of it.
+        reply: ToolReply,
+    },
     /// From a person or the gateway.
     Order {
         /// Which call.
@@ -100,6 +108,8 @@ pub struct Services {
     pub music: Arc<[i16]>,
     /// Typhoon and rainstorm signals.
     pub signals: LiveSignals,
+    /// To companies' own systems.
+    pub tools: ToolPool,
 }
 
 struct LegSockets {
@@ -193,6 +203,12 @@ impl Shell {
     pub(super) fn sound_sink(&self) -> SpeakSink {
         let myself = self.myself.clone();
         Box::new(move |event: SpeakEvent| drop(myself.push(Item::Sound(event))))
+    }
+
+    pub(super) fn tool_sink(&self, call: CallId) -> ToolSink {
+        let myself = self.myself.clone();
+        // An answer that finds no room is one that never came: the conversation does not wait for ever.
+        Box::new(move |reply| drop(myself.push(Item::Tool { call, reply })))
     }
 
     pub(super) fn new_dialog(&mut self, call: CallId) -> DialogId {
@@ -327,6 +343,7 @@ impl MediaThread {
                 }
                 self.give(now, call, input);
             }
+            Item::Tool { call, reply } => self.give(now, call, Input::Tool(reply)),
             Item::Order { call, order } => self.give(now, call, Input::Order(order)),
             Item::Stop => {
                 self.stopping = true;

@@ -11,6 +11,7 @@ pub mod rtp_port;
 pub mod signals;
 pub mod sip_sockets;
 pub mod softphone;
+pub mod tools;
 
 use std::net::IpAddr;
 

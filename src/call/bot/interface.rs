@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::audio::frame::{Frame, WideFrame};
 use crate::call::hearing::HearingConfig;
 use crate::call::speaking::{self, Line, SpeakingConfig};
-use crate::conversation::{Briefing, Understanding};
+use crate::conversation::{Briefing, ToolReply, ToolRequest, Understanding};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::ids::{SpeakId, UtteranceId};
@@ -64,6 +64,8 @@ pub enum Input<'a> {
     Sound(speaking::Input),
     /// The caller pressed a key.
     Digit(char),
+    /// A tool has answered, or will not.
+    Tool(ToolReply),
     /// Nobody took the call.
     TransferFailed(TransferFailure),
     /// Caller and agent hear each other.
@@ -104,6 +106,8 @@ pub enum Output {
         /// Which.
         speak: SpeakId,
     },
+    /// For a tool.
+    AskTool(Box<ToolRequest>),
     /// A human is needed.
     Escalate {
         /// Queue in the plan.

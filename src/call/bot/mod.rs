@@ -105,6 +105,9 @@ impl Bot {
             Input::RecogniserLost(reason) => self.hearing.handle(now, hearing::Input::Lost(reason)),
             Input::Sound(sound) => self.speaking.handle(now, sound),
             Input::Digit(digit) => self.on_digit(now, digit),
+            Input::Tool(reply) => {
+                self.think(now, Thought::Tool(reply));
+            }
             Input::TransferFailed(failure) => self.on_transfer_failed(now, failure),
             Input::Bridged => self.on_bridged(now),
             Input::Held => self.on_held(now),
@@ -443,6 +446,10 @@ impl Bot {
                 conversation::Output::Say(Say { prompt, text, language, barge_in, append }) => {
                     acted = true;
                     self.say(now, Line { prompt, text, language, interruptible: barge_in }, append);
+                }
+                conversation::Output::Ask(request) => {
+                    acted = true;
+                    self.outputs.push_back(Output::AskTool(request));
                 }
                 conversation::Output::Escalate { queue, reason: _, briefing } => {
                     acted = true;

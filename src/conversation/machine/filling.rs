@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use crate::conversation::language::{self, Judged};
 use crate::conversation::normalise::Views;
 use crate::conversation::policy::Meaning;
-use crate::conversation::slot;
+use crate::conversation::{Output, slot};
 use crate::dialplan::schema::{Slot, SlotKind, Target};
 
+use super::working::{Working, is_read_back};
 use super::{Conversation, HUMAN_KEY, Phase, Reason, why, wish_rule};
 
 /// Keys of a number are complete when none follows for this long.
@@ -30,10 +31,23 @@ pub(super) struct Filling {
     pub(super) keys: String,
     pub(super) keys_due: Option<Instant>,
     pub(super) misses: u8,
+    /// The workflow whose step asks; `None`: the intent itself does.
+    pub(super) work: Option<Box<Working>>,
+}
+
+impl Filling {
+    /// The question of a workflow's step.
+    pub(super) fn of_step(intent: usize, values: BTreeMap<String, String>, work: Box<Working>) -> Self {
+        let (keys, keys_due) = (String::new(), None);
+        Self { intent, slot: 0, values, confirming: false, keys, keys_due, misses: 0, work: Some(work) }
+    }
 }
 
 impl Conversation {
     fn slot_of(&self, filling: &Filling) -> Option<Slot> {
+        if let Some(work) = &filling.work {
+            return if filling.slot == 0 { self.slot_of_step(work) } else { None };
+        }
         self.plan.intents.get(filling.intent)?.slots.get(filling.slot).cloned()
     }
 
@@ -45,8 +59,14 @@ impl Conversation {
                 let values = filling.values.clone();
                 self.phase = Phase::Filling(filling);
                 self.answer(&slot.ask, values, why);
+                if let (true, Some(Output::Say(say))) = (is_read_back(&slot), self.outputs.back_mut()) {
+                    say.barge_in = false;
+                }
             }
             None => {
+                if let Some(work) = filling.work {
+                    return self.resume(*work, filling.values, why);
+                }
                 let then =
                     self.plan.intents.get(filling.intent).map_or(Target::Unresolved, |intent| intent.then.clone());
                 self.phase = Phase::Listening;
@@ -82,7 +102,7 @@ impl Conversation {
                 (Some(false), _) => return self.missed(filling, because(format!("slot:{}:denied", slot.name))),
                 (None, _) => {}
             }
-        } else if let Some(value) = slot::fill(slot.kind, views, &self.mind.readings) {
+        } else if let Some(value) = self.value_said(&slot, views) {
             return self.filled(filling, &slot, value, &evidence);
         }
         let verdict = self.mind.judge(views, &self.plan, chinese);
