@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{Config, ResolveError};
+use crate::config::{Config, SipSetupError};
 use crate::driver::directory::Directory;
 use crate::driver::inbox::inbox;
 use crate::driver::lines::Lines;
 use crate::driver::media_thread::{self, Services};
 use crate::driver::router::{LiveLines, Router};
 use crate::driver::rtp_port::{PortAllocator, PortRange};
+use crate::driver::sip_sockets::tls::Tls;
 use crate::driver::sip_sockets::{ListenError, ORDER_QUEUE, SipSockets};
 use crate::engine::local::CheckError;
 use crate::engine::manifest::{Manifest, ManifestError};
@@ -57,9 +58,9 @@ pub enum AppError {
     /// A SIP address cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// A trunk's address cannot be found.
+    /// A trunk's address cannot be found, or certificates cannot be used.
     #[error(transparent)]
-    Resolve(#[from] ResolveError),
+    Sip(#[from] SipSetupError),
     /// The operating system said no.
     #[error("{doing}: {source}")]
     System {
@@ -111,10 +112,11 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     };
     let (directory, media) = start_media(&config, services)?;
     let live = LiveLines::default();
-    let endpoint = config.sip.endpoint(Instant::now()).await?;
+    let (endpoint, tls) = config.sip.endpoint(Instant::now()).await?;
     let (stop, stopped) = watch::channel(false);
     let router = Router { directory: directory.clone(), lines: live.clone(), orders: orders.clone() };
-    let sockets = SipSockets::bind(endpoint, &config.sip.listen, ordered, stopped, router).await?;
+    let sockets = SipSockets::bind(endpoint, &config.sip.listen, tls.clone(), ordered, stopped, router)?
+        .with_origins(config.sip.origins.clone());
     watcher.ready(&lines, &config.sip.listening());
     live.replace(lines);
     let (watched, watching) = mpsc::channel(1024);
@@ -122,7 +124,7 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     let printer = tokio::spawn(watch_facts(watching, watcher));
     let sip = tokio::spawn(sockets.run());
     drop(orders);
-    wait_for_stop(&config, &live).await?;
+    wait_for_stop(&config, &live, &tls).await?;
     drain(&directory, &stop).await;
     directory.stop();
     // What follows ends by itself: each part goes when the part above it has let go of its queue.
@@ -211,8 +213,8 @@ async fn watch_facts(mut facts: mpsc::Receiver<crate::journal::Record>, mut watc
     }
 }
 
-/// Returns when the gateway shall stop; reloads the dialplans on SIGHUP meanwhile.
-async fn wait_for_stop(config: &Config, live: &LiveLines) -> Result<(), AppError> {
+/// Returns when the gateway shall stop; reloads dialplans and certificates on SIGHUP meanwhile.
+async fn wait_for_stop(config: &Config, live: &LiveLines, tls: &Tls) -> Result<(), AppError> {
     use tokio::signal::unix::{SignalKind, signal};
     let caught = |kind| signal(kind).map_err(system("cannot catch signals"));
     let (mut terminate, mut interrupt, mut hang_up) =
@@ -221,14 +223,22 @@ async fn wait_for_stop(config: &Config, live: &LiveLines) -> Result<(), AppError
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hang_up.recv() => match load_lines(config) {
-                Ok(lines) => {
-                    live.replace(lines);
-                    tracing::info!("dialplans reloaded; live calls finish on theirs");
-                }
-                Err(error) => tracing::error!("dialplans not reloaded, the old ones stay: {error}"),
-            },
+            _ = hang_up.recv() => reload(config, live, tls),
         }
+    }
+}
+
+fn reload(config: &Config, live: &LiveLines, tls: &Tls) {
+    match load_lines(config) {
+        Ok(lines) => {
+            live.replace(lines);
+            tracing::info!("dialplans reloaded; live calls finish on theirs");
+        }
+        Err(error) => tracing::error!("dialplans not reloaded, the old ones stay: {error}"),
+    }
+    match tls.reload() {
+        Ok(()) => tracing::info!("certificates reloaded; open connections keep theirs"),
+        Err(error) => tracing::error!("certificates not reloaded, the old ones stay: {error}"),
     }
 }
 

@@ -69,9 +69,8 @@ impl Author {
     pub fn uri(&self, flow: Flow, user: Option<&str>) -> SipUri {
         let address = self.address(flow.local);
         let mut uri = SipUri::new(user, Host::from(address.ip()), Some(address.port()));
-        match flow.transport {
-            Transport::Udp => {}
-            Transport::Tcp => uri.params.push("transport", Some("tcp")),
+        if flow.transport != Transport::Udp {
+            uri.params.push("transport", Some(flow.transport.as_param()));
         }
         uri
     }

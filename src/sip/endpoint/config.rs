@@ -102,12 +102,21 @@ impl Default for Limits {
 }
 
 impl EndpointConfig {
-    /// The flow of a trunk; `None` where nothing listens on its transport.
+    /// The flow of a trunk; `None` where nothing listens in its address family, or on UDP where it is asked by UDP.
     pub fn flow(&self, trunk: &Trunk) -> Option<Flow> {
-        let same_family = |local: &SocketAddr| local.is_ipv4() == trunk.address.is_ipv4();
-        let (transport, local) =
-            *self.listen.iter().find(|(transport, local)| *transport == trunk.transport && same_family(local))?;
+        let transport = trunk.transport;
+        let local = self.local(transport, trunk.address)?;
         Some(Flow { transport, local, remote: trunk.address })
+    }
+
+    /// Our side towards a peer. A connection can be opened without a listener on its transport: what comes back comes on it.
+    fn local(&self, transport: Transport, remote: SocketAddr) -> Option<SocketAddr> {
+        let mut near = self.listen.iter().filter(|(_, local)| local.is_ipv4() == remote.is_ipv4());
+        if let Some((_, local)) = near.clone().find(|(listener, _)| *listener == transport) {
+            return Some(*local);
+        }
+        let (_, local) = near.next().filter(|_| transport.is_connected())?;
+        Some(SocketAddr::new(local.ip(), transport.default_port()))
     }
 }
 

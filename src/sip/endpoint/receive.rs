@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::request::reply_flow;
 use super::{Counter, Endpoint, Output, TimerKey};
 use crate::sip::endpoint::config::UnknownSource;
-use crate::sip::flow::{Flow, Transport};
+use crate::sip::flow::{Flow, Framing};
 use crate::sip::transaction::{ClientInput, ServerInput};
 use crate::wire::sip::MAX_MESSAGE_BYTES;
 use crate::wire::sip::header::HeaderName;
@@ -16,13 +16,18 @@ use crate::wire::sip::parse::{ParseError, StreamItem, is_keepalive, parse_datagr
 
 impl Endpoint {
     pub(super) fn receive(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
-        match flow.transport {
-            Transport::Udp if is_keepalive(bytes) => {}
-            Transport::Udp => match parse_datagram(bytes) {
+        match flow.transport.framing() {
+            Framing::Whole if is_keepalive(bytes) => {
+                // RFC 5626 4.4.1, which browsers' stacks use within a WebSocket too; over UDP it asks for nothing.
+                if flow.transport.is_connected() && bytes == b"\r\n\r\n" {
+                    self.transmit(flow, Bytes::from_static(b"\r\n"));
+                }
+            }
+            Framing::Whole => match parse_datagram(bytes) {
                 Ok(message) => self.message(now, flow, message),
                 Err(error) => self.unreadable(flow, error),
             },
-            Transport::Tcp => self.receive_stream(now, flow, bytes),
+            Framing::Stream => self.receive_stream(now, flow, bytes),
         }
     }
 

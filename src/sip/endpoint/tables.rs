@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::TimerKey;
 use crate::ids::DialogId;
 use crate::sip::dialog::{Dialog, Purpose};
-use crate::sip::flow::{Flow, Transport};
+use crate::sip::flow::Flow;
 use crate::sip::transaction::key::{ClientKey, MergeKey, ServerKey};
 use crate::sip::transaction::{ClientId, ClientTransaction, ServerId, ServerTransaction};
 use crate::wire::sip::message::Request;
@@ -54,8 +54,8 @@ pub struct Transactions {
     merge_keys: HashMap<MergeKey, ServerId>,
     clients: BTreeMap<ClientId, ClientSlot>,
     client_keys: HashMap<ClientKey, ClientId>,
-    /// Those on TCP, by connection.
-    on_tcp: BTreeSet<(Flow, TimerKey)>,
+    /// Those on connections, by connection.
+    connected: BTreeSet<(Flow, TimerKey)>,
     next: u64,
 }
 
@@ -71,11 +71,8 @@ impl Transactions {
     }
 
     fn note_flow(&mut self, flow: Flow, key: TimerKey) {
-        match flow.transport {
-            Transport::Udp => {}
-            Transport::Tcp => {
-                self.on_tcp.insert((flow, key));
-            }
+        if flow.transport.is_connected() {
+            self.connected.insert((flow, key));
         }
     }
 
@@ -105,7 +102,7 @@ impl Transactions {
         if let Some(merge) = &slot.merge {
             self.merge_keys.remove(merge);
         }
-        self.on_tcp.remove(&(slot.reply, TimerKey::Server(id)));
+        self.connected.remove(&(slot.reply, TimerKey::Server(id)));
     }
 
     /// One of them.
@@ -147,7 +144,7 @@ impl Transactions {
     pub fn remove_client(&mut self, id: ClientId) -> Option<ClientSlot> {
         let slot = self.clients.remove(&id)?;
         self.client_keys.remove(&slot.key);
-        self.on_tcp.remove(&(slot.flow, TimerKey::Client(id)));
+        self.connected.remove(&(slot.flow, TimerKey::Client(id)));
         Some(slot)
     }
 
@@ -165,7 +162,7 @@ impl Transactions {
     pub fn on_flow(&self, flow: Flow) -> Vec<TimerKey> {
         let first = (flow, TimerKey::Client(ClientId(0)));
         let last = (flow, TimerKey::LAST);
-        self.on_tcp.range(first..=last).map(|(_, key)| *key).collect()
+        self.connected.range(first..=last).map(|(_, key)| *key).collect()
     }
 }
 
