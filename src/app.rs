@@ -116,7 +116,8 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     let (stop, stopped) = watch::channel(false);
     let router = Router { directory: directory.clone(), lines: live.clone(), orders: orders.clone() };
     let sockets = SipSockets::bind(endpoint, &config.sip.listen, tls.clone(), ordered, stopped, router)?
-        .with_origins(config.sip.origins.clone());
+        .with_origins(config.sip.origins.clone())
+        .with_limits(config.sip.limits);
     watcher.ready(&lines, &config.sip.listening());
     live.replace(lines);
     let (watched, watching) = mpsc::channel(1024);
@@ -200,7 +201,8 @@ fn start_media(config: &Config, services: Services) -> Result<(Directory, MediaT
     let mut threads = Vec::with_capacity(count);
     for (number, ends) in boxes.into_iter().enumerate() {
         let first = first + share * u16::try_from(number).unwrap_or(0);
-        let ports = PortAllocator::new(config.driver.address, PortRange { first, last: first + share - 1 });
+        let range = PortRange { first, last: first + share - 1 };
+        let ports = PortAllocator::new(config.driver.address, range).told_as(config.driver.advertised);
         let thread = media_thread::start(number, services.clone(), directory.clone(), ends, ports);
         threads.push(thread.map_err(system("cannot start a media thread"))?);
     }

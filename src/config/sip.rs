@@ -1,9 +1,10 @@
 //! `[sip]` and `[[trunk]]`: where we listen, which peers there are, who we are to them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::driver::sip_sockets::ConnectionLimits;
 use crate::driver::sip_sockets::tls::{Tls, TlsError, TlsFiles};
 use crate::driver::sip_sockets::websocket::Origins;
 use crate::settings::Section;
@@ -23,8 +24,10 @@ pub struct SipConfig {
     pub listen: Vec<(Transport, SocketAddr)>,
     /// Pages whose WebSockets are taken.
     pub origins: Origins,
+    /// How many connections there may be.
+    pub limits: ConnectionLimits,
     unknown: UnknownSource,
-    advertised: Option<std::net::IpAddr>,
+    advertised: Vec<IpAddr>,
     realm: String,
     tls: TlsFiles,
     trunks: Vec<TrunkConfig>,
@@ -74,13 +77,14 @@ impl SipConfig {
                 UnknownSource::Refuse
             }
         });
-        let advertised = section.parsed("advertise", "an IP address");
+        let advertised = read_advertised(&mut section);
         let realm = section.string("realm").unwrap_or_else(|| "tingwa".to_owned());
         let tls = read_tls(&mut section, &listen);
         let origins = Origins::new(section.strings("ws_origins"));
+        let limits = read_limits(&mut section);
         section.finish();
         let trunks = root.sections("trunk").into_iter().filter_map(read_trunk).collect();
-        Self { listen, origins, unknown, advertised, realm, tls, trunks }
+        Self { listen, origins, limits, unknown, advertised, realm, tls, trunks }
     }
 
     /// The addresses, for people.
@@ -104,7 +108,7 @@ impl SipConfig {
     pub async fn endpoint(&self, now: Instant) -> Result<(Endpoint, Tls), SipSetupError> {
         let mut config = EndpointConfig {
             listen: self.listen.clone(),
-            advertised: self.advertised,
+            advertised: self.advertised.clone(),
             realm: self.realm.clone(),
             unknown: self.unknown,
             ..EndpointConfig::default()
@@ -160,6 +164,31 @@ fn read_listen(section: &mut Section<'_>) -> Vec<(Transport, SocketAddr)> {
         section.problem("listen", "expected at least one address");
     }
     all
+}
+
+/// At most one address of each family.
+fn read_advertised(section: &mut Section<'_>) -> Vec<IpAddr> {
+    let mut all: Vec<IpAddr> = Vec::new();
+    for key in ["advertise", "advertise_ipv6"] {
+        let Some(address) = section.parsed::<IpAddr>(key, "an IP address") else { continue };
+        if all.iter().any(|other| other.is_ipv4() == address.is_ipv4()) {
+            section
+                .problem(key, format_args!("expected an address of the other family than advertise, found {address}"));
+        }
+        all.push(address);
+    }
+    all
+}
+
+fn read_limits(section: &mut Section<'_>) -> ConnectionLimits {
+    let default = ConnectionLimits::default();
+    let mut number = |key, otherwise| {
+        section.integer(key, 1..=100_000).and_then(|count| usize::try_from(count).ok()).unwrap_or(otherwise)
+    };
+    ConnectionLimits {
+        all: number("connections", default.all),
+        per_address: number("connections_per_address", default.per_address),
+    }
 }
 
 fn parse_listen(text: &str) -> Option<(Transport, SocketAddr)> {

@@ -2,8 +2,8 @@
 //! decides nothing. One file a transport; every connection is one task of `connection`.
 //!
 //! Queues: `orders` 4,096 from the calls; `sip out` 64 messages a connection, full: the connection is closed (its peer
-//! does not read); `sip in` 256 over all connections, full: reading waits. At most 1,024 connections: one more is closed
-//! at once, so that strangers cannot take the descriptors that calls need.
+//! does not read); `sip in` 256 over all connections, full: reading waits. How many connections there may be: `seats`; how
+//! long one lives is the endpoint's business, but for handshakes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,20 +17,24 @@ use tokio::task::JoinSet;
 
 use self::connection::{Connection, Event, News};
 use self::listen::{Listener, accept, listen_error};
+use self::seats::{Full, Seat, Seats};
 use self::tls::Tls;
 use self::udp::{DATAGRAM, UdpSockets};
 use self::websocket::Origins;
 use crate::sip::endpoint::{Endpoint, Input, Output};
 use crate::sip::event::AddressedOrder;
 use crate::sip::flow::{Flow, Transport};
+use crate::sip::lifetime::Opener;
 
 mod connection;
 mod listen;
+mod seats;
 pub mod tls;
 mod udp;
 pub mod websocket;
 
 pub use listen::ListenError;
+pub use seats::ConnectionLimits;
 
 /// Orders that may wait for the endpoint.
 pub const ORDER_QUEUE: usize = 4_096;
@@ -39,9 +43,6 @@ pub const ORDER_QUEUE: usize = 4_096;
 const OUT_QUEUE: usize = 64;
 /// Pieces of all connections that may wait for the endpoint.
 const IN_QUEUE: usize = 256;
-
-/// Connections at a time, both ways.
-const CONNECTIONS: usize = 1_024;
 
 /// Nothing is accepted for so long after the system refused to: it says the same at once when it is asked again.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -67,7 +68,7 @@ pub struct SipSockets<S> {
     origins: Origins,
     connections: BTreeMap<Flow, Open>,
     next_serial: u64,
-    most_connections: usize,
+    seats: Seats,
     accept_again: Option<Instant>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     tasks: JoinSet<()>,
@@ -102,7 +103,7 @@ impl<S: EndpointSink> SipSockets<S> {
             origins: Origins::default(),
             connections: BTreeMap::new(),
             next_serial: 0,
-            most_connections: CONNECTIONS,
+            seats: Seats::new(ConnectionLimits::default()),
             accept_again: None,
             events: mpsc::channel(IN_QUEUE),
             tasks: JoinSet::new(),
@@ -116,6 +117,13 @@ impl<S: EndpointSink> SipSockets<S> {
     #[must_use]
     pub fn with_origins(mut self, origins: Origins) -> Self {
         self.origins = origins;
+        self
+    }
+
+    /// Takes so many connections.
+    #[must_use]
+    pub fn with_limits(mut self, limits: ConnectionLimits) -> Self {
+        self.seats = Seats::new(limits);
         self
     }
 
@@ -181,16 +189,17 @@ impl<S: EndpointSink> SipSockets<S> {
         }
     }
 
-    fn connection(&mut self, flow: Flow) -> (mpsc::Sender<Bytes>, Connection) {
+    fn connection(&mut self, flow: Flow, seat: Seat) -> (mpsc::Sender<Bytes>, Connection) {
         self.next_serial += 1;
         let (sender, outgoing) = mpsc::channel(OUT_QUEUE);
         let (serial, events) = (self.next_serial, self.events.0.clone());
         let (tls, origins) = (self.tls.clone(), self.origins.clone());
-        (sender, Connection { flow, serial, tls, origins, outgoing, events })
+        (sender, Connection { flow, serial, tls, origins, outgoing, events, _seat: seat })
     }
 
     fn connect(&mut self, flow: Flow) -> mpsc::Sender<Bytes> {
-        let (sender, connection) = self.connection(flow);
+        let seat = self.seats.take_own(flow.remote.ip());
+        let (sender, connection) = self.connection(flow, seat);
         self.connections.insert(flow, Open { serial: connection.serial, sender: sender.clone() });
         self.tasks.spawn(connection.open());
         sender
@@ -205,25 +214,31 @@ impl<S: EndpointSink> SipSockets<S> {
             }
         };
         while self.tasks.try_join_next().is_some() {}
-        if self.tasks.len() >= self.most_connections {
-            return tracing::debug!(%remote, "SIP: too many connections");
-        }
-        let (sender, connection) = self.connection(Flow { transport, local, remote });
+        let seat = match self.seats.take(remote.ip()) {
+            Ok(seat) => seat,
+            Err(Full::All) => return tracing::warn!(%remote, "SIP: too many connections; one more was closed"),
+            Err(Full::Address) => return tracing::debug!(%remote, "SIP: too many connections of one address"),
+        };
+        let (sender, connection) = self.connection(Flow { transport, local, remote }, seat);
         self.tasks.spawn(connection.serve(stream, sender));
     }
 
     fn take_event(&mut self, event: Event) {
         let Event { flow, serial, news } = event;
-        // One that was given up may still speak when another has its flow.
-        let current = self.connections.get(&flow).is_none_or(|open| open.serial == serial);
+        // One that was given up may still speak, even when another has its flow.
+        let current = self.connections.get(&flow).is_some_and(|open| open.serial == serial);
         match news {
-            News::Opened(sender) => drop(self.connections.insert(flow, Open { serial, sender })),
+            News::Opened(Some(sender)) => {
+                self.connections.insert(flow, Open { serial, sender });
+                self.handle(Input::FlowOpened { flow, opener: Opener::Peer });
+            }
+            News::Opened(None) if current => self.handle(Input::FlowOpened { flow, opener: Opener::Gateway }),
             News::Bytes(bytes) if current => self.handle(Input::Received { flow, bytes: &bytes }),
             News::Closed if current => {
                 self.connections.remove(&flow);
                 self.handle(Input::FlowClosed { flow });
             }
-            News::Bytes(_) | News::Closed => {}
+            News::Opened(None) | News::Bytes(_) | News::Closed => {}
         }
         while self.tasks.try_join_next().is_some() {}
     }

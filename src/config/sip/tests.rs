@@ -66,3 +66,24 @@ fn how_a_trunk_is_reached() {
         assert_eq!(problems.is_empty(), expected.is_some(), "{uri}: {problems:?}");
     }
 }
+
+#[test]
+fn advertised_addresses_and_limits() {
+    for (text, advertised, wrong) in [
+        ("advertise = \"203.0.113.1\"", &["203.0.113.1"][..], false),
+        ("advertise = \"203.0.113.1\"\nadvertise_ipv6 = \"2001:db8::f\"", &["203.0.113.1", "2001:db8::f"], false),
+        ("advertise_ipv6 = \"2001:db8::f\"", &["2001:db8::f"], false),
+        ("advertise = \"203.0.113.1\"\nadvertise_ipv6 = \"203.0.113.2\"", &["203.0.113.1", "203.0.113.2"], true),
+        ("connections_per_address = 0", &[], true),
+    ] {
+        let (config, problems) = read(&format!("[sip]\n{text}\n"));
+        let given: Vec<_> = config.advertised.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            (&given[..], problems.is_empty()),
+            (&advertised.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>()[..], !wrong),
+            "{text}"
+        );
+    }
+    let (config, _) = read("[sip]\nconnections = 10\nconnections_per_address = 2\n");
+    assert_eq!(config.limits, ConnectionLimits { all: 10, per_address: 2 });
+}

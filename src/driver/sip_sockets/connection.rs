@@ -11,12 +11,10 @@ use tokio::time::timeout;
 use tokio_rustls::{client, server};
 use tokio_tungstenite::WebSocketStream;
 
+use super::seats::Seat;
 use super::tls::Tls;
 use super::websocket::{self, Origins};
 use crate::sip::flow::{Flow, Transport};
-
-/// A connection on which nothing was received for so long is closed.
-const IDLE: Duration = Duration::from_secs(600);
 
 /// A connection that is not open after this, all handshakes included, is given up.
 const OPENING: Duration = Duration::from_secs(5);
@@ -35,8 +33,8 @@ pub(super) struct Event {
 
 /// See [`Event`].
 pub(super) enum News {
-    /// A peer's connection can be used; this is the way out.
-    Opened(mpsc::Sender<Bytes>),
+    /// A connection can be used; this is the way out of one that a peer opened.
+    Opened(Option<mpsc::Sender<Bytes>>),
     Bytes(Bytes),
     Closed,
 }
@@ -71,6 +69,8 @@ pub(super) struct Connection {
     pub(super) origins: Origins,
     pub(super) outgoing: mpsc::Receiver<Bytes>,
     pub(super) events: mpsc::Sender<Event>,
+    /// Given back when the task ends.
+    pub(super) _seat: Seat,
 }
 
 impl Connection {
@@ -78,7 +78,7 @@ impl Connection {
     pub(super) async fn serve(self, stream: TcpStream, sender: mpsc::Sender<Bytes>) {
         match timeout(OPENING, self.accept(stream)).await.unwrap_or(Err(HandshakeError::Late)) {
             Ok(stream) => {
-                if self.say(News::Opened(sender)).await {
+                if self.say(News::Opened(Some(sender))).await {
                     self.carry_any(stream).await;
                 }
             }
@@ -108,7 +108,11 @@ impl Connection {
     pub(super) async fn open(self) {
         let flow = self.flow;
         match timeout(OPENING, self.connect()).await.unwrap_or(Err(HandshakeError::Late)) {
-            Ok(stream) => self.carry_any(stream).await,
+            Ok(stream) => {
+                if self.say(News::Opened(None)).await {
+                    self.carry_any(stream).await;
+                }
+            }
             Err(error) => {
                 tracing::warn!(remote = %flow.remote, %error, "SIP over {}: cannot connect", flow.transport.as_str());
                 self.say(News::Closed).await;
@@ -149,8 +153,8 @@ impl Connection {
         let mut buffer = vec![0; 16 * 1024];
         loop {
             tokio::select! {
-                read = timeout(IDLE, stream.read(&mut buffer)) => match read {
-                    Ok(Ok(length)) if length > 0 => {
+                read = stream.read(&mut buffer) => match read {
+                    Ok(length) if length > 0 => {
                         let bytes = Bytes::copy_from_slice(&buffer[..length]);
                         if !self.say(News::Bytes(bytes)).await {
                             return;

@@ -122,7 +122,9 @@ pub(super) fn write(path: &Path, text: &str) {
 #[tokio::test]
 async fn strangers_cannot_take_every_descriptor() {
     let tls = Tls::load(TlsFiles::default(), &[]).unwrap();
-    let gateway = Gateway::with(Transport::Tcp, tls, EndpointConfig::default(), |sockets| sockets.most_connections = 3);
+    let gateway = Gateway::with(Transport::Tcp, tls, EndpointConfig::default(), |sockets| {
+        sockets.seats = Seats::new(ConnectionLimits { all: 8, per_address: 3 });
+    });
     let mut held = Vec::new();
     for _ in 0..3 {
         held.push(TcpStream::connect(gateway.address).await.unwrap());
@@ -130,4 +132,35 @@ async fn strangers_cannot_take_every_descriptor() {
     let mut refused = TcpStream::connect(gateway.address).await.unwrap();
     assert_eq!(refused.read(&mut [0; 8]).await.unwrap(), 0, "the fourth is closed");
     assert_eq!(asks(&mut held[0], "TCP").await, "SIP/2.0 403", "those before it are served");
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_places() {
+    let tls = Tls::load(TlsFiles::default(), &[]).unwrap();
+    let gateway = Gateway::with(Transport::Tcp, tls, EndpointConfig::default(), |sockets| {
+        sockets.seats = Seats::new(ConnectionLimits { all: 8, per_address: 2 });
+    });
+    let from = |host: u8| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, host], 0))).unwrap();
+        socket.connect(gateway.address)
+    };
+    let first = from(2).await.unwrap();
+    let _second = from(2).await.unwrap();
+    let mut third = from(2).await.unwrap();
+    assert_eq!(third.read(&mut [0; 8]).await.unwrap(), 0, "the third of one address");
+    assert_eq!(asks(&mut from(3).await.unwrap(), "TCP").await, "SIP/2.0 403", "another has its own places");
+    drop(first);
+    // The gateway sees the end of it in its own time.
+    let served = async {
+        loop {
+            let mut again = from(2).await.unwrap();
+            let mut answer = [0; 7];
+            if again.write_all(&question("TCP")).await.is_ok() && again.read_exact(&mut answer).await.is_ok() {
+                break answer;
+            }
+        }
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(10), served).await.unwrap();
+    assert_eq!(&answer, b"SIP/2.0", "a place that was given back");
 }

@@ -56,6 +56,7 @@ impl Endpoint {
             }
             return;
         }
+        self.note_alias(flow, &via);
         let reply = reply_flow(flow, &via);
         let arrival = Arrival { request, flow, reply, via, key };
         match arrival.request.method {

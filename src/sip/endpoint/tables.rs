@@ -32,6 +32,8 @@ pub struct ClientSlot {
     pub owner: Owner,
     /// An INVITE with its Via, from which CANCEL and ACK are made.
     pub invite: Option<Box<Request>>,
+    /// Where it goes instead where its connection cannot be had; `None` once there was an answer.
+    pub fallback: Option<Flow>,
     key: ClientKey,
 }
 
@@ -137,7 +139,7 @@ impl Transactions {
     ) {
         self.client_keys.insert(key.clone(), id);
         self.note_flow(flow, TimerKey::Client(id));
-        self.clients.insert(id, ClientSlot { machine, flow, owner, invite, key });
+        self.clients.insert(id, ClientSlot { machine, flow, owner, invite, fallback: None, key });
     }
 
     /// Takes one out.
@@ -179,6 +181,8 @@ pub struct DialogSlot {
 #[derive(Default)]
 pub struct Dialogs {
     by_id: HashMap<DialogId, DialogSlot>,
+    /// How many need a connection.
+    on_connection: BTreeMap<Flow, usize>,
     by_tag: HashMap<String, DialogId>,
 }
 
@@ -196,13 +200,23 @@ impl Dialogs {
     /// Adds one.
     pub fn add(&mut self, id: DialogId, local_tag: String, dialog: Dialog) {
         self.by_tag.insert(local_tag.clone(), id);
+        let flow = dialog.flow();
+        if flow.transport.is_connected() {
+            *self.on_connection.entry(flow).or_default() += 1;
+        }
         self.by_id.insert(id, DialogSlot { dialog, invite: None, local_tag });
     }
 
     /// Takes one out.
     pub fn remove(&mut self, id: DialogId) {
-        if let Some(slot) = self.by_id.remove(&id) {
-            self.by_tag.remove(&slot.local_tag);
+        let Some(slot) = self.by_id.remove(&id) else { return };
+        self.by_tag.remove(&slot.local_tag);
+        let flow = slot.dialog.flow();
+        if let Some(count) = self.on_connection.get_mut(&flow) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.on_connection.remove(&flow);
+            }
         }
     }
 
@@ -215,6 +229,11 @@ impl Dialogs {
     pub fn find(&self, local_tag: &str, call_id: &[u8], remote_tag: &str) -> Option<DialogId> {
         let id = *self.by_tag.get(local_tag)?;
         self.by_id.get(&id).filter(|slot| slot.dialog.matches(call_id, remote_tag)).map(|_| id)
+    }
+
+    /// True where one goes by this connection.
+    pub fn use_connection(&self, flow: Flow) -> bool {
+        self.on_connection.contains_key(&flow)
     }
 
     /// Our tag in one of them.
