@@ -11,7 +11,7 @@ use crate::store::StoreConfig;
 
 mod sip;
 
-pub use sip::{ResolveError, SipConfig};
+pub use sip::{SipConfig, SipSetupError};
 
 /// The configuration cannot be used.
 #[derive(Debug, thiserror::Error)]

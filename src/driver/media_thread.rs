@@ -214,7 +214,7 @@ impl Shell {
                 .map_err(|source| PortError::Address { address: ports.local.ip(), source: source.into() })?;
         }
         self.sockets[index] = Some(LegSockets { call, leg, rtp: ports.rtp, rtcp: ports.rtcp });
-        Ok((index, ports.local))
+        Ok((index, ports.told))
     }
 
     /// Closing a socket takes it off the epoll list.

@@ -22,6 +22,8 @@ use rtp_port::PortRange;
 pub struct DriverConfig {
     /// Address of the RTP sockets, and in our session descriptions.
     pub address: IpAddr,
+    /// In our session descriptions instead, where others see us so: NAT that keeps ports.
+    pub advertised: Option<IpAddr>,
     /// Ports of the RTP sockets.
     pub ports: PortRange,
     /// Media threads; calls are spread over them.
@@ -32,6 +34,10 @@ impl DriverConfig {
     /// Reads `[media]`.
     pub fn read(mut section: Section<'_>) -> Self {
         let address = section.parsed("address", "an IP address").unwrap_or(IpAddr::from([127, 0, 0, 1]));
+        let advertised: Option<IpAddr> = section.parsed("advertise", "an IP address");
+        if advertised.is_some_and(|other| other.is_ipv4() != address.is_ipv4()) {
+            section.problem("advertise", format_args!("expected an address of the family of address, {address}"));
+        }
         let ports = section.string("ports").map_or(Some(PortRange { first: 16_384, last: 18_383 }), |text| {
             let range = parse_range(&text);
             if range.is_none() {
@@ -43,6 +49,7 @@ impl DriverConfig {
         section.finish();
         Self {
             address,
+            advertised,
             ports: ports.unwrap_or(PortRange { first: 16_384, last: 18_383 }),
             threads: u8::try_from(threads).unwrap_or(1),
         }

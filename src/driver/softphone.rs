@@ -610,7 +610,7 @@ fn endpoint_config(
     };
     EndpointConfig {
         listen: vec![(Transport::Udp, local)],
-        advertised,
+        advertised: advertised.into_iter().collect(),
         product: concat!("tingwa-phone/", env!("CARGO_PKG_VERSION")).to_owned(),
         unknown: UnknownSource::Refuse,
         trunks: vec![trunk],

@@ -136,6 +136,7 @@ impl Endpoint {
         let trunk = self.config.trunks.iter().find(|trunk| trunk.name == target.trunk);
         let trunk = trunk.ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
         let flow = self.config.flow(trunk).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+        let flow = self.connections.reaching(flow);
         let uri = Uri::parse(&Bytes::copy_from_slice(target.uri.as_bytes())).map_err(|_| StatusCode::BAD_REQUEST)?;
         let user = trunk.account.as_ref().map(|account| account.user.clone());
         let local_tag = self.author.token();

@@ -11,7 +11,7 @@ use crate::redact::Redacted;
 use crate::sip::dialog::{Dialog, DialogInput, Uas};
 use crate::sip::digest::server::Verdict;
 use crate::sip::event::{IncomingInvite, SdpBody};
-use crate::sip::flow::{Flow, Transport};
+use crate::sip::flow::Flow;
 use crate::sip::transaction::key::{MergeKey, ServerKey};
 use crate::sip::transaction::{ServerInput, ServerInvite, ServerOther, ServerTransaction};
 use crate::wire::sip::header::{HeaderName, Via};
@@ -20,11 +20,10 @@ use crate::wire::sip::uri::Uri;
 
 /// Where answers go (18.2.2, RFC 3581 4), but for `maddr`.
 pub(super) fn reply_flow(flow: Flow, via: &Via) -> Flow {
-    match flow.transport {
-        Transport::Tcp => flow,
-        Transport::Udp if via.rport().is_some() => flow,
-        Transport::Udp => flow.to(std::net::SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(5060))),
+    if flow.transport.is_connected() || via.rport().is_some() {
+        return flow;
     }
+    flow.to(std::net::SocketAddr::new(flow.remote.ip(), via.port.unwrap_or(flow.transport.default_port())))
 }
 
 /// A request, where its answers go, and what its transaction is known by.
@@ -57,6 +56,7 @@ impl Endpoint {
             }
             return;
         }
+        self.note_alias(flow, &via);
         let reply = reply_flow(flow, &via);
         let arrival = Arrival { request, flow, reply, via, key };
         match arrival.request.method {

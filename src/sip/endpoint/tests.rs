@@ -13,6 +13,7 @@ use crate::wire::sip::message::{Headers, Message, Request, Response, StatusCode}
 use crate::wire::sip::parse::parse_datagram;
 
 mod client;
+mod connections;
 mod mutations;
 mod pair;
 mod refusals;

@@ -25,7 +25,7 @@ fn reply_with(request: &Request, status: u16, tag: &str, more: &[(HeaderName, &s
     response.to_bytes().to_vec()
 }
 
-fn reply(request: &Request, status: u16) -> Vec<u8> {
+pub(super) fn reply(request: &Request, status: u16) -> Vec<u8> {
     reply_with(request, status, "t", &[], if status == 200 { "answer" } else { "" })
 }
 
