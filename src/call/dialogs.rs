@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::ending::By;
+use super::leg::Leg;
 use super::{Call, Phase, bot, transfer};
 use crate::ids::{DialogId, LegId};
 use crate::journal::{EndCause, Entry};
@@ -73,11 +74,14 @@ impl Call {
                 self.end_caller(now, By::Them);
                 self.end(now, if lost { EndCause::CallerLost } else { EndCause::CallerHungUp });
             }
+            (_, DialogEvent::Acknowledged { sdp: Some(sdp) }) => self.on_answered(now, LegId::CALLER, &sdp),
             (_, DialogEvent::Offered { sdp }) => self.on_offered(now, LegId::CALLER, &sdp),
+            (_, DialogEvent::OfferWanted) => self.on_offer_wanted(LegId::CALLER),
             (_, DialogEvent::Digit(digit)) => self.on_digit(now, LegId::CALLER, digit),
             (
                 Phase::WithBot | Phase::Transferring(_) | Phase::Bridged { .. } | Phase::Over,
-                DialogEvent::Acknowledged { .. },
+                // Of an answer of ours, or without the answer to an offer of ours: the session stays as it was.
+                DialogEvent::Acknowledged { sdp: None },
             )
             | (_, DialogEvent::Ringing { .. } | DialogEvent::Answered { .. } | DialogEvent::Refused { .. }) => {}
         }
@@ -97,20 +101,52 @@ impl Call {
                 self.on_transfer(now, leg, transfer::Input::Refused { status });
             }
             DialogEvent::Offered { sdp } => self.on_offered(now, leg, &sdp),
+            DialogEvent::OfferWanted => self.on_offer_wanted(leg),
+            DialogEvent::Acknowledged { sdp: Some(sdp) } => self.on_answered(now, leg, &sdp),
             DialogEvent::Digit(digit) => self.on_digit(now, leg, digit),
             DialogEvent::Ended { lost } => {
                 self.close_agent(now);
                 self.on_agent_gone(now, !lost);
             }
-            // Of incoming dialogs only.
-            DialogEvent::Acknowledged { .. } | DialogEvent::Cancelled => {}
+            // Without the answer to an offer of ours; of incoming dialogs only.
+            DialogEvent::Acknowledged { sdp: None } | DialogEvent::Cancelled => {}
+        }
+    }
+
+    fn leg(&mut self, id: LegId) -> Option<&mut Leg> {
+        if id == LegId::CALLER { Some(&mut self.caller) } else { self.agent().filter(|leg| leg.id() == id) }
+    }
+
+    /// A re-INVITE without an offer: it gets all that we can do (RFC 6337 5.2.4), also on hold.
+    fn on_offer_wanted(&mut self, id: LegId) {
+        let Some(leg) = self.leg(id) else { return };
+        let Some(dialog) = leg.dialog() else { return };
+        let order = match leg.offer() {
+            Some(sdp) => DialogOrder::AnswerOffer { sdp },
+            None => DialogOrder::RefuseOffer { status: NOT_ACCEPTABLE },
+        };
+        self.order(dialog, order);
+    }
+
+    /// The answer to a later offer of ours. One that cannot be used leaves no session to go back to: the 200 is out
+    /// (RFC 3261 13.2.2.4).
+    fn on_answered(&mut self, now: Instant, id: LegId, sdp: &SdpBody) {
+        let Some(leg) = self.leg(id) else { return };
+        let before = leg.direction();
+        match leg.accept(now, Some(sdp)) {
+            Ok(()) if id == LegId::CALLER => {
+                let after = self.caller.direction();
+                self.on_direction(now, before, after);
+            }
+            Ok(()) => {}
+            Err(error) if id == LegId::CALLER => self.end(now, EndCause::Failed { what: error.to_string() }),
+            Err(_) => self.on_agent_gone(now, false),
         }
     }
 
     /// A re-INVITE or UPDATE: another address, another codec, hold or its end (RFC 3264 8).
     fn on_offered(&mut self, now: Instant, id: LegId, sdp: &SdpBody) {
-        let leg = if id == LegId::CALLER { Some(&mut self.caller) } else { self.agent() };
-        let Some(leg) = leg else { return };
+        let Some(leg) = self.leg(id) else { return };
         let Some(dialog) = leg.dialog() else { return };
         let before = leg.direction();
         match leg.answer(now, sdp) {

@@ -112,11 +112,11 @@ impl Leg {
         }
     }
 
-    /// Our offer, while it may be made.
+    /// Our offer, the first or a later one.
     pub fn offer(&mut self) -> Option<SdpBody> {
         match &mut self.link {
-            Link::Calling { local, .. } => Some(negotiate::offer(local).into()),
-            Link::Opening | Link::Up { .. } | Link::Gone => None,
+            Link::Calling { local, .. } | Link::Up { local, .. } => Some(negotiate::offer(local).into()),
+            Link::Opening | Link::Gone => None,
         }
     }
 
@@ -133,13 +133,14 @@ impl Leg {
         Ok(body.into())
     }
 
-    /// Takes the answer to our offer.
+    /// Takes the answer to our last offer.
     pub fn accept(&mut self, now: Instant, answer: Option<&[u8]>) -> Result<(), NoMedia> {
         let leg = self.identity.id;
         let Some(answer) = answer else { return Err(no_media(leg, &"there is none")) };
         let negotiated = match &mut self.link {
-            Link::Calling { local, .. } => negotiate::accept(answer, local).map_err(|error| no_media(leg, &error))?,
-            Link::Up { .. } => return Ok(()),
+            Link::Calling { local, .. } | Link::Up { local, .. } => {
+                negotiate::accept(answer, local).map_err(|error| no_media(leg, &error))?
+            }
             Link::Opening | Link::Gone => return Err(no_media(leg, &"the leg is not up")),
         };
         self.agree(now, negotiated);

@@ -48,9 +48,9 @@ pub enum DialogEvent {
         /// SIP status code.
         status: u16,
     },
-    /// Incoming: our 2xx was acknowledged.
+    /// Our 2xx was acknowledged: the first one of an incoming call, or a later one that held an offer of ours.
     Acknowledged {
-        /// Answer in the ACK, where our 200 held the offer.
+        /// The answer, where our 200 held the offer; some leave it out.
         sdp: Option<SdpBody>,
     },
     /// Re-INVITE or UPDATE with an offer; answer it with [`DialogOrder::AnswerOffer`].
@@ -58,6 +58,9 @@ pub enum DialogEvent {
         /// The new offer.
         sdp: SdpBody,
     },
+    /// Re-INVITE without an offer: the other side wants ours (RFC 3261 14.2). Give it with [`DialogOrder::AnswerOffer`]; its
+    /// ACK brings the answer as [`DialogEvent::Acknowledged`].
+    OfferWanted,
     /// A key sent as INFO (application/dtmf-relay).
     Digit(char),
     /// Incoming, before the answer: CANCEL. The endpoint has sent 487.
@@ -105,9 +108,9 @@ pub enum DialogOrder {
         /// Extra headers as name and value, e.g. User-to-User.
         headers: Vec<(String, String)>,
     },
-    /// Accept a re-INVITE's or UPDATE's offer with 200 and this answer.
+    /// Accept a re-INVITE or UPDATE with 200.
     AnswerOffer {
-        /// Our answer.
+        /// Our answer, or our offer where the re-INVITE had none ([`DialogEvent::OfferWanted`]).
         sdp: SdpBody,
     },
     /// Refuse that offer, usually 488; the session goes on as it was.

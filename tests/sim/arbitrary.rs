@@ -133,7 +133,7 @@ impl Ends {
 
 fn event(bytes: &mut Bytes<'_>, body: &[u8]) -> DialogEvent {
     let sdp: Arc<[u8]> = if bytes.yes() { Arc::from(SDP) } else { Arc::from(body) };
-    match bytes.below(9) {
+    match bytes.below(10) {
         0 => DialogEvent::Ringing { sdp: None },
         1 => DialogEvent::Answered { sdp: Some(sdp) },
         2 => DialogEvent::Answered { sdp: None },
@@ -142,6 +142,7 @@ fn event(bytes: &mut Bytes<'_>, body: &[u8]) -> DialogEvent {
         5 => DialogEvent::Offered { sdp },
         6 => DialogEvent::Digit(char::from(b'0' + bytes.below(10))),
         7 => DialogEvent::Cancelled,
+        8 => DialogEvent::OfferWanted,
         _ => DialogEvent::Ended { lost: bytes.yes() },
     }
 }

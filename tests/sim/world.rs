@@ -29,6 +29,8 @@ pub struct Setting {
     pub config: CallConfig,
     /// False: the INVITE has no offer.
     pub offer: bool,
+    /// True: and its ACK no answer to ours.
+    pub mute_ack: bool,
     /// SIP goes over a wire between two real endpoints, and so much of it is lost, per cent. `None`: events and orders go
     /// straight to and fro.
     pub wire: Option<f64>,
@@ -46,6 +48,7 @@ impl Default for Setting {
             mouth: Mouth::Healthy,
             config: CallConfig::default(),
             offer: true,
+            mute_ack: false,
             ports: true,
             wire: None,
             seed: 1,
@@ -65,6 +68,13 @@ pub enum Action {
     Cancels,
     Holds,
     Unholds,
+    /// The same by a re-INVITE without an offer: the telephone answers ours in its ACK.
+    HoldsDelayed,
+    UnholdsDelayed,
+    /// Such a re-INVITE, and an ACK without an answer.
+    AnswersNothing,
+    /// Such a re-INVITE, and an ACK with this.
+    AnswersWith(&'static str),
     Order(tingwa::call::Order),
     Store(bool),
     Fault,
@@ -101,6 +111,8 @@ pub struct World {
     setting: Setting,
     agent_dialogs: BTreeMap<DialogId, LegId>,
     answered: BTreeMap<DialogId, bool>,
+    /// What the caller's ACK will hold, where a re-INVITE asked for our offer.
+    delayed: Option<Action>,
     ended_by_them: Vec<DialogId>,
     pub open_legs: Vec<LegId>,
     next_dialog: u64,
@@ -183,6 +195,7 @@ impl World {
             recogniser: Recogniser::new(setting.ear),
             agent_dialogs: BTreeMap::new(),
             answered: BTreeMap::new(),
+            delayed: None,
             ended_by_them: Vec::new(),
             open_legs: vec![LegId::CALLER],
             next_dialog: 100,
@@ -374,6 +387,10 @@ impl World {
                 };
                 self.caller_event(DialogEvent::Offered { sdp });
             }
+            Action::HoldsDelayed | Action::UnholdsDelayed | Action::AnswersNothing | Action::AnswersWith(_) => {
+                self.delayed = Some(action);
+                self.caller_event(DialogEvent::OfferWanted);
+            }
             Action::Order(order) => self.call.handle(now, Input::Order(order)),
             Action::Store(room) => self.call.handle(now, Input::Store { room }),
             Action::Fault => self.call.handle(now, Input::Fault { what: "a fault of the shell" }),
@@ -479,6 +496,8 @@ impl World {
                 let sdp = if self.setting.offer {
                     caller.accept(now, &sdp);
                     None
+                } else if self.setting.mute_ack {
+                    None
                 } else {
                     Some(caller.answer(now, &sdp).into())
                 };
@@ -486,7 +505,17 @@ impl World {
             }
             DialogOrder::AnswerOffer { sdp } => {
                 let caller = self.phones.get_mut(&LegId::CALLER).expect("the caller has a telephone");
-                caller.accept(now, &sdp);
+                let answer = match self.delayed.take() {
+                    None => return caller.accept(now, &sdp),
+                    Some(Action::AnswersNothing) => None,
+                    Some(Action::AnswersWith(text)) => Some(Arc::from(text.as_bytes())),
+                    Some(action) => {
+                        caller.local.hold = matches!(action, Action::HoldsDelayed);
+                        let answer: Arc<[u8]> = caller.answer(now, &sdp).into();
+                        Some(if caller.local.hold { inactive(&answer) } else { answer })
+                    }
+                };
+                self.input(20, Input::Dialog { dialog, event: DialogEvent::Acknowledged { sdp: answer } });
             }
             DialogOrder::Invite { target, offer, .. } => self.dial(dialog, &target.uri, &offer),
             DialogOrder::HangUp => {

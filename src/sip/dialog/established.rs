@@ -25,8 +25,6 @@ pub struct Established {
     pub core: Core,
     offering: Offering,
     session: Option<SessionTimer>,
-    /// Our last session description, for a re-INVITE that asks for our offer.
-    ours: Option<SdpBody>,
 }
 
 /// Where an exchange of offer and answer stands.
@@ -34,7 +32,7 @@ pub struct Established {
 enum Offering {
     /// Nothing under way.
     Idle,
-    /// The call has an offer to answer.
+    /// The call has an offer to answer, or one to make where the re-INVITE had none.
     Asked { transaction: ServerId, request: Arc<Request>, session: Option<SessionTimer> },
     /// Our 2xx to an INVITE was not acknowledged yet.
     Unacknowledged(Unacknowledged),
@@ -48,6 +46,8 @@ struct Unacknowledged {
     number: u32,
     repeat: Repeat,
     give_up: Instant,
+    /// True where it holds an offer of ours, which the ACK answers.
+    offers: bool,
     after: AfterAck,
 }
 
@@ -56,7 +56,7 @@ struct Unacknowledged {
 enum AfterAck {
     /// The first one: the call is told.
     Tell,
-    /// One of a re-INVITE: the call is told where it holds an answer.
+    /// One of a re-INVITE: the call is told where its offer is answered.
     TellAnswer,
     /// The call has hung up meanwhile; BYE has to wait for the ACK (15).
     HangUp,
@@ -77,24 +77,17 @@ pub enum Next {
 
 impl Established {
     /// A dialog of a call that we answered with this 2xx.
-    pub fn answered(
-        now: Instant,
-        core: Core,
-        invite: &Request,
-        transaction: ServerId,
-        answer: Bytes,
-        ours: SdpBody,
-    ) -> Self {
+    pub fn answered(now: Instant, core: Core, invite: &Request, transaction: ServerId, answer: Bytes) -> Self {
         let session = SessionTimer::of_request(now, &invite.headers);
-        let mut this = Self { core, offering: Offering::Idle, session, ours: Some(ours) };
+        let mut this = Self { core, offering: Offering::Idle, session };
         this.await_ack(now, invite, transaction, answer, AfterAck::Tell);
         this
     }
 
     /// A dialog of a call that the other side answered.
-    pub fn reached(now: Instant, core: Core, answer: &Response, ours: SdpBody) -> Self {
+    pub fn reached(now: Instant, core: Core, answer: &Response) -> Self {
         let session = SessionTimer::of_response(now, &answer.headers);
-        Self { core, offering: Offering::Idle, session, ours: Some(ours) }
+        Self { core, offering: Offering::Idle, session }
     }
 
     /// When to come back.
@@ -111,7 +104,8 @@ impl Established {
         let Some(repeat) = Timer::G.repeat(now, Reliability::Unreliable) else { return };
         let number = invite.headers.cseq().map_or(0, |cseq| cseq.number);
         let give_up = now + GIVE_UP;
-        let pending = Unacknowledged { transaction, answer, number, repeat, give_up, after };
+        let offers = !is_sdp(invite);
+        let pending = Unacknowledged { transaction, answer, number, repeat, give_up, offers, after };
         self.offering = Offering::Unacknowledged(pending);
     }
 
@@ -188,9 +182,8 @@ impl Established {
         match &self.offering {
             // RFC 3311 5.2.
             Offering::Asked { .. } if offers => later(transaction, request, desk),
-            Offering::Unacknowledged(pending) if offers && pending.after == AfterAck::TellAnswer => {
-                reply(transaction, request, StatusCode::REQUEST_PENDING, desk)
-            }
+            // Also after the first 2xx: its repeats must go on until the ACK comes.
+            Offering::Unacknowledged(_) if offers => reply(transaction, request, StatusCode::REQUEST_PENDING, desk),
             Offering::Idle | Offering::Asked { .. } | Offering::Unacknowledged(_) => {
                 self.take_offer(now, transaction, request, desk)
             }
@@ -221,17 +214,19 @@ impl Established {
             self.offering = Offering::Asked { transaction, request: Arc::clone(request), session };
             return Next::Stay;
         }
-        // UPDATE without a body refreshes only; a re-INVITE without one asks for our offer, which is what it was.
-        let sdp = if request.method == Method::Invite { self.ours.clone() } else { None };
-        self.accept(now, transaction, request, session, sdp, AfterAck::TellAnswer, desk);
+        if request.method == Method::Invite {
+            let trying = desk.author.answer(request, StatusCode::TRYING, None);
+            desk.answer(transaction, &trying);
+            desk.tell(DialogEvent::OfferWanted);
+            self.offering = Offering::Asked { transaction, request: Arc::clone(request), session };
+        } else {
+            // UPDATE without a body refreshes only.
+            self.accept(now, transaction, request, session, None, desk);
+        }
         Next::Stay
     }
 
     /// Answers a re-INVITE or an UPDATE with 200.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "what a 2xx is made of; a struct would be taken apart in the next line"
-    )]
     fn accept(
         &mut self,
         now: Instant,
@@ -239,7 +234,6 @@ impl Established {
         request: &Request,
         session: Option<SessionTimer>,
         sdp: Option<SdpBody>,
-        after: AfterAck,
         desk: &mut Desk<'_>,
     ) {
         self.core.refresh_target(&request.headers);
@@ -251,11 +245,10 @@ impl Established {
         }
         if let Some(sdp) = sdp {
             answer.set_body("application/sdp", Bytes::copy_from_slice(&sdp));
-            self.ours = Some(sdp);
         }
         desk.answer(transaction, &answer);
         if request.method == Method::Invite {
-            self.await_ack(now, request, transaction, answer.to_bytes(), after);
+            self.await_ack(now, request, transaction, answer.to_bytes(), AfterAck::TellAnswer);
         } else if matches!(self.offering, Offering::Asked { .. }) {
             self.offering = Offering::Idle;
         }
@@ -264,15 +257,16 @@ impl Established {
     /// ACK to a 2xx of ours.
     pub fn acknowledged(&mut self, request: &Request, desk: &mut Desk<'_>) -> Next {
         let number = request.headers.cseq().map_or(0, |cseq| cseq.number);
-        let after = match &self.offering {
-            Offering::Unacknowledged(pending) if pending.number == number => pending.after,
+        let (after, offers) = match &self.offering {
+            Offering::Unacknowledged(pending) if pending.number == number => (pending.after, pending.offers),
             Offering::Unacknowledged(_) | Offering::Idle | Offering::Asked { .. } => return Next::Stay,
         };
         self.offering = Offering::Idle;
-        let sdp = is_sdp(request).then(|| SdpBody::from(&request.body[..]));
+        // An answer in our 200 leaves the ACK nothing to say.
+        let sdp = (offers && is_sdp(request)).then(|| SdpBody::from(&request.body[..]));
         match after {
             AfterAck::Tell => desk.tell(DialogEvent::Acknowledged { sdp }),
-            AfterAck::TellAnswer if sdp.is_some() => desk.tell(DialogEvent::Acknowledged { sdp }),
+            AfterAck::TellAnswer if offers => desk.tell(DialogEvent::Acknowledged { sdp }),
             AfterAck::TellAnswer => {}
             AfterAck::HangUp => return self.leave(Next::Leaving, desk),
         }
@@ -283,8 +277,7 @@ impl Established {
     pub fn answer_offer(&mut self, now: Instant, sdp: SdpBody, desk: &mut Desk<'_>) {
         match std::mem::replace(&mut self.offering, Offering::Idle) {
             Offering::Asked { transaction, request, session } => {
-                // An answer in our 200 leaves the ACK nothing to say.
-                self.accept(now, transaction, &request, session, Some(sdp), AfterAck::TellAnswer, desk);
+                self.accept(now, transaction, &request, session, Some(sdp), desk);
             }
             other @ (Offering::Idle | Offering::Unacknowledged(_)) => self.offering = other,
         }

@@ -37,8 +37,6 @@ pub struct Invitation {
     pub local_tag: String,
     /// User part of our Contact.
     pub user: Option<String>,
-    /// Our offer.
-    pub offer: SdpBody,
     /// Answers challenges.
     pub prover: Option<Prover>,
 }
@@ -206,7 +204,7 @@ impl Uac {
             ..200 => Stage::Proceeding { early: self.early_dialog(response).or(early) },
             200..300 => match self.acknowledge(response, desk) {
                 Some((core, ack)) => {
-                    let established = Established::reached(now, core, response, self.invitation.offer.clone());
+                    let established = Established::reached(now, core, response);
                     desk.tell(DialogEvent::Answered { sdp });
                     Stage::Up { established, ack }
                 }

@@ -170,7 +170,7 @@ impl Uas {
                 }
                 desk.answer(offered.transaction, &answer);
                 let Offered { core, invite, transaction } = offered;
-                Stage::Up(Established::answered(now, core, &invite, transaction, answer.to_bytes(), sdp))
+                Stage::Up(Established::answered(now, core, &invite, transaction, answer.to_bytes()))
             }
             DialogOrder::Refuse { status } => {
                 let status = StatusCode::new(status).filter(|status| status.as_u16() >= 300);

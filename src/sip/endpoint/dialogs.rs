@@ -159,7 +159,7 @@ impl Endpoint {
         }
         request.set_body("application/sdp", Bytes::copy_from_slice(&offer));
         let prover = trunk.account.as_ref().map(|account| Prover::new(account.credentials.clone()));
-        Ok(Invitation { flow, request, local_tag, user, offer, prover })
+        Ok(Invitation { flow, request, local_tag, user, prover })
     }
 }
 
