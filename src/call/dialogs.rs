@@ -8,7 +8,6 @@ use super::leg::Leg;
 use super::{Call, Phase, bot, transfer};
 use crate::ids::{DialogId, LegId};
 use crate::journal::{EndCause, Entry};
-use crate::media::negotiate::Direction;
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 
 /// Not Acceptable Here (RFC 3261 21.4.26): no media in common.
@@ -77,6 +76,9 @@ impl Call {
             (_, DialogEvent::Acknowledged { sdp: Some(sdp) }) => self.on_answered(now, LegId::CALLER, &sdp),
             (_, DialogEvent::Offered { sdp }) => self.on_offered(now, LegId::CALLER, &sdp),
             (_, DialogEvent::OfferWanted) => self.on_offer_wanted(LegId::CALLER),
+            (_, DialogEvent::OfferAnswered { sdp }) => self.on_answered(now, LegId::CALLER, &sdp),
+            (_, DialogEvent::OfferRefused { .. }) => self.caller.hold(false),
+            (_, DialogEvent::OfferAgain) => self.offer_to(LegId::CALLER),
             (_, DialogEvent::Digit(digit)) => self.on_digit(now, LegId::CALLER, digit),
             (
                 Phase::WithBot | Phase::Transferring(_) | Phase::Bridged { .. } | Phase::Over,
@@ -102,6 +104,9 @@ impl Call {
             }
             DialogEvent::Offered { sdp } => self.on_offered(now, leg, &sdp),
             DialogEvent::OfferWanted => self.on_offer_wanted(leg),
+            DialogEvent::OfferAnswered { sdp } => self.on_answered(now, leg, &sdp),
+            DialogEvent::OfferRefused { .. } => {}
+            DialogEvent::OfferAgain => self.offer_to(leg),
             DialogEvent::Acknowledged { sdp: Some(sdp) } => self.on_answered(now, leg, &sdp),
             DialogEvent::Digit(digit) => self.on_digit(now, leg, digit),
             DialogEvent::Ended { lost } => {
@@ -128,16 +133,28 @@ impl Call {
         self.order(dialog, order);
     }
 
+    /// Puts the caller on hold, or takes it back.
+    pub(super) fn hold_caller(&mut self, hold: bool) {
+        if !matches!(self.phase, Phase::Answering) {
+            self.caller.hold(hold);
+            self.offer_to(LegId::CALLER);
+        }
+    }
+
+    /// Offers what a leg is to be now.
+    fn offer_to(&mut self, id: LegId) {
+        let Some(leg) = self.leg(id) else { return };
+        let (Some(dialog), Some(sdp)) = (leg.dialog(), leg.offer()) else { return };
+        self.order(dialog, DialogOrder::Offer { sdp });
+    }
+
     /// The answer to a later offer of ours. One that cannot be used leaves no session to go back to: the 200 is out
     /// (RFC 3261 13.2.2.4).
     fn on_answered(&mut self, now: Instant, id: LegId, sdp: &SdpBody) {
         let Some(leg) = self.leg(id) else { return };
-        let before = leg.direction();
+        let before = leg.takes_part();
         match leg.accept(now, Some(sdp)) {
-            Ok(()) if id == LegId::CALLER => {
-                let after = self.caller.direction();
-                self.on_direction(now, before, after);
-            }
+            Ok(()) if id == LegId::CALLER => self.on_direction(now, before),
             Ok(()) => {}
             Err(error) if id == LegId::CALLER => self.end(now, EndCause::Failed { what: error.to_string() }),
             Err(_) => self.on_agent_gone(now, false),
@@ -148,26 +165,24 @@ impl Call {
     fn on_offered(&mut self, now: Instant, id: LegId, sdp: &SdpBody) {
         let Some(leg) = self.leg(id) else { return };
         let Some(dialog) = leg.dialog() else { return };
-        let before = leg.direction();
+        let before = leg.takes_part();
         match leg.answer(now, sdp) {
             Ok(sdp) => {
-                let after = leg.direction();
                 self.order(dialog, DialogOrder::AnswerOffer { sdp });
                 if id == LegId::CALLER {
-                    self.on_direction(now, before, after);
+                    self.on_direction(now, before);
                 }
             }
             Err(_) => self.order(dialog, DialogOrder::RefuseOffer { status: NOT_ACCEPTABLE }),
         }
     }
 
-    /// A caller to whom we may not send is on hold: the bot waits with what it says.
-    fn on_direction(&mut self, now: Instant, before: Option<Direction>, after: Option<Direction>) {
+    /// A caller to whom we may not send, or whom we hold, is on hold: the bot waits with what it says.
+    fn on_direction(&mut self, now: Instant, before: bool) {
         if matches!(self.phase, Phase::Answering) {
             return self.start(now);
         }
-        let hears = |direction: Option<Direction>| direction.is_none_or(Direction::sends);
-        match (hears(before), hears(after)) {
+        match (before, self.caller.takes_part()) {
             (true, false) => self.bot.handle(now, bot::Input::Held),
             (false, true) => self.bot.handle(now, bot::Input::Resumed),
             (true, true) | (false, false) => {}

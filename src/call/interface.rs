@@ -161,6 +161,8 @@ pub enum Order {
     HangUp,
     /// End it: the gateway stops.
     Drain,
+    /// Put the caller on hold, or take it back. The bot waits meanwhile.
+    Hold(bool),
     /// Stop recording, or go on.
     PauseRecording(bool),
 }

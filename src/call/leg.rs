@@ -32,7 +32,7 @@ enum Link {
     /// An INVITE is out, or our offer in a 200; no answer yet.
     Calling { dialog: DialogId, local: LocalMedia },
     /// Audio flows.
-    Up { dialog: DialogId, local: LocalMedia, stream: Box<Stream>, direction: Direction },
+    Up { dialog: DialogId, local: LocalMedia, stream: Box<Stream>, direction: Direction, held: bool },
     /// Over, or not yet there.
     Gone,
 }
@@ -109,6 +109,21 @@ impl Leg {
         match self.link {
             Link::Up { direction, .. } => Some(direction),
             Link::Opening | Link::Calling { .. } | Link::Gone => None,
+        }
+    }
+
+    /// True where the party is to be talked with: it hears us, and we have not put it on hold.
+    pub fn takes_part(&self) -> bool {
+        match self.link {
+            Link::Up { direction, held, .. } => direction.sends() && !held,
+            Link::Opening | Link::Calling { .. } | Link::Gone => true,
+        }
+    }
+
+    /// Whether the next offer or answer puts the party on hold.
+    pub fn hold(&mut self, hold: bool) {
+        if let Link::Up { local, .. } = &mut self.link {
+            local.hold = hold;
         }
     }
 
@@ -204,11 +219,11 @@ impl Leg {
             Link::Calling { dialog, local } => {
                 let config = StreamConfig { negotiated, cname: format!("tingwa-{id}"), seed, patience };
                 let stream = Box::new(Stream::new(config, now));
-                Link::Up { dialog, local, stream, direction: negotiated.direction }
+                Link::Up { dialog, held: local.hold, local, stream, direction: negotiated.direction }
             }
             Link::Up { dialog, local, mut stream, .. } => {
                 stream.renegotiate(now, negotiated);
-                Link::Up { dialog, local, stream, direction: negotiated.direction }
+                Link::Up { dialog, held: local.hold, local, stream, direction: negotiated.direction }
             }
             link @ (Link::Opening | Link::Gone) => link,
         };

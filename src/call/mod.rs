@@ -217,6 +217,7 @@ impl Call {
         match order {
             Order::HangUp => self.end(now, EndCause::BotGoodbye),
             Order::Drain => self.end(now, EndCause::Drained),
+            Order::Hold(hold) => self.hold_caller(hold),
             Order::PauseRecording(paused) => {
                 let next = match (self.recording, paused) {
                     (Recording::On, true) => Recording::Paused,

@@ -61,6 +61,18 @@ pub enum DialogEvent {
     /// Re-INVITE without an offer: the other side wants ours (RFC 3261 14.2). Give it with [`DialogOrder::AnswerOffer`]; its
     /// ACK brings the answer as [`DialogEvent::Acknowledged`].
     OfferWanted,
+    /// The other side's answer to our [`DialogOrder::Offer`].
+    OfferAnswered {
+        /// The answer.
+        sdp: SdpBody,
+    },
+    /// It refused our offer; the session goes on as it was.
+    OfferRefused {
+        /// SIP status code.
+        status: u16,
+    },
+    /// Our offer had to wait, or met one of the other side (491): the way is free now. Make it anew if it is still wanted.
+    OfferAgain,
     /// A key sent as INFO (application/dtmf-relay).
     Digit(char),
     /// Incoming, before the answer: CANCEL. The endpoint has sent 487.
@@ -117,6 +129,12 @@ pub enum DialogOrder {
     RefuseOffer {
         /// SIP status code.
         status: u16,
+    },
+    /// Change the session: re-INVITE with this offer. [`DialogEvent::OfferAnswered`], [`DialogEvent::OfferRefused`] or
+    /// [`DialogEvent::OfferAgain`] follows. Nothing before the 2xx.
+    Offer {
+        /// Our offer.
+        sdp: SdpBody,
     },
     /// End it, whatever its state: CANCEL, BYE, or 487/603 to an INVITE not yet answered.
     HangUp,

@@ -133,7 +133,7 @@ impl Ends {
 
 fn event(bytes: &mut Bytes<'_>, body: &[u8]) -> DialogEvent {
     let sdp: Arc<[u8]> = if bytes.yes() { Arc::from(SDP) } else { Arc::from(body) };
-    match bytes.below(10) {
+    match bytes.below(13) {
         0 => DialogEvent::Ringing { sdp: None },
         1 => DialogEvent::Answered { sdp: Some(sdp) },
         2 => DialogEvent::Answered { sdp: None },
@@ -143,6 +143,9 @@ fn event(bytes: &mut Bytes<'_>, body: &[u8]) -> DialogEvent {
         6 => DialogEvent::Digit(char::from(b'0' + bytes.below(10))),
         7 => DialogEvent::Cancelled,
         8 => DialogEvent::OfferWanted,
+        9 => DialogEvent::OfferAnswered { sdp },
+        10 => DialogEvent::OfferRefused { status: 491 },
+        11 => DialogEvent::OfferAgain,
         _ => DialogEvent::Ended { lost: bytes.yes() },
     }
 }

@@ -98,6 +98,20 @@ fn hold_and_its_end_by_re_invites_without_an_offer() {
 }
 
 #[test]
+fn a_caller_whom_we_hold_waits() {
+    let mut world = World::new(Setting::default());
+    world.at(1_000, Action::Order(tingwa::call::Order::Hold(true)));
+    world.at(9_000, Action::Order(tingwa::call::Order::Hold(false)));
+    world.run_until(8_900);
+    assert!(!world.entries().any(|e| matches!(e, Entry::BotTurnEnded { .. })), "the bot waits");
+    world.run_until(13_000);
+    assert!(world.entries().any(|e| matches!(e, Entry::BotTurnEnded { complete: true, .. })), "the greeting goes on");
+    world.at(13_500, Action::Says("check my bill", 900));
+    world.run_until(17_000);
+    assert_eq!(world.prompts(), ["greeting", "bill"]);
+}
+
+#[test]
 fn an_ack_without_the_answer_leaves_the_session_as_it_was() {
     let mut world = World::new(Setting::default());
     world.at(1_000, Action::AnswersNothing);

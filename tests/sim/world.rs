@@ -517,6 +517,11 @@ impl World {
                 };
                 self.input(20, Input::Dialog { dialog, event: DialogEvent::Acknowledged { sdp: answer } });
             }
+            DialogOrder::Offer { sdp } => {
+                let caller = self.phones.get_mut(&LegId::CALLER).expect("the caller has a telephone");
+                let sdp = caller.answer(now, &sdp).into();
+                self.input(20, Input::Dialog { dialog, event: DialogEvent::OfferAnswered { sdp } });
+            }
             DialogOrder::Invite { target, offer, .. } => self.dial(dialog, &target.uri, &offer),
             DialogOrder::HangUp => {
                 if self.answered.get(&dialog) == Some(&false) {

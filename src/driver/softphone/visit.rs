@@ -150,6 +150,8 @@ impl Visit {
                 let sdp = negotiate::offer(&mut self.local).into();
                 self.orders.push(DialogOrder::AnswerOffer { sdp });
             }
+            // Of offers that it never makes.
+            DialogEvent::OfferAnswered { .. } | DialogEvent::OfferRefused { .. } | DialogEvent::OfferAgain => {}
             DialogEvent::Digit(key) => self.key(key),
             DialogEvent::Refused { status } => return Ok(self.over(now, CallEnd::Refused { status })),
             DialogEvent::Cancelled => return Ok(self.over(now, CallEnd::Cancelled)),

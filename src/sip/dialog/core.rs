@@ -102,12 +102,23 @@ impl Core {
 
     /// The next request of ours, signed where that was asked for; without Via.
     pub fn request(&mut self, method: Method, author: &mut Author) -> Request {
-        self.local_seq += 1;
-        let mut request = self.with_seq(method, self.local_seq, author);
-        if let Some(prover) = &mut self.prover {
-            prover.sign(&mut request, author);
-        }
+        let number = self.next_number();
+        let mut request = self.with_seq(method, number, author);
+        self.sign(&mut request, author);
         request
+    }
+
+    /// The number of our next request.
+    pub fn next_number(&mut self) -> u32 {
+        self.local_seq += 1;
+        self.local_seq
+    }
+
+    /// Signs a request where the other side asks for it.
+    pub fn sign(&mut self, request: &mut Request, author: &mut Author) {
+        if let Some(prover) = &mut self.prover {
+            prover.sign(request, author);
+        }
     }
 
     /// The ACK to a 2xx, with its Via, signed as the INVITE was (22.1 forbids challenging it).

@@ -1,18 +1,20 @@
-//! A dialog after its 2xx: what either side may ask within it (RFC 3261 12.2, 14, 15; RFC 3311 UPDATE; RFC 6086 INFO as far as
-//! application/dtmf-relay). Our 2xx to an INVITE is repeated until its ACK comes, over any transport (13.3.1.4).
+//! A dialog after its 2xx: what the other side may ask within it (RFC 3261 12.2, 14, 15; RFC 3311 UPDATE; RFC 6086 INFO as far
+//! as application/dtmf-relay). Our 2xx to an INVITE is repeated until its ACK comes, over any transport (13.3.1.4). What we
+//! ask is in [`super::asking`].
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::asking::{Acked, Asking, Wish};
 use super::core::Core;
 use super::info::info;
 use super::session::{MIN_SE, SessionTimer};
-use super::{Desk, DialogOutput, Purpose};
+use super::{Desk, DialogInput, DialogOutput, Purpose};
 use crate::deadline::{earliest, is_due};
 use crate::sip::author::SUPPORTED;
-use crate::sip::event::{DialogEvent, SdpBody};
+use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 use crate::sip::timers::{GIVE_UP, Reliability, Repeat, Timer};
 use crate::sip::transaction::ServerId;
 use crate::wire::sip::header::HeaderName;
@@ -23,23 +25,32 @@ use crate::wire::sip::message::{Method, Request, Response, StatusCode};
 pub struct Established {
     /// Identity and sequence numbers.
     pub core: Core,
-    offering: Offering,
+    pub(super) exchange: Exchange,
+    /// An offer of ours that waits.
+    pub(super) wish: Wish,
+    /// How often it was put off.
+    pub(super) tries: u8,
+    /// True where we made the Call-ID.
+    pub(super) owner: bool,
+    pub(super) acked: Option<Acked>,
     session: Option<SessionTimer>,
 }
 
 /// Where an exchange of offer and answer stands.
 #[derive(Debug)]
-enum Offering {
+pub(super) enum Exchange {
     /// Nothing under way.
     Idle,
     /// The call has an offer to answer, or one to make where the re-INVITE had none.
     Asked { transaction: ServerId, request: Arc<Request>, session: Option<SessionTimer> },
     /// Our 2xx to an INVITE was not acknowledged yet.
     Unacknowledged(Unacknowledged),
+    /// A re-INVITE or UPDATE of ours was not answered yet.
+    Asking(Asking),
 }
 
 #[derive(Debug)]
-struct Unacknowledged {
+pub(super) struct Unacknowledged {
     transaction: ServerId,
     answer: Bytes,
     /// CSeq number that the ACK has.
@@ -79,7 +90,7 @@ impl Established {
     /// A dialog of a call that we answered with this 2xx.
     pub fn answered(now: Instant, core: Core, invite: &Request, transaction: ServerId, answer: Bytes) -> Self {
         let session = SessionTimer::of_request(now, &invite.headers);
-        let mut this = Self { core, offering: Offering::Idle, session };
+        let mut this = Self::new(core, session, false);
         this.await_ack(now, invite, transaction, answer, AfterAck::Tell);
         this
     }
@@ -87,14 +98,59 @@ impl Established {
     /// A dialog of a call that the other side answered.
     pub fn reached(now: Instant, core: Core, answer: &Response) -> Self {
         let session = SessionTimer::of_response(now, &answer.headers);
-        Self { core, offering: Offering::Idle, session }
+        Self::new(core, session, true)
+    }
+
+    fn new(core: Core, session: Option<SessionTimer>, owner: bool) -> Self {
+        Self { core, exchange: Exchange::Idle, wish: Wish::None, tries: 0, owner, acked: None, session }
+    }
+
+    /// One step; what concerns the first INVITE is its sender's business.
+    pub fn handle(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> Next {
+        let next = match input {
+            DialogInput::Order(order) => self.order(now, order, desk),
+            DialogInput::Request { transaction, request } => self.request(now, transaction, request, desk),
+            DialogInput::Ack(request) => self.acknowledged(request, desk),
+            DialogInput::Cancel { transaction } => {
+                self.cancelled(transaction, desk);
+                Next::Stay
+            }
+            DialogInput::Response { purpose: Purpose::Change, response } => self.response(now, response, desk),
+            DialogInput::NoAnswer { purpose: Purpose::Change, status } => self.unanswered(status, desk),
+            DialogInput::Timeout => self.timeout(now, desk),
+            DialogInput::Response { .. }
+            | DialogInput::NoAnswer { .. }
+            | DialogInput::InviteClosed
+            | DialogInput::Unreachable => Next::Stay,
+        };
+        if next == Next::Stay {
+            self.grant(now, desk);
+        }
+        next
+    }
+
+    fn order(&mut self, now: Instant, order: DialogOrder, desk: &mut Desk<'_>) -> Next {
+        match order {
+            DialogOrder::HangUp => return self.hang_up(desk),
+            DialogOrder::AnswerOffer { sdp } => self.answer_offer(now, sdp, desk),
+            DialogOrder::RefuseOffer { status } => self.refuse_offer(status, desk),
+            DialogOrder::Offer { sdp } => self.offer(now, &sdp, desk),
+            DialogOrder::Ring
+            | DialogOrder::Progress { .. }
+            | DialogOrder::Answer { .. }
+            | DialogOrder::Refuse { .. }
+            | DialogOrder::Invite { .. } => {}
+        }
+        Next::Stay
     }
 
     /// When to come back.
     pub fn deadline(&self) -> Option<Instant> {
-        let waiting = match &self.offering {
-            Offering::Unacknowledged(pending) => Some((pending.repeat.at.min(pending.give_up), ())),
-            Offering::Idle | Offering::Asked { .. } => None,
+        let waiting = match (&self.exchange, self.wish) {
+            (Exchange::Unacknowledged(pending), _) => Some((pending.repeat.at.min(pending.give_up), ())),
+            (Exchange::Asking(asking), _) => Some((asking.give_up, ())),
+            (Exchange::Idle, Wish::At(at)) => Some((at, ())),
+            (Exchange::Idle, Wish::None | Wish::WhenFree) | (Exchange::Asked { .. }, _) => None,
         };
         earliest([waiting, self.session.map(|session| (session.ends, ()))]).map(|(at, ())| at)
     }
@@ -106,17 +162,11 @@ impl Established {
         let give_up = now + GIVE_UP;
         let offers = !is_sdp(invite);
         let pending = Unacknowledged { transaction, answer, number, repeat, give_up, offers, after };
-        self.offering = Offering::Unacknowledged(pending);
+        self.exchange = Exchange::Unacknowledged(pending);
     }
 
     /// A request of the other side.
-    pub fn request(
-        &mut self,
-        now: Instant,
-        transaction: ServerId,
-        request: &Arc<Request>,
-        desk: &mut Desk<'_>,
-    ) -> Next {
+    fn request(&mut self, now: Instant, transaction: ServerId, request: &Arc<Request>, desk: &mut Desk<'_>) -> Next {
         if let Some(refusal) = self.refusal(request, desk) {
             desk.answer(transaction, &refusal);
             return Next::Stay;
@@ -161,30 +211,34 @@ impl Established {
     }
 
     /// Answers an offer that the call never came to answer.
-    pub fn abandon_offer(&mut self, desk: &mut Desk<'_>) {
-        if let Offering::Asked { transaction, request, .. } = std::mem::replace(&mut self.offering, Offering::Idle) {
+    fn abandon_offer(&mut self, desk: &mut Desk<'_>) {
+        if let Exchange::Asked { transaction, request, .. } = std::mem::replace(&mut self.exchange, Exchange::Idle) {
             reply(transaction, &request, StatusCode::REQUEST_TERMINATED, desk);
         }
     }
 
     fn invite(&mut self, now: Instant, transaction: ServerId, request: &Arc<Request>, desk: &mut Desk<'_>) -> Next {
-        match &self.offering {
+        match &self.exchange {
             // 14.2: an earlier one is not answered yet.
-            Offering::Asked { .. } => later(transaction, request, desk),
+            Exchange::Asked { .. } => later(transaction, request, desk),
             // RFC 6337 4.3, RFC 5407 3.1.4: our 2xx is not acknowledged yet.
-            Offering::Unacknowledged(_) => reply(transaction, request, StatusCode::REQUEST_PENDING, desk),
-            Offering::Idle => self.take_offer(now, transaction, request, desk),
+            Exchange::Unacknowledged(_) => reply(transaction, request, StatusCode::REQUEST_PENDING, desk),
+            // 14.2: ours is under way.
+            Exchange::Asking(_) => reply(transaction, request, StatusCode::REQUEST_PENDING, desk),
+            Exchange::Idle => self.take_offer(now, transaction, request, desk),
         }
     }
 
     fn update(&mut self, now: Instant, transaction: ServerId, request: &Arc<Request>, desk: &mut Desk<'_>) -> Next {
         let offers = !request.body.is_empty();
-        match &self.offering {
+        match &self.exchange {
             // RFC 3311 5.2.
-            Offering::Asked { .. } if offers => later(transaction, request, desk),
+            Exchange::Asked { .. } if offers => later(transaction, request, desk),
             // Also after the first 2xx: its repeats must go on until the ACK comes.
-            Offering::Unacknowledged(_) if offers => reply(transaction, request, StatusCode::REQUEST_PENDING, desk),
-            Offering::Idle | Offering::Asked { .. } | Offering::Unacknowledged(_) => {
+            Exchange::Unacknowledged(_) if offers => reply(transaction, request, StatusCode::REQUEST_PENDING, desk),
+            // RFC 3311 5.2: ours is under way.
+            Exchange::Asking(_) if offers => reply(transaction, request, StatusCode::REQUEST_PENDING, desk),
+            Exchange::Idle | Exchange::Asked { .. } | Exchange::Unacknowledged(_) | Exchange::Asking(_) => {
                 self.take_offer(now, transaction, request, desk)
             }
         }
@@ -211,14 +265,14 @@ impl Established {
                 desk.answer(transaction, &trying);
             }
             desk.tell(DialogEvent::Offered { sdp: SdpBody::from(&request.body[..]) });
-            self.offering = Offering::Asked { transaction, request: Arc::clone(request), session };
+            self.exchange = Exchange::Asked { transaction, request: Arc::clone(request), session };
             return Next::Stay;
         }
         if request.method == Method::Invite {
             let trying = desk.author.answer(request, StatusCode::TRYING, None);
             desk.answer(transaction, &trying);
             desk.tell(DialogEvent::OfferWanted);
-            self.offering = Offering::Asked { transaction, request: Arc::clone(request), session };
+            self.exchange = Exchange::Asked { transaction, request: Arc::clone(request), session };
         } else {
             // UPDATE without a body refreshes only.
             self.accept(now, transaction, request, session, None, desk);
@@ -249,19 +303,19 @@ impl Established {
         desk.answer(transaction, &answer);
         if request.method == Method::Invite {
             self.await_ack(now, request, transaction, answer.to_bytes(), AfterAck::TellAnswer);
-        } else if matches!(self.offering, Offering::Asked { .. }) {
-            self.offering = Offering::Idle;
         }
     }
 
     /// ACK to a 2xx of ours.
-    pub fn acknowledged(&mut self, request: &Request, desk: &mut Desk<'_>) -> Next {
+    fn acknowledged(&mut self, request: &Request, desk: &mut Desk<'_>) -> Next {
         let number = request.headers.cseq().map_or(0, |cseq| cseq.number);
-        let (after, offers) = match &self.offering {
-            Offering::Unacknowledged(pending) if pending.number == number => (pending.after, pending.offers),
-            Offering::Unacknowledged(_) | Offering::Idle | Offering::Asked { .. } => return Next::Stay,
+        let (after, offers) = match &self.exchange {
+            Exchange::Unacknowledged(pending) if pending.number == number => (pending.after, pending.offers),
+            Exchange::Unacknowledged(_) | Exchange::Idle | Exchange::Asked { .. } | Exchange::Asking(_) => {
+                return Next::Stay;
+            }
         };
-        self.offering = Offering::Idle;
+        self.exchange = Exchange::Idle;
         // An answer in our 200 leaves the ACK nothing to say.
         let sdp = (offers && is_sdp(request)).then(|| SdpBody::from(&request.body[..]));
         match after {
@@ -274,48 +328,50 @@ impl Established {
     }
 
     /// The call answers the offer that it was told of.
-    pub fn answer_offer(&mut self, now: Instant, sdp: SdpBody, desk: &mut Desk<'_>) {
-        match std::mem::replace(&mut self.offering, Offering::Idle) {
-            Offering::Asked { transaction, request, session } => {
+    fn answer_offer(&mut self, now: Instant, sdp: SdpBody, desk: &mut Desk<'_>) {
+        match std::mem::replace(&mut self.exchange, Exchange::Idle) {
+            Exchange::Asked { transaction, request, session } => {
                 self.accept(now, transaction, &request, session, Some(sdp), desk);
             }
-            other @ (Offering::Idle | Offering::Unacknowledged(_)) => self.offering = other,
+            other @ (Exchange::Idle | Exchange::Unacknowledged(_) | Exchange::Asking(_)) => self.exchange = other,
         }
     }
 
     /// The call refuses the offer that it was told of.
-    pub fn refuse_offer(&mut self, status: u16, desk: &mut Desk<'_>) {
-        match std::mem::replace(&mut self.offering, Offering::Idle) {
-            Offering::Asked { transaction, request, .. } => {
+    fn refuse_offer(&mut self, status: u16, desk: &mut Desk<'_>) {
+        match std::mem::replace(&mut self.exchange, Exchange::Idle) {
+            Exchange::Asked { transaction, request, .. } => {
                 let status = StatusCode::new(status).filter(|status| status.as_u16() >= 300);
                 reply(transaction, &request, status.unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE), desk);
             }
-            other @ (Offering::Idle | Offering::Unacknowledged(_)) => self.offering = other,
+            other @ (Exchange::Idle | Exchange::Unacknowledged(_) | Exchange::Asking(_)) => self.exchange = other,
         }
     }
 
     /// CANCEL of a re-INVITE; the session goes on as it was.
-    pub fn cancelled(&mut self, cancelled: ServerId, desk: &mut Desk<'_>) {
-        match &self.offering {
-            Offering::Asked { transaction, .. } if *transaction == cancelled => self.abandon_offer(desk),
-            Offering::Asked { .. } | Offering::Idle | Offering::Unacknowledged(_) => {}
+    fn cancelled(&mut self, cancelled: ServerId, desk: &mut Desk<'_>) {
+        match &self.exchange {
+            Exchange::Asked { transaction, .. } if *transaction == cancelled => self.abandon_offer(desk),
+            Exchange::Asked { .. } | Exchange::Idle | Exchange::Unacknowledged(_) | Exchange::Asking(_) => {}
         }
     }
 
     /// The call hangs up.
-    pub fn hang_up(&mut self, desk: &mut Desk<'_>) -> Next {
-        match &mut self.offering {
-            Offering::Unacknowledged(pending) if pending.after != AfterAck::TellAnswer => {
+    fn hang_up(&mut self, desk: &mut Desk<'_>) -> Next {
+        match &mut self.exchange {
+            Exchange::Unacknowledged(pending) if pending.after != AfterAck::TellAnswer => {
                 pending.after = AfterAck::HangUp;
                 Next::Stay
             }
-            Offering::Unacknowledged(_) | Offering::Idle | Offering::Asked { .. } => self.leave(Next::Leaving, desk),
+            Exchange::Unacknowledged(_) | Exchange::Idle | Exchange::Asked { .. } | Exchange::Asking(_) => {
+                self.leave(Next::Leaving, desk)
+            }
         }
     }
 
     /// Time has passed.
-    pub fn timeout(&mut self, now: Instant, desk: &mut Desk<'_>) -> Next {
-        if let Offering::Unacknowledged(pending) = &mut self.offering {
+    fn timeout(&mut self, now: Instant, desk: &mut Desk<'_>) -> Next {
+        if let Exchange::Unacknowledged(pending) = &mut self.exchange {
             if now >= pending.give_up {
                 desk.tell(DialogEvent::Ended { lost: true });
                 return self.leave(Next::LeavingTold, desk);
@@ -330,10 +386,10 @@ impl Established {
             desk.tell(DialogEvent::Ended { lost: true });
             return self.leave(Next::LeavingTold, desk);
         }
-        Next::Stay
+        self.asking_timeout(now, desk)
     }
 
-    fn leave(&mut self, next: Next, desk: &mut Desk<'_>) -> Next {
+    pub(super) fn leave(&mut self, next: Next, desk: &mut Desk<'_>) -> Next {
         self.abandon_offer(desk);
         let request = Box::new(self.core.request(Method::Bye, desk.author));
         desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Bye });
@@ -371,4 +427,11 @@ pub(crate) fn unsupported(request: &Request) -> Option<String> {
 pub(crate) fn is_sdp(request: &Request) -> bool {
     let kind = request.headers.content_type().ok().flatten();
     !request.body.is_empty() && kind.is_none_or(|kind| kind.is("application", "sdp"))
+}
+
+/// The session description in an answer; a body that does not say what it is is taken for one.
+pub(super) fn sdp_of(response: &Response) -> Option<SdpBody> {
+    let kind = response.headers.content_type().ok().flatten();
+    let is_sdp = !response.body.is_empty() && kind.is_none_or(|kind| kind.is("application", "sdp"));
+    is_sdp.then(|| SdpBody::from(&response.body[..]))
 }

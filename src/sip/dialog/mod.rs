@@ -16,6 +16,7 @@ use super::flow::Flow;
 use super::transaction::ServerId;
 use crate::wire::sip::message::{Request, Response};
 
+mod asking;
 pub mod core;
 pub mod established;
 mod info;
@@ -33,6 +34,8 @@ pub use uas::Uas;
 pub enum Purpose {
     /// The INVITE that makes the dialog.
     Invite,
+    /// A re-INVITE or UPDATE that changes its session.
+    Change,
     /// The BYE that ends it.
     Bye,
     /// BYE for a branch of a fork that answered too late.
@@ -101,10 +104,10 @@ pub enum DialogOutput {
         /// What for.
         purpose: Purpose,
     },
-    /// Send CANCEL for the INVITE.
-    CancelInvite,
-    /// Forget the INVITE's transaction: the CANCEL led to nothing.
-    AbandonInvite,
+    /// Send CANCEL for an INVITE of this purpose.
+    Cancel(Purpose),
+    /// Forget its transaction: the CANCEL led to nothing.
+    Abandon(Purpose),
     /// Send outside of any transaction: ACK to a 2xx.
     Transmit(Bytes),
 }

@@ -7,12 +7,12 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::core::Core;
-use super::established::{Established, Next, reply};
+use super::established::{Established, Next, reply, sdp_of};
 use super::uas::after_bye;
 use super::{Desk, DialogInput, DialogOutput, Purpose};
 use crate::deadline::is_due;
 use crate::sip::digest::client::Prover;
-use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
+use crate::sip::event::{DialogEvent, DialogOrder};
 use crate::sip::flow::Flow;
 use crate::sip::timers::GIVE_UP;
 use crate::sip::transaction::ServerId;
@@ -186,7 +186,7 @@ impl Uac {
             }
             DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
             DialogInput::Timeout if is_due(Some(give_up), now) => {
-                desk.out.push(DialogOutput::AbandonInvite);
+                desk.out.push(DialogOutput::Abandon(Purpose::Invite));
                 refused(StatusCode::REQUEST_TERMINATED.as_u16(), desk)
             }
             other => stray(other, Stage::Cancelling { give_up }, desk),
@@ -305,30 +305,17 @@ impl Uac {
         mut ack: Ack,
         desk: &mut Desk<'_>,
     ) -> Stage {
-        let mut next = Next::Stay;
-        match input {
-            DialogInput::Order(DialogOrder::HangUp) => next = established.hang_up(desk),
-            DialogInput::Order(DialogOrder::AnswerOffer { sdp }) => established.answer_offer(now, sdp, desk),
-            DialogInput::Order(DialogOrder::RefuseOffer { status }) => established.refuse_offer(status, desk),
-            DialogInput::Request { transaction, request } => {
-                next = established.request(now, transaction, request, desk);
+        let next = match input {
+            DialogInput::Response { purpose: Purpose::Invite, response } => {
+                self.again(response, &ack, desk);
+                Next::Stay
             }
-            DialogInput::Ack(request) => next = established.acknowledged(request, desk),
-            DialogInput::Cancel { transaction } => established.cancelled(transaction, desk),
-            DialogInput::Response { purpose: Purpose::Invite, response } => self.again(response, &ack, desk),
-            DialogInput::InviteClosed => ack.open = false,
-            DialogInput::Timeout => next = established.timeout(now, desk),
-            DialogInput::Order(
-                DialogOrder::Ring
-                | DialogOrder::Progress { .. }
-                | DialogOrder::Answer { .. }
-                | DialogOrder::Refuse { .. }
-                | DialogOrder::Invite { .. },
-            )
-            | DialogInput::Response { .. }
-            | DialogInput::NoAnswer { .. }
-            | DialogInput::Unreachable => {}
-        }
+            DialogInput::InviteClosed => {
+                ack.open = false;
+                Next::Stay
+            }
+            other => established.handle(now, other, desk),
+        };
         match next {
             Next::Stay => Stage::Up { established, ack },
             Next::Leaving => Stage::Leaving { core: established.core, ack, untold: true },
@@ -377,7 +364,7 @@ fn linger(ack: Ack) -> Stage {
 }
 
 fn cancel(now: Instant, desk: &mut Desk<'_>) -> Stage {
-    desk.out.push(DialogOutput::CancelInvite);
+    desk.out.push(DialogOutput::Cancel(Purpose::Invite));
     Stage::Cancelling { give_up: now + GIVE_UP }
 }
 
@@ -402,10 +389,4 @@ fn stray(input: DialogInput<'_>, state: Stage, desk: &mut Desk<'_>) -> Stage {
         | DialogInput::Timeout => {}
     }
     state
-}
-
-fn sdp_of(response: &Response) -> Option<SdpBody> {
-    let kind = response.headers.content_type().ok().flatten();
-    let is_sdp = !response.body.is_empty() && kind.is_none_or(|kind| kind.is("application", "sdp"));
-    is_sdp.then(|| SdpBody::from(&response.body[..]))
 }

@@ -177,9 +177,10 @@ impl Uas {
                 self.end_early(offered, status.unwrap_or(StatusCode::DECLINE), desk)
             }
             DialogOrder::HangUp => self.end_early(offered, StatusCode::DECLINE, desk),
-            DialogOrder::Invite { .. } | DialogOrder::AnswerOffer { .. } | DialogOrder::RefuseOffer { .. } => {
-                Stage::Offered(offered)
-            }
+            DialogOrder::Invite { .. }
+            | DialogOrder::AnswerOffer { .. }
+            | DialogOrder::RefuseOffer { .. }
+            | DialogOrder::Offer { .. } => Stage::Offered(offered),
         }
     }
 
@@ -207,35 +208,7 @@ impl Uas {
 }
 
 fn up(now: Instant, input: DialogInput<'_>, mut established: Established, desk: &mut Desk<'_>) -> Stage {
-    let next = match input {
-        DialogInput::Order(order) => match order {
-            DialogOrder::HangUp => established.hang_up(desk),
-            DialogOrder::AnswerOffer { sdp } => {
-                established.answer_offer(now, sdp, desk);
-                Next::Stay
-            }
-            DialogOrder::RefuseOffer { status } => {
-                established.refuse_offer(status, desk);
-                Next::Stay
-            }
-            DialogOrder::Ring
-            | DialogOrder::Progress { .. }
-            | DialogOrder::Answer { .. }
-            | DialogOrder::Refuse { .. }
-            | DialogOrder::Invite { .. } => Next::Stay,
-        },
-        DialogInput::Request { transaction, request } => established.request(now, transaction, request, desk),
-        DialogInput::Ack(request) => established.acknowledged(request, desk),
-        DialogInput::Cancel { transaction } => {
-            established.cancelled(transaction, desk);
-            Next::Stay
-        }
-        DialogInput::Timeout => established.timeout(now, desk),
-        DialogInput::Response { .. }
-        | DialogInput::NoAnswer { .. }
-        | DialogInput::InviteClosed
-        | DialogInput::Unreachable => Next::Stay,
-    };
+    let next = established.handle(now, input, desk);
     match next {
         Next::Stay => Stage::Up(established),
         Next::Leaving => Stage::Leaving(established.core, true),

@@ -48,8 +48,14 @@ impl Endpoint {
     fn settle(&mut self, id: DialogId) {
         let Some(slot) = self.dialogs.get(id) else { return };
         if slot.dialog.is_over() {
+            let change = slot.change;
             self.dialogs.remove(id);
             self.timers.set(TimerKey::Dialog(id), None);
+            // A re-INVITE that got a provisional answer would wait for ever.
+            if let Some(change) = change.filter(|change| self.transactions.awaits_answer(*change)) {
+                self.timers.set(TimerKey::Client(change), None);
+                self.transactions.remove_client(change);
+            }
         } else {
             let deadline = slot.dialog.deadline();
             self.timers.set(TimerKey::Dialog(id), deadline);
@@ -69,17 +75,21 @@ impl Endpoint {
                 DialogOutput::Ask { request, purpose } => {
                     let Some(flow) = self.dialogs.get(id).map(|slot| slot.dialog.flow()) else { continue };
                     let client = self.start_client(now, flow, request, Owner::Dialog(id, purpose));
-                    if let (Purpose::Invite, Some(slot)) = (purpose, self.dialogs.get(id)) {
-                        slot.invite = Some(client);
+                    if let Some(slot) = self.dialogs.get(id) {
+                        match purpose {
+                            Purpose::Invite => slot.invite = Some(client),
+                            Purpose::Change => slot.change = Some(client),
+                            Purpose::Bye | Purpose::ExtraBye => {}
+                        }
                     }
                 }
-                DialogOutput::CancelInvite => {
-                    if let Some(invite) = self.dialogs.get(id).and_then(|slot| slot.invite) {
+                DialogOutput::Cancel(purpose) => {
+                    if let Some(invite) = self.dialogs.get(id).and_then(|slot| slot.client(purpose)) {
                         self.start_cancel(now, invite);
                     }
                 }
-                DialogOutput::AbandonInvite => {
-                    if let Some(invite) = self.dialogs.get(id).and_then(|slot| slot.invite) {
+                DialogOutput::Abandon(purpose) => {
+                    if let Some(invite) = self.dialogs.get(id).and_then(|slot| slot.client(purpose)) {
                         self.forget_client(now, invite);
                     }
                 }

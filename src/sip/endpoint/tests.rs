@@ -12,6 +12,7 @@ use crate::wire::sip::header::HeaderName;
 use crate::wire::sip::message::{Headers, Message, Request, Response, StatusCode};
 use crate::wire::sip::parse::parse_datagram;
 
+mod change;
 mod client;
 mod mutations;
 mod pair;
