@@ -74,6 +74,12 @@ impl Core {
         })
     }
 
+    /// Goes on with the numbers of the early dialog that it was; route set and target are those of the 2xx (13.2.2.4).
+    pub fn continues(&mut self, early: &Self) {
+        self.local_seq = self.local_seq.max(early.local_seq);
+        self.remote_seq = early.remote_seq;
+    }
+
     /// True where a message belongs to this dialog; the local tag has matched already.
     pub fn matches(&self, call_id: &[u8], remote_tag: &str) -> bool {
         self.call_id == call_id && self.remote_tag == remote_tag

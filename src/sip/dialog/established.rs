@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::asking::{Acked, Asking, Wish};
 use super::core::Core;
 use super::info::info;
+use super::provisional::Expected;
 use super::session::{MIN_SE, SessionTimer};
 use super::{Desk, DialogInput, DialogOutput, Purpose};
 use crate::deadline::{earliest, is_due};
@@ -33,6 +34,8 @@ pub struct Established {
     /// True where we made the Call-ID.
     pub(super) owner: bool,
     pub(super) acked: Option<Acked>,
+    /// A PRACK that the 2xx has overtaken.
+    late: Option<Expected>,
     session: Option<SessionTimer>,
 }
 
@@ -88,10 +91,19 @@ pub enum Next {
 
 impl Established {
     /// A dialog of a call that we answered with this 2xx.
-    pub fn answered(now: Instant, core: Core, invite: &Request, transaction: ServerId, answer: Bytes) -> Self {
+    pub(super) fn answered(
+        now: Instant,
+        core: Core,
+        invite: &Request,
+        transaction: ServerId,
+        answer: Bytes,
+        offers: bool,
+        late: Option<Expected>,
+    ) -> Self {
         let session = SessionTimer::of_request(now, &invite.headers);
         let mut this = Self::new(core, session, false);
-        this.await_ack(now, invite, transaction, answer, AfterAck::Tell);
+        this.late = late;
+        this.await_ack(now, invite, transaction, answer, offers, AfterAck::Tell);
         this
     }
 
@@ -102,7 +114,7 @@ impl Established {
     }
 
     fn new(core: Core, session: Option<SessionTimer>, owner: bool) -> Self {
-        Self { core, exchange: Exchange::Idle, wish: Wish::None, tries: 0, owner, acked: None, session }
+        Self { core, exchange: Exchange::Idle, wish: Wish::None, tries: 0, owner, acked: None, late: None, session }
     }
 
     /// One step; what concerns the first INVITE is its sender's business.
@@ -155,19 +167,26 @@ impl Established {
         earliest([waiting, self.session.map(|session| (session.ends, ()))]).map(|(at, ())| at)
     }
 
-    fn await_ack(&mut self, now: Instant, invite: &Request, transaction: ServerId, answer: Bytes, after: AfterAck) {
+    fn await_ack(
+        &mut self,
+        now: Instant,
+        invite: &Request,
+        transaction: ServerId,
+        answer: Bytes,
+        offers: bool,
+        after: AfterAck,
+    ) {
         // Over any transport: the hop that loses it need not be ours.
         let Some(repeat) = Timer::G.repeat(now, Reliability::Unreliable) else { return };
         let number = invite.headers.cseq().map_or(0, |cseq| cseq.number);
         let give_up = now + GIVE_UP;
-        let offers = !is_sdp(invite);
         let pending = Unacknowledged { transaction, answer, number, repeat, give_up, offers, after };
         self.exchange = Exchange::Unacknowledged(pending);
     }
 
     /// A request of the other side.
     fn request(&mut self, now: Instant, transaction: ServerId, request: &Arc<Request>, desk: &mut Desk<'_>) -> Next {
-        if let Some(refusal) = self.refusal(request, desk) {
+        if let Some(refusal) = refusal(&mut self.core, request, desk) {
             desk.answer(transaction, &refusal);
             return Next::Stay;
         }
@@ -176,10 +195,10 @@ impl Established {
             Method::Invite => self.invite(now, transaction, request, desk),
             Method::Update => self.update(now, transaction, request, desk),
             Method::Info => info(transaction, request, desk),
+            Method::Prack => self.prack(transaction, request, desk),
             Method::Options => reply(transaction, request, StatusCode::OK, desk),
             Method::Other(_) => reply(transaction, request, StatusCode::NOT_IMPLEMENTED, desk),
             Method::Register
-            | Method::Prack
             | Method::Refer
             | Method::Notify
             | Method::Subscribe
@@ -190,17 +209,12 @@ impl Established {
         }
     }
 
-    /// Checks that do not depend on the method: order (12.2.2) and extensions (8.2.2.3).
-    fn refusal(&mut self, request: &Request, desk: &mut Desk<'_>) -> Option<Response> {
-        let number = request.headers.cseq().map_or(0, |cseq| cseq.number);
-        if !self.core.accept_seq(number) {
-            let seconds = desk.author.below(10);
-            return Some(desk.author.answer_later(request, StatusCode::SERVER_INTERNAL_ERROR, None, seconds));
-        }
-        let unsupported = unsupported(request)?;
-        let mut refusal = desk.author.answer(request, StatusCode::BAD_EXTENSION, None);
-        refusal.headers.push(HeaderName::Unsupported, unsupported);
-        Some(refusal)
+    /// Of a provisional answer that our 2xx has overtaken (RFC 3262 3).
+    fn prack(&mut self, transaction: ServerId, request: &Request, desk: &mut Desk<'_>) -> Next {
+        let rack = request.headers.rack().ok().flatten();
+        let fits = self.late.take_if(|late| rack.is_some_and(|rack| late.fits(&rack))).is_some();
+        let status = if fits { StatusCode::OK } else { StatusCode::NO_SUCH_TRANSACTION };
+        reply(transaction, request, status, desk)
     }
 
     fn bye(&mut self, transaction: ServerId, request: &Request, desk: &mut Desk<'_>) -> Next {
@@ -302,7 +316,8 @@ impl Established {
         }
         desk.answer(transaction, &answer);
         if request.method == Method::Invite {
-            self.await_ack(now, request, transaction, answer.to_bytes(), AfterAck::TellAnswer);
+            let offers = !is_sdp(request);
+            self.await_ack(now, request, transaction, answer.to_bytes(), offers, AfterAck::TellAnswer);
         }
     }
 
@@ -404,7 +419,21 @@ pub(super) fn reply(transaction: ServerId, request: &Request, status: StatusCode
     Next::Stay
 }
 
-fn later(transaction: ServerId, request: &Request, desk: &mut Desk<'_>) -> Next {
+/// Checks of every request within a dialog that do not depend on the method: order (12.2.2) and extensions (8.2.2.3).
+pub(super) fn refusal(core: &mut Core, request: &Request, desk: &mut Desk<'_>) -> Option<Response> {
+    let number = request.headers.cseq().map_or(0, |cseq| cseq.number);
+    if !core.accept_seq(number) {
+        let seconds = desk.author.below(10);
+        return Some(desk.author.answer_later(request, StatusCode::SERVER_INTERNAL_ERROR, None, seconds));
+    }
+    let unsupported = unsupported(request)?;
+    let mut refusal = desk.author.answer(request, StatusCode::BAD_EXTENSION, None);
+    refusal.headers.push(HeaderName::Unsupported, unsupported);
+    Some(refusal)
+}
+
+/// Answers 500 with a Retry-After of 0 to 10 s: something before it is not answered yet (14.2).
+pub(super) fn later(transaction: ServerId, request: &Request, desk: &mut Desk<'_>) -> Next {
     let seconds = desk.author.below(10);
     let response = desk.author.answer_later(request, StatusCode::SERVER_INTERNAL_ERROR, None, seconds);
     desk.answer(transaction, &response);
@@ -417,7 +446,7 @@ pub(crate) fn unsupported(request: &Request) -> Option<String> {
         .headers
         .require()
         .iter()
-        .filter(|tag| !tag.eq_ignore_case(SUPPORTED))
+        .filter(|tag| !SUPPORTED.iter().any(|known| tag.eq_ignore_case(known)))
         .map(|tag| tag.as_str().to_owned())
         .collect();
     (!unknown.is_empty()).then(|| unknown.join(", "))

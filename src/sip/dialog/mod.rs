@@ -3,7 +3,7 @@
 //!
 //! Every dialog ends with exactly one of [`DialogEvent::Refused`], [`DialogEvent::Cancelled`] and [`DialogEvent::Ended`], also when
 //! it was the call that hung up. Like transactions, dialogs write what they ask for into a buffer that is handed in.
-//! Not here: reliable provisional answers (RFC 3262), refreshing a session ourselves (RFC 4028), REFER, Replaces.
+//! Not here: refreshing a session ourselves (RFC 4028), REFER, Replaces.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +19,10 @@ use crate::wire::sip::message::{Request, Response};
 mod asking;
 pub mod core;
 pub mod established;
+mod forks;
 mod info;
+mod offered;
+mod provisional;
 mod session;
 pub mod uac;
 pub mod uas;
@@ -36,6 +39,8 @@ pub enum Purpose {
     Invite,
     /// A re-INVITE or UPDATE that changes its session.
     Change,
+    /// The PRACK of a provisional answer.
+    Prack,
     /// The BYE that ends it.
     Bye,
     /// BYE for a branch of a fork that answered too late.

@@ -7,12 +7,13 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::core::Core;
-use super::established::{Established, Next, reply, sdp_of};
+use super::established::{Established, Next, later, refusal, reply, sdp_of};
+use super::forks::{Forks, Heard};
 use super::uas::after_bye;
 use super::{Desk, DialogInput, DialogOutput, Purpose};
 use crate::deadline::is_due;
 use crate::sip::digest::client::Prover;
-use crate::sip::event::{DialogEvent, DialogOrder};
+use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 use crate::sip::flow::Flow;
 use crate::sip::timers::GIVE_UP;
 use crate::sip::transaction::ServerId;
@@ -23,6 +24,7 @@ use crate::wire::sip::message::{Method, Request, Response, StatusCode};
 #[derive(Debug)]
 pub struct Uac {
     invitation: Invitation,
+    forks: Forks,
     state: Stage,
 }
 
@@ -47,17 +49,15 @@ enum Stage {
     Calling,
     /// Nothing heard yet, and the call has hung up: CANCEL waits for a provisional answer (9.1).
     CallingHungUp,
-    /// A provisional answer came, with a tag where there is an early dialog.
-    Proceeding {
-        early: Option<Core>,
-    },
+    /// A provisional answer came.
+    Proceeding,
     /// CANCEL was sent.
     Cancelling {
         give_up: Instant,
     },
     /// Answered.
     Up {
-        established: Established,
+        established: Box<Established>,
         ack: Ack,
     },
     /// Our BYE is under way; `untold` where the call does not know of the end yet.
@@ -82,11 +82,20 @@ struct Ack {
     open: bool,
 }
 
+impl Invitation {
+    /// The dialog that an answer with a tag makes.
+    pub(super) fn dialog(&self, response: &Response) -> Option<Core> {
+        let mut core = Core::of_answer(self.flow, &self.request, response, self.user.clone())?;
+        core.prover.clone_from(&self.prover);
+        Some(core)
+    }
+}
+
 impl Uac {
     /// Sends the INVITE.
     pub fn new(invitation: Invitation, desk: &mut Desk<'_>) -> Self {
         desk.out.push(DialogOutput::Ask { request: Box::new(invitation.request.clone()), purpose: Purpose::Invite });
-        Self { invitation, state: Stage::Calling }
+        Self { invitation, forks: Forks::default(), state: Stage::Calling }
     }
 
     /// Our tag.
@@ -99,7 +108,7 @@ impl Uac {
         self.state = match mem::replace(&mut self.state, Stage::Over) {
             Stage::Calling => self.calling(now, input, desk),
             Stage::CallingHungUp => self.calling_hung_up(now, input, desk),
-            Stage::Proceeding { early } => self.proceeding(now, input, early, desk),
+            Stage::Proceeding => self.proceeding(now, input, desk),
             Stage::Cancelling { give_up } => self.cancelling(now, input, give_up, desk),
             Stage::Up { established, ack } => self.up(now, input, established, ack, desk),
             Stage::Leaving { core, ack, untold } => self.leaving(input, core, ack, untold, desk),
@@ -115,7 +124,7 @@ impl Uac {
             Stage::Up { established, .. } => established.deadline(),
             Stage::Calling
             | Stage::CallingHungUp
-            | Stage::Proceeding { .. }
+            | Stage::Proceeding
             | Stage::Leaving { .. }
             | Stage::Lingering { .. }
             | Stage::Over => None,
@@ -137,7 +146,7 @@ impl Uac {
         match &self.state {
             Stage::Up { established, .. } => established.core.matches(call_id, remote_tag),
             Stage::Leaving { core, .. } => core.matches(call_id, remote_tag),
-            Stage::Proceeding { early } => early.as_ref().is_some_and(|core| core.matches(call_id, remote_tag)),
+            Stage::Proceeding => self.forks.matches(call_id, remote_tag),
             Stage::Calling
             | Stage::CallingHungUp
             | Stage::Cancelling { .. }
@@ -149,7 +158,7 @@ impl Uac {
     fn calling(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> Stage {
         match input {
             DialogInput::Order(DialogOrder::HangUp) => Stage::CallingHungUp,
-            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, None, desk),
+            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, desk),
             DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
             other => stray(other, Stage::Calling, desk),
         }
@@ -166,16 +175,22 @@ impl Uac {
         }
     }
 
-    fn proceeding(&mut self, now: Instant, input: DialogInput<'_>, early: Option<Core>, desk: &mut Desk<'_>) -> Stage {
+    fn proceeding(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> Stage {
         match input {
             DialogInput::Order(DialogOrder::HangUp) => cancel(now, desk),
-            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, early, desk),
+            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, desk),
+            DialogInput::Response { purpose: Purpose::Prack, response } => {
+                if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
+                    self.forks.challenged(&self.invitation, response, desk);
+                }
+                Stage::Proceeding
+            }
             DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
             DialogInput::Request { transaction, request } => {
                 self.early_request(transaction, request, desk);
-                Stage::Proceeding { early }
+                Stage::Proceeding
             }
-            other => stray(other, Stage::Proceeding { early }, desk),
+            other => stray(other, Stage::Proceeding, desk),
         }
     }
 
@@ -194,17 +209,18 @@ impl Uac {
     }
 
     /// An answer to the INVITE while the call wants it.
-    fn answered(&mut self, now: Instant, response: &Response, early: Option<Core>, desk: &mut Desk<'_>) -> Stage {
-        let sdp = sdp_of(response);
+    fn answered(&mut self, now: Instant, response: &Response, desk: &mut Desk<'_>) -> Stage {
         match response.status.as_u16() {
-            180 | 183 => {
-                desk.tell(DialogEvent::Ringing { sdp });
-                Stage::Proceeding { early: self.early_dialog(response).or(early) }
+            status @ ..200 => {
+                let heard = self.forks.provisional(&self.invitation, response, desk);
+                if let (180 | 183, Heard::News(sdp)) = (status, heard) {
+                    desk.tell(DialogEvent::Ringing { sdp });
+                }
+                Stage::Proceeding
             }
-            ..200 => Stage::Proceeding { early: self.early_dialog(response).or(early) },
             200..300 => match self.acknowledge(response, desk) {
-                Some((core, ack)) => {
-                    let established = Established::reached(now, core, response);
+                Some((core, sdp, ack)) => {
+                    let established = Box::new(Established::reached(now, core, response));
                     desk.tell(DialogEvent::Answered { sdp });
                     Stage::Up { established, ack }
                 }
@@ -214,6 +230,7 @@ impl Uac {
                 Some(request) => {
                     let request = Box::new(request);
                     desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Invite });
+                    self.forks = Forks::default();
                     Stage::Calling
                 }
                 None => refused(response.status.as_u16(), desk),
@@ -222,18 +239,23 @@ impl Uac {
         }
     }
 
-    fn early_dialog(&self, response: &Response) -> Option<Core> {
-        let tagged = response.headers.to().is_ok_and(|to| to.tag().is_some());
-        let Invitation { flow, request, user, .. } = &self.invitation;
-        tagged.then(|| Core::of_answer(*flow, request, response, user.clone()))?
-    }
-
     /// Before the answer a PBX may tell whose phone rings by UPDATE; an offer has to wait for the answer to ours (RFC 3311 5.2).
-    fn early_request(&self, transaction: ServerId, request: &Request, desk: &mut Desk<'_>) {
+    fn early_request(&mut self, transaction: ServerId, request: &Request, desk: &mut Desk<'_>) {
+        let from = request.headers.from().ok();
+        let fork = from.as_ref().and_then(|from| self.forks.get(from.tag().unwrap_or_default()));
+        let agreed = fork.as_ref().is_some_and(|fork| fork.has_agreed());
+        if let Some(refusal) = fork.and_then(|fork| refusal(&mut fork.core, request, desk)) {
+            return desk.answer(transaction, &refusal);
+        }
         let status = match request.method {
+            // After a reliable answer it may be made; we take it when somebody has picked up.
+            Method::Update if !request.body.is_empty() && agreed => {
+                later(transaction, request, desk);
+                return;
+            }
             Method::Update if !request.body.is_empty() => StatusCode::REQUEST_PENDING,
             Method::Update | Method::Options | Method::Info => StatusCode::OK,
-            Method::Bye => StatusCode::NO_SUCH_TRANSACTION,
+            Method::Bye | Method::Prack => StatusCode::NO_SUCH_TRANSACTION,
             _ => StatusCode::METHOD_NOT_ALLOWED,
         };
         let mut answer = desk.author.answer(request, status, None);
@@ -250,7 +272,7 @@ impl Uac {
             return refused(response.status.as_u16(), desk);
         }
         match self.acknowledge(response, desk) {
-            Some((mut core, ack)) => {
+            Some((mut core, _, ack)) => {
                 let request = Box::new(core.request(Method::Bye, desk.author));
                 desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Bye });
                 Stage::Leaving { core, ack, untold: true }
@@ -259,15 +281,18 @@ impl Uac {
         }
     }
 
-    /// The dialog that a 2xx makes; its ACK is sent.
-    fn acknowledge(&self, response: &Response, desk: &mut Desk<'_>) -> Option<(Core, Ack)> {
-        let Invitation { flow, request, user, prover, .. } = &self.invitation;
-        let mut core = Core::of_answer(*flow, request, response, user.clone())?;
-        core.prover = prover.clone();
-        let bytes = core.ack(request, desk.author);
+    /// The dialog that a 2xx makes, and the answer to our offer; its ACK is sent.
+    fn acknowledge(&mut self, response: &Response, desk: &mut Desk<'_>) -> Option<(Core, Option<SdpBody>, Ack)> {
+        let mut core = self.invitation.dialog(response)?;
+        let fork = self.forks.take(core.remote_tag());
+        if let Some(fork) = &fork {
+            core.continues(&fork.core);
+        }
+        let sdp = fork.map_or_else(|| sdp_of(response), |fork| fork.answer(response));
+        let bytes = core.ack(&self.invitation.request, desk.author);
         desk.out.push(DialogOutput::Transmit(bytes.clone()));
         let remote_tag = core.remote_tag().to_owned();
-        Some((core, Ack { remote_tag, bytes, open: true }))
+        Some((core, sdp, Ack { remote_tag, bytes, open: true }))
     }
 
     /// The INVITE again with credentials and the next number (22.2).
@@ -284,14 +309,14 @@ impl Uac {
     }
 
     /// A 2xx after the first: repeated, or of another branch.
-    fn again(&self, response: &Response, ack: &Ack, desk: &mut Desk<'_>) {
+    fn again(&mut self, response: &Response, ack: &Ack, desk: &mut Desk<'_>) {
         if !response.status.is_success() {
             return;
         }
         let same = response.headers.to().is_ok_and(|to| to.tag().unwrap_or_default() == ack.remote_tag);
         if same {
             desk.out.push(DialogOutput::Transmit(ack.bytes.clone()));
-        } else if let Some((mut core, _)) = self.acknowledge(response, desk) {
+        } else if let Some((mut core, ..)) = self.acknowledge(response, desk) {
             let request = Box::new(core.request(Method::Bye, desk.author));
             desk.out.push(DialogOutput::Ask { request, purpose: Purpose::ExtraBye });
         }
@@ -301,7 +326,7 @@ impl Uac {
         &mut self,
         now: Instant,
         input: DialogInput<'_>,
-        mut established: Established,
+        mut established: Box<Established>,
         mut ack: Ack,
         desk: &mut Desk<'_>,
     ) -> Stage {

@@ -79,7 +79,7 @@ impl Endpoint {
                         match purpose {
                             Purpose::Invite => slot.invite = Some(client),
                             Purpose::Change => slot.change = Some(client),
-                            Purpose::Bye | Purpose::ExtraBye => {}
+                            Purpose::Prack | Purpose::Bye | Purpose::ExtraBye => {}
                         }
                     }
                 }

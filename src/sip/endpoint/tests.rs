@@ -17,6 +17,7 @@ mod client;
 mod mutations;
 mod pair;
 mod refusals;
+mod reliable;
 mod server;
 mod torture;
 mod within;

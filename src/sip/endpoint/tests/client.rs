@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn dial(bench: &mut Bench) -> Request {
+pub(super) fn dial(bench: &mut Bench) -> Request {
     let display_name = Some(Redacted::from("熱線 \"A\""));
     let target = OutgoingTarget { uri: "sip:6001@192.0.2.2:5070".into(), trunk: "pbx".into(), display_name };
     let headers = vec![("User-to-User".into(), "6162;encoding=hex".into()), ("Via".into(), "x".into())];

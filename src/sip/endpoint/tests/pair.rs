@@ -19,6 +19,8 @@ struct Pair {
     events: BTreeMap<(usize, DialogId), Vec<DialogEvent>>,
     answer: bool,
     talk_ms: u64,
+    /// The called side sends early media, reliably.
+    early: bool,
     /// The called side changes the session after 5 s.
     clash: bool,
 }
@@ -47,6 +49,7 @@ impl Pair {
             events: BTreeMap::new(),
             answer: true,
             talk_ms: 3000,
+            early: false,
             clash: false,
         }
     }
@@ -77,7 +80,9 @@ impl Pair {
                     }
                 }
                 Output::Incoming(invite) => {
-                    self.plan(100, side, invite.dialog, DialogOrder::Ring);
+                    let ring =
+                        if self.early { DialogOrder::Progress { sdp: sdp("answer") } } else { DialogOrder::Ring };
+                    self.plan(100, side, invite.dialog, ring);
                     if self.answer {
                         self.plan(1000, side, invite.dialog, DialogOrder::Answer { sdp: sdp("answer") });
                     }
@@ -235,6 +240,22 @@ fn both_sides_change_the_session_at_once() {
         assert_eq!(with(decided), 100);
         assert!(with(|event| matches!(event, DialogEvent::OfferAgain)) > 50, "and they did meet");
         assert_eq!(with(|event| matches!(event, DialogEvent::Ended { lost: true })), 0);
+    }
+}
+
+#[test]
+fn early_media_is_reliable_at_20_percent_loss() {
+    let mut pair = Pair::new(0.2, 17);
+    pair.early = true;
+    for number in 1..=300 {
+        pair.call(number, number * 10);
+    }
+    pair.run();
+    pair.check();
+    let answer = Some(sdp("answer"));
+    for (_, events) in pair.events.iter().filter(|((side, _), _)| *side == 0) {
+        assert!(events.contains(&DialogEvent::Ringing { sdp: answer.clone() }), "{events:?}");
+        assert!(events.contains(&DialogEvent::Answered { sdp: answer.clone() }), "{events:?}");
     }
 }
 

@@ -15,7 +15,7 @@ fn each_check_has_its_answer() {
         ("BYE to nobody", caller.request("BYE", 1, "x", "", ""), 481, HeaderName::To, "<sip:1000"),
         ("To tag of nobody", known.request("INVITE", 1, "x", "", ""), 481, HeaderName::To, "<sip:1000"),
         ("scheme", with("", "").replace("sip:1000@192.0.2.1 SIP", "soap:x SIP"), 416, HeaderName::To, "<sip:1000"),
-        ("Require", with("Require: timer, 100rel\n", ""), 420, HeaderName::Unsupported, "100rel"),
+        ("Require", with("Require: timer, 100rel, foo\n", ""), 420, HeaderName::Unsupported, "foo"),
         ("Content-Type", with("Content-Type: text/plain\n", "x"), 415, HeaderName::Accept, "application/sdp"),
         (
             "Content-Encoding",
@@ -96,7 +96,7 @@ fn options_say_what_we_take() {
     assert_eq!(ok.status.as_u16(), 200);
     assert_eq!(header(&ok.headers, HeaderName::Accept), "application/sdp");
     assert!(ok.headers.allow().contains(&crate::wire::sip::message::Method::Update));
-    assert_eq!(header(&ok.headers, HeaderName::Supported), "timer");
+    assert_eq!(header(&ok.headers, HeaderName::Supported), "100rel, timer");
     assert_eq!(bench.endpoint.transactions(), 0);
 }
 
