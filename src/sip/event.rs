@@ -71,7 +71,8 @@ pub enum DialogEvent {
         /// SIP status code.
         status: u16,
     },
-    /// Our offer had to wait, or met one of the other side (491): the way is free now. Make it anew if it is still wanted.
+    /// An offer of ours is asked for: one that had to wait or met one of the other side (491), or one that keeps the session
+    /// alive (RFC 4028). What the session is to be now, with [`DialogOrder::Offer`].
     OfferAgain,
     /// A key sent as INFO (application/dtmf-relay).
     Digit(char),

@@ -150,8 +150,12 @@ impl Visit {
                 let sdp = negotiate::offer(&mut self.local).into();
                 self.orders.push(DialogOrder::AnswerOffer { sdp });
             }
-            // Of offers that it never makes.
-            DialogEvent::OfferAnswered { .. } | DialogEvent::OfferRefused { .. } | DialogEvent::OfferAgain => {}
+            DialogEvent::OfferAgain => {
+                let sdp = negotiate::offer(&mut self.local).into();
+                self.orders.push(DialogOrder::Offer { sdp });
+            }
+            DialogEvent::OfferAnswered { sdp } => self.reanswered(now, &sdp),
+            DialogEvent::OfferRefused { .. } => {}
             DialogEvent::Digit(key) => self.key(key),
             DialogEvent::Refused { status } => return Ok(self.over(now, CallEnd::Refused { status })),
             DialogEvent::Cancelled => return Ok(self.over(now, CallEnd::Cancelled)),

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::established::{Established, Exchange, Next, sdp_of};
+use super::session::{self, SessionTimer};
 use super::{Desk, DialogOutput, Purpose};
+use crate::deadline::is_due;
 use crate::sip::event::{DialogEvent, SdpBody};
 use crate::sip::timers::GIVE_UP;
 use crate::wire::sip::header::{CSeq, HeaderName};
@@ -78,6 +80,10 @@ impl Established {
         if let Some(sdp) = sdp {
             request.set_body("application/sdp", Bytes::copy_from_slice(sdp));
         }
+        if let Some(session) = &mut self.session {
+            session.ask(&mut request);
+            session.refreshing();
+        }
         self.send(now, request, desk);
     }
 
@@ -102,23 +108,26 @@ impl Established {
         let retry_after = response.headers.retry_after().ok().flatten().map(|after| after.seconds);
         match response.status.as_u16() {
             ..200 => self.exchange = Exchange::Asking(asking),
-            200..300 => self.changed(&asking, response, desk),
+            200..300 => self.changed(now, &asking, response, desk),
             401 | 407 if self.signed_again(now, &asking, response, desk) => {}
             408 | 481 => return self.lost(desk),
-            491 if !asking.cancelled && self.tries < MAX_TRIES => self.come_again(now + self.back_off(desk)),
-            500 if !asking.cancelled && self.tries < MAX_TRIES && retry_after.is_some_and(|s| s <= MAX_RETRY_AFTER) => {
-                self.come_again(now + Duration::from_secs(u64::from(retry_after.unwrap_or(0))));
+            491 if !asking.cancelled && self.tries < MAX_TRIES => {
+                self.come_again(asking.offers(), now + self.back_off(desk))
             }
-            status => self.refused(&asking, status, desk),
+            500 if !asking.cancelled && self.tries < MAX_TRIES && retry_after.is_some_and(|s| s <= MAX_RETRY_AFTER) => {
+                self.come_again(asking.offers(), now + Duration::from_secs(u64::from(retry_after.unwrap_or(0))));
+            }
+            422 if self.longer(now, &asking, response, desk) => {}
+            status => self.refused(now, &asking, status, desk),
         }
         Next::Stay
     }
 
     /// Our re-INVITE or UPDATE was not answered (408) or not sent (503).
-    pub(super) fn unanswered(&mut self, status: u16, desk: &mut Desk<'_>) -> Next {
+    pub(super) fn unanswered(&mut self, now: Instant, status: u16, desk: &mut Desk<'_>) -> Next {
         match mem::replace(&mut self.exchange, Exchange::Idle) {
             Exchange::Asking(_) if status == StatusCode::REQUEST_TIMEOUT.as_u16() => return self.lost(desk),
-            Exchange::Asking(asking) => self.refused(&asking, status, desk),
+            Exchange::Asking(asking) => self.refused(now, &asking, status, desk),
             other @ (Exchange::Idle | Exchange::Asked { .. } | Exchange::Unacknowledged(_)) => self.exchange = other,
         }
         Next::Stay
@@ -140,8 +149,20 @@ impl Established {
         Next::Stay
     }
 
-    /// Tells the call when an offer that waited can be made. To be called after every step that lets the dialog live.
+    /// What waited for the way to be free: an offer of the call, a refresh. To be called after every step that lets the
+    /// dialog live.
     pub(super) fn grant(&mut self, now: Instant, desk: &mut Desk<'_>) {
+        if matches!(self.exchange, Exchange::Idle) && is_due(self.session.and_then(SessionTimer::refresh_at), now) {
+            if self.updates {
+                return self.ask(now, Method::Update, None, desk);
+            }
+            if let Some(session) = &mut self.session {
+                session.refreshing();
+            }
+            if self.wish == Wish::None {
+                self.wish = Wish::WhenFree;
+            }
+        }
         let due = match self.wish {
             Wish::None => false,
             Wish::WhenFree => true,
@@ -153,7 +174,7 @@ impl Established {
         }
     }
 
-    fn changed(&mut self, asking: &Asking, response: &Response, desk: &mut Desk<'_>) {
+    fn changed(&mut self, now: Instant, asking: &Asking, response: &Response, desk: &mut Desk<'_>) {
         self.core.refresh_target(&response.headers);
         if asking.is_invite() {
             let bytes = self.core.ack(&asking.request, desk.author);
@@ -161,6 +182,8 @@ impl Established {
             self.acked = Some(Acked { number: asking.number, bytes });
         }
         self.tries = 0;
+        // A 2xx that is silent about it ends the timer (RFC 4028 7.2).
+        self.session = SessionTimer::of_response(now, &response.headers);
         if !asking.offers() {
             return;
         }
@@ -184,12 +207,28 @@ impl Established {
         if asking.cancelled || !prover.challenged(response) {
             return false;
         }
-        let method = asking.request.method.clone();
+        self.repeat(now, (*asking.request).clone(), desk);
+        true
+    }
+
+    /// The same request with a longer interval (RFC 4028 7.4).
+    fn longer(&mut self, now: Instant, asking: &Asking, response: &Response, desk: &mut Desk<'_>) -> bool {
         let mut request = (*asking.request).clone();
+        let Some(seconds) = session::ask_again(&mut request, response).filter(|_| !asking.cancelled) else {
+            return false;
+        };
+        if let Some(session) = &mut self.session {
+            session.raise(seconds);
+        }
+        self.repeat(now, request, desk);
+        true
+    }
+
+    fn repeat(&mut self, now: Instant, mut request: Request, desk: &mut Desk<'_>) {
+        let method = request.method.clone();
         request.headers.set_text(HeaderName::CSeq, CSeq { number: self.core.next_number(), method });
         self.core.sign(&mut request, desk.author);
         self.send(now, request, desk);
-        true
     }
 
     /// RFC 3261 14.1: who made the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms.
@@ -198,13 +237,23 @@ impl Established {
         Duration::from_millis(u64::from(ms))
     }
 
-    fn come_again(&mut self, at: Instant) {
+    fn come_again(&mut self, offers: bool, at: Instant) {
         self.tries += 1;
-        self.wish = Wish::At(at);
+        // A refresh by UPDATE is made anew by itself.
+        if offers {
+            self.wish = Wish::At(at)
+        } else if let Some(session) = &mut self.session {
+            session.not_refreshed(at)
+        }
     }
 
-    fn refused(&mut self, asking: &Asking, status: u16, desk: &mut Desk<'_>) {
+    fn refused(&mut self, now: Instant, asking: &Asking, status: u16, desk: &mut Desk<'_>) {
         self.tries = 0;
+        // An UPDATE that is not taken: the next refresh is a re-INVITE.
+        self.updates &= asking.is_invite();
+        if let Some(session) = &mut self.session {
+            session.not_refreshed(now);
+        }
         if asking.offers() {
             desk.tell(DialogEvent::OfferRefused { status });
         }

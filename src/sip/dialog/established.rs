@@ -19,7 +19,7 @@ use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 use crate::sip::timers::{GIVE_UP, Reliability, Repeat, Timer};
 use crate::sip::transaction::ServerId;
 use crate::wire::sip::header::HeaderName;
-use crate::wire::sip::message::{Method, Request, Response, StatusCode};
+use crate::wire::sip::message::{Headers, Method, Request, Response, StatusCode};
 
 /// See the module.
 #[derive(Debug)]
@@ -36,7 +36,9 @@ pub struct Established {
     pub(super) acked: Option<Acked>,
     /// A PRACK that the 2xx has overtaken.
     late: Option<Expected>,
-    session: Option<SessionTimer>,
+    pub(super) session: Option<SessionTimer>,
+    /// True where the other side takes UPDATE.
+    pub(super) updates: bool,
 }
 
 /// Where an exchange of offer and answer stands.
@@ -101,7 +103,7 @@ impl Established {
         late: Option<Expected>,
     ) -> Self {
         let session = SessionTimer::of_request(now, &invite.headers);
-        let mut this = Self::new(core, session, false);
+        let mut this = Self::new(core, session, false, &invite.headers);
         this.late = late;
         this.await_ack(now, invite, transaction, answer, offers, AfterAck::Tell);
         this
@@ -110,11 +112,22 @@ impl Established {
     /// A dialog of a call that the other side answered.
     pub fn reached(now: Instant, core: Core, answer: &Response) -> Self {
         let session = SessionTimer::of_response(now, &answer.headers);
-        Self::new(core, session, true)
+        Self::new(core, session, true, &answer.headers)
     }
 
-    fn new(core: Core, session: Option<SessionTimer>, owner: bool) -> Self {
-        Self { core, exchange: Exchange::Idle, wish: Wish::None, tries: 0, owner, acked: None, late: None, session }
+    fn new(core: Core, session: Option<SessionTimer>, owner: bool, theirs: &Headers) -> Self {
+        let updates = theirs.allow().contains(&Method::Update);
+        Self {
+            core,
+            exchange: Exchange::Idle,
+            wish: Wish::None,
+            tries: 0,
+            owner,
+            acked: None,
+            late: None,
+            session,
+            updates,
+        }
     }
 
     /// One step; what concerns the first INVITE is its sender's business.
@@ -128,7 +141,7 @@ impl Established {
                 Next::Stay
             }
             DialogInput::Response { purpose: Purpose::Change, response } => self.response(now, response, desk),
-            DialogInput::NoAnswer { purpose: Purpose::Change, status } => self.unanswered(status, desk),
+            DialogInput::NoAnswer { purpose: Purpose::Change, status } => self.unanswered(now, status, desk),
             DialogInput::Timeout => self.timeout(now, desk),
             DialogInput::Response { .. }
             | DialogInput::NoAnswer { .. }
@@ -164,7 +177,10 @@ impl Established {
             (Exchange::Idle, Wish::At(at)) => Some((at, ())),
             (Exchange::Idle, Wish::None | Wish::WhenFree) | (Exchange::Asked { .. }, _) => None,
         };
-        earliest([waiting, self.session.map(|session| (session.ends, ()))]).map(|(at, ())| at)
+        let refresh =
+            self.session.and_then(SessionTimer::refresh_at).filter(|_| matches!(self.exchange, Exchange::Idle));
+        let ends = self.session.map(|session| session.ends);
+        earliest([waiting, refresh.map(|at| (at, ())), ends.map(|at| (at, ()))]).map(|(at, ())| at)
     }
 
     fn await_ack(

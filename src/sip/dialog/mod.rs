@@ -3,7 +3,7 @@
 //!
 //! Every dialog ends with exactly one of [`DialogEvent::Refused`], [`DialogEvent::Cancelled`] and [`DialogEvent::Ended`], also when
 //! it was the call that hung up. Like transactions, dialogs write what they ask for into a buffer that is handed in.
-//! Not here: refreshing a session ourselves (RFC 4028), REFER, Replaces.
+//! Not here: REFER, Replaces.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,7 +28,7 @@ pub mod uac;
 pub mod uas;
 
 pub(crate) use established::{is_sdp, unsupported};
-pub(crate) use session::MIN_SE;
+pub(crate) use session::{MIN_SE, ask as ask_for_a_timer};
 pub use uac::Uac;
 pub use uas::Uas;
 

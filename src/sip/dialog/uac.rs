@@ -10,7 +10,7 @@ use super::core::Core;
 use super::established::{Established, Next, later, refusal, reply, sdp_of};
 use super::forks::{Forks, Heard};
 use super::uas::after_bye;
-use super::{Desk, DialogInput, DialogOutput, Purpose};
+use super::{Desk, DialogInput, DialogOutput, Purpose, session};
 use crate::deadline::is_due;
 use crate::sip::digest::client::Prover;
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
@@ -235,6 +235,14 @@ impl Uac {
                 }
                 None => refused(response.status.as_u16(), desk),
             },
+            422 => match self.longer(response, desk) {
+                Some(request) => {
+                    desk.out.push(DialogOutput::Ask { request: Box::new(request), purpose: Purpose::Invite });
+                    self.forks = Forks::default();
+                    Stage::Calling
+                }
+                None => refused(response.status.as_u16(), desk),
+            },
             status => refused(status, desk),
         }
     }
@@ -305,6 +313,18 @@ impl Uac {
         let number = request.headers.cseq().ok()?.number + 1;
         request.headers.set_text(HeaderName::CSeq, CSeq { number, method: Method::Invite });
         prover.sign(request, desk.author);
+        Some(request.clone())
+    }
+
+    /// The INVITE again with the interval that a 422 asks for (RFC 4028 7.4). It grows each time, so that this ends.
+    fn longer(&mut self, response: &Response, desk: &mut Desk<'_>) -> Option<Request> {
+        let Invitation { request, prover, .. } = &mut self.invitation;
+        session::ask_again(request, response)?;
+        let number = request.headers.cseq().ok()?.number + 1;
+        request.headers.set_text(HeaderName::CSeq, CSeq { number, method: Method::Invite });
+        if let Some(prover) = prover {
+            prover.sign(request, desk.author);
+        }
         Some(request.clone())
     }
 

@@ -9,7 +9,7 @@ use super::tables::Owner;
 use super::{Counter, Endpoint, INCOMING_DIALOG, Output, TimerKey};
 use crate::ids::DialogId;
 use crate::sip::dialog::uac::Invitation;
-use crate::sip::dialog::{Desk, Dialog, DialogInput, DialogOutput, Purpose, Uac};
+use crate::sip::dialog::{Desk, Dialog, DialogInput, DialogOutput, Purpose, Uac, ask_for_a_timer};
 use crate::sip::digest::client::Prover;
 use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, OutgoingTarget, SdpBody};
 use crate::sip::transaction::ServerInput;
@@ -161,6 +161,7 @@ impl Endpoint {
         headers.push_text(HeaderName::CSeq, CSeq { number: 1, method: Method::Invite });
         headers.push(HeaderName::Contact, self.author.contact(flow, user.as_deref()));
         self.author.sign_request(&mut request);
+        ask_for_a_timer(&mut request);
         for (name, value) in extra {
             let name = HeaderName::from(name.as_str());
             if !is_ours(&name) {

@@ -19,6 +19,7 @@ mod pair;
 mod refusals;
 mod reliable;
 mod server;
+mod session;
 mod torture;
 mod within;
 

@@ -212,12 +212,3 @@ fn a_session_that_is_not_refreshed_ends() {
     assert_eq!((bench.words(), bench.events()), (vec!["BYE".into()], vec![DialogEvent::Ended { lost: true }]));
     bench.ends_empty();
 }
-
-#[test]
-fn a_session_that_we_would_have_to_refresh_gets_no_timer() {
-    let (mut bench, caller) = (Bench::new(), Caller::new());
-    let timer = "Supported: timer\nSession-Expires: 1800;refresher=uas\n";
-    bench.receive(caller.request("INVITE", 1, "i1", timer, ""));
-    bench.order(DialogOrder::Answer { sdp: sdp("ours") });
-    assert!(!bench.response().headers.contains(&HeaderName::SessionExpires));
-}
