@@ -13,6 +13,9 @@ use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 /// Not Acceptable Here (RFC 3261 21.4.26): no media in common.
 const NOT_ACCEPTABLE: u16 = 488;
 
+/// Decline (RFC 3261 21.6.2).
+const DECLINED: u16 = 603;
+
 impl Call {
     /// The first answer to the caller's INVITE.
     pub(super) fn answer(&mut self, now: Instant, dialog: DialogId, offer: Option<&[u8]>, recording: Option<String>) {
@@ -79,6 +82,9 @@ impl Call {
             (_, DialogEvent::OfferAnswered { sdp }) => self.on_answered(now, LegId::CALLER, &sdp),
             (_, DialogEvent::OfferRefused { .. }) => self.caller.hold(false),
             (_, DialogEvent::OfferAgain) => self.offer_to(LegId::CALLER),
+            (_, DialogEvent::Referred { .. }) => self.refuse_refer(LegId::CALLER),
+            (_, DialogEvent::Replaced { by, .. }) => self.order(by, DialogOrder::Refuse { status: DECLINED }),
+            (_, DialogEvent::ReferNews { .. }) => {}
             (_, DialogEvent::Digit(digit)) => self.on_digit(now, LegId::CALLER, digit),
             (
                 Phase::WithBot | Phase::Transferring(_) | Phase::Bridged { .. } | Phase::Over,
@@ -107,6 +113,9 @@ impl Call {
             DialogEvent::OfferAnswered { sdp } => self.on_answered(now, leg, &sdp),
             DialogEvent::OfferRefused { .. } => {}
             DialogEvent::OfferAgain => self.offer_to(leg),
+            DialogEvent::Referred { .. } => self.refuse_refer(leg),
+            DialogEvent::Replaced { by, .. } => self.order(by, DialogOrder::Refuse { status: DECLINED }),
+            DialogEvent::ReferNews { .. } => {}
             DialogEvent::Acknowledged { sdp: Some(sdp) } => self.on_answered(now, leg, &sdp),
             DialogEvent::Digit(digit) => self.on_digit(now, leg, digit),
             DialogEvent::Ended { lost } => {
@@ -115,6 +124,12 @@ impl Call {
             }
             // Without the answer to an offer of ours; of incoming dialogs only.
             DialogEvent::Acknowledged { sdp: None } | DialogEvent::Cancelled => {}
+        }
+    }
+
+    fn refuse_refer(&mut self, id: LegId) {
+        if let Some(dialog) = self.leg(id).and_then(|leg| leg.dialog()) {
+            self.order(dialog, DialogOrder::RefuseRefer { status: DECLINED });
         }
     }
 

@@ -12,9 +12,9 @@ use crate::wire::sip::text::Text;
 use crate::wire::sip::uri::{Host, SipUri};
 
 /// Methods that this endpoint takes, for Allow.
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE";
-/// Option tags that this endpoint supports (RFC 3262, RFC 4028).
-pub const SUPPORTED: &[&str] = &["100rel", "timer"];
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY";
+/// Option tags that this endpoint supports (RFC 3262, RFC 4028, RFC 3891, RFC 4488).
+pub const SUPPORTED: &[&str] = &["100rel", "timer", "replaces", "norefersub"];
 /// Bodies that this endpoint takes in an INVITE.
 pub const ACCEPT: &str = "application/sdp";
 

@@ -30,6 +30,19 @@ pub struct IncomingInvite {
     pub source: std::net::SocketAddr,
 }
 
+/// Whom a REFER names (RFC 3515).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferTarget {
+    /// Its URI without header fields and method.
+    pub uri: Redacted<String>,
+    /// User part of it: the number.
+    pub user: Redacted<String>,
+    /// Value of Replaces for the INVITE (RFC 3891), where the transfer is an attended one.
+    pub replaces: Option<String>,
+    /// Value of Referred-By for the INVITE (RFC 3892).
+    pub referred_by: Option<Redacted<String>>,
+}
+
 /// What happened in a dialog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialogEvent {
@@ -74,6 +87,24 @@ pub enum DialogEvent {
     /// An offer of ours is asked for: one that had to wait or met one of the other side (491), or one that keeps the session
     /// alive (RFC 4028). What the session is to be now, with [`DialogOrder::Offer`].
     OfferAgain,
+    /// REFER: somebody else is to take the place of the other side. Answer with [`DialogOrder::TakeRefer`] or
+    /// [`DialogOrder::RefuseRefer`].
+    Referred {
+        /// Who.
+        target: ReferTarget,
+    },
+    /// How our [`DialogOrder::Refer`] goes; 200 and above is the end of it.
+    ReferNews {
+        /// SIP status code.
+        status: u16,
+    },
+    /// An INVITE takes this dialog's place (RFC 3891): answer `by`, end this one.
+    Replaced {
+        /// The dialog that its answers create.
+        by: DialogId,
+        /// Its offer; `None` where it wants ours.
+        offer: Option<SdpBody>,
+    },
     /// A key sent as INFO (application/dtmf-relay).
     Digit(char),
     /// Incoming, before the answer: CANCEL. The endpoint has sent 487.
@@ -136,6 +167,25 @@ pub enum DialogOrder {
     Offer {
         /// Our offer.
         sdp: SdpBody,
+    },
+    /// Do what a REFER asks: 202, and a NOTIFY that it is being tried.
+    TakeRefer,
+    /// Do not.
+    RefuseRefer {
+        /// SIP status code.
+        status: u16,
+    },
+    /// Tell the sender of a REFER how it goes; 200 and above is the end of it.
+    TellRefer {
+        /// SIP status code.
+        status: u16,
+    },
+    /// Ask the other side to call somebody else (REFER).
+    Refer {
+        /// Whom, e.g. `sip:6001@192.0.2.2`. Where `replaces` names a dialog it is who is there instead.
+        to: String,
+        /// A dialog of ours that it shall take over (attended transfer).
+        replaces: Option<DialogId>,
     },
     /// End it, whatever its state: CANCEL, BYE, or 487/603 to an INVITE not yet answered.
     HangUp,

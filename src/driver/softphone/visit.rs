@@ -155,7 +155,8 @@ impl Visit {
                 self.orders.push(DialogOrder::Offer { sdp });
             }
             DialogEvent::OfferAnswered { sdp } => self.reanswered(now, &sdp),
-            DialogEvent::OfferRefused { .. } => {}
+            DialogEvent::OfferRefused { .. } | DialogEvent::ReferNews { .. } => {}
+            DialogEvent::Referred { .. } => self.orders.push(DialogOrder::RefuseRefer { status: 603 }),
             DialogEvent::Digit(key) => self.key(key),
             DialogEvent::Refused { status } => return Ok(self.over(now, CallEnd::Refused { status })),
             DialogEvent::Cancelled => return Ok(self.over(now, CallEnd::Cancelled)),

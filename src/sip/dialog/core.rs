@@ -85,6 +85,27 @@ impl Core {
         self.call_id == call_id && self.remote_tag == remote_tag
     }
 
+    /// Our address in it, without tag: Referred-By.
+    pub fn own_address(&self) -> Bytes {
+        match NameAddr::parse(&self.local) {
+            Some(own) => NameAddr::new(own.uri).to_bytes(),
+            None => self.local.clone(),
+        }
+    }
+
+    /// Refer-To for somebody who shall take over this dialog with the other side (RFC 5589 7): who is there, and Replaces
+    /// with the tags as the other side has them.
+    pub fn refer_to(&self, local_tag: &str) -> NameAddr {
+        let mut uri = self.target.clone();
+        if let Uri::Sip(sip) = &mut uri {
+            let value =
+                [&self.call_id[..], b";to-tag=", self.remote_tag.as_bytes(), b";from-tag=", local_tag.as_bytes()]
+                    .concat();
+            sip.headers = vec![(Bytes::from_static(b"Replaces"), escape(&value))];
+        }
+        NameAddr::new(uri)
+    }
+
     /// The other side's tag.
     pub fn remote_tag(&self) -> &str {
         &self.remote_tag
@@ -163,6 +184,19 @@ impl Core {
         author.sign_request(&mut request);
         request
     }
+}
+
+/// Percent-escapes all but what is legal everywhere (RFC 3261 25.1 hvalue).
+fn escape(value: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(value.len() + 16);
+    for byte in value {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(byte) {
+            out.push(*byte);
+        } else {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+    Bytes::from(out)
 }
 
 fn target(headers: &Headers) -> Option<Uri> {

@@ -11,6 +11,7 @@ use super::asking::{Acked, Asking, Wish};
 use super::core::Core;
 use super::info::info;
 use super::provisional::Expected;
+use super::refer::{Ours, Theirs};
 use super::session::{MIN_SE, SessionTimer};
 use super::{Desk, DialogInput, DialogOutput, Purpose};
 use crate::deadline::{earliest, is_due};
@@ -34,6 +35,8 @@ pub struct Established {
     /// True where we made the Call-ID.
     pub(super) owner: bool,
     pub(super) acked: Option<Acked>,
+    pub(super) theirs: Theirs,
+    pub(super) ours: Ours,
     /// A PRACK that the 2xx has overtaken.
     late: Option<Expected>,
     pub(super) session: Option<SessionTimer>,
@@ -124,6 +127,8 @@ impl Established {
             tries: 0,
             owner,
             acked: None,
+            theirs: Theirs::None,
+            ours: Ours::None,
             late: None,
             session,
             updates,
@@ -143,6 +148,18 @@ impl Established {
             DialogInput::Response { purpose: Purpose::Change, response } => self.response(now, response, desk),
             DialogInput::NoAnswer { purpose: Purpose::Change, status } => self.unanswered(now, status, desk),
             DialogInput::Timeout => self.timeout(now, desk),
+            DialogInput::Refer(to) => {
+                self.refer(now, to, desk);
+                Next::Stay
+            }
+            DialogInput::Response { purpose: Purpose::Refer, response } => {
+                self.refer_answered(now, response, desk);
+                Next::Stay
+            }
+            DialogInput::NoAnswer { purpose: Purpose::Refer, status } => {
+                self.refer_unanswered(status, desk);
+                Next::Stay
+            }
             DialogInput::Response { .. }
             | DialogInput::NoAnswer { .. }
             | DialogInput::InviteClosed
@@ -160,10 +177,14 @@ impl Established {
             DialogOrder::AnswerOffer { sdp } => self.answer_offer(now, sdp, desk),
             DialogOrder::RefuseOffer { status } => self.refuse_offer(status, desk),
             DialogOrder::Offer { sdp } => self.offer(now, &sdp, desk),
+            DialogOrder::TakeRefer => self.take_refer(desk),
+            DialogOrder::RefuseRefer { status } => self.refuse_refer(status, desk),
+            DialogOrder::TellRefer { status } => self.tell_refer(status, desk),
             DialogOrder::Ring
             | DialogOrder::Progress { .. }
             | DialogOrder::Answer { .. }
             | DialogOrder::Refuse { .. }
+            | DialogOrder::Refer { .. }
             | DialogOrder::Invite { .. } => {}
         }
         Next::Stay
@@ -180,7 +201,9 @@ impl Established {
         let refresh =
             self.session.and_then(SessionTimer::refresh_at).filter(|_| matches!(self.exchange, Exchange::Idle));
         let ends = self.session.map(|session| session.ends);
-        earliest([waiting, refresh.map(|at| (at, ())), ends.map(|at| (at, ()))]).map(|(at, ())| at)
+        let ours = self.ours.deadline();
+        earliest([waiting, ours.map(|at| (at, ())), refresh.map(|at| (at, ())), ends.map(|at| (at, ()))])
+            .map(|(at, ())| at)
     }
 
     fn await_ack(
@@ -212,16 +235,13 @@ impl Established {
             Method::Update => self.update(now, transaction, request, desk),
             Method::Info => info(transaction, request, desk),
             Method::Prack => self.prack(transaction, request, desk),
+            Method::Refer => self.referred(transaction, request, desk),
+            Method::Notify => self.notified(transaction, request, desk),
             Method::Options => reply(transaction, request, StatusCode::OK, desk),
             Method::Other(_) => reply(transaction, request, StatusCode::NOT_IMPLEMENTED, desk),
-            Method::Register
-            | Method::Refer
-            | Method::Notify
-            | Method::Subscribe
-            | Method::Message
-            | Method::Publish
-            | Method::Ack
-            | Method::Cancel => reply(transaction, request, StatusCode::METHOD_NOT_ALLOWED, desk),
+            Method::Register | Method::Subscribe | Method::Message | Method::Publish | Method::Ack | Method::Cancel => {
+                reply(transaction, request, StatusCode::METHOD_NOT_ALLOWED, desk)
+            }
         }
     }
 
@@ -235,6 +255,7 @@ impl Established {
 
     fn bye(&mut self, transaction: ServerId, request: &Request, desk: &mut Desk<'_>) -> Next {
         self.abandon_offer(desk);
+        self.refuse_refer(StatusCode::REQUEST_TERMINATED.as_u16(), desk);
         reply(transaction, request, StatusCode::OK, desk);
         desk.tell(DialogEvent::Ended { lost: false });
         Next::Gone
@@ -417,11 +438,15 @@ impl Established {
             desk.tell(DialogEvent::Ended { lost: true });
             return self.leave(Next::LeavingTold, desk);
         }
+        if is_due(self.ours.deadline(), now) {
+            self.refer_unanswered(StatusCode::REQUEST_TIMEOUT.as_u16(), desk);
+        }
         self.asking_timeout(now, desk)
     }
 
     pub(super) fn leave(&mut self, next: Next, desk: &mut Desk<'_>) -> Next {
         self.abandon_offer(desk);
+        self.refuse_refer(StatusCode::REQUEST_TERMINATED.as_u16(), desk);
         let request = Box::new(self.core.request(Method::Bye, desk.author));
         desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Bye });
         next

@@ -3,7 +3,7 @@
 //!
 //! Every dialog ends with exactly one of [`DialogEvent::Refused`], [`DialogEvent::Cancelled`] and [`DialogEvent::Ended`], also when
 //! it was the call that hung up. Like transactions, dialogs write what they ask for into a buffer that is handed in.
-//! Not here: REFER, Replaces.
+//! REFER and NOTIFY count within an answered call only. An INVITE with Replaces is the endpoint's business.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,6 +14,7 @@ use super::author::Author;
 use super::event::{DialogEvent, DialogOrder};
 use super::flow::Flow;
 use super::transaction::ServerId;
+use crate::wire::sip::header::NameAddr;
 use crate::wire::sip::message::{Request, Response};
 
 mod asking;
@@ -23,6 +24,7 @@ mod forks;
 mod info;
 mod offered;
 mod provisional;
+mod refer;
 mod session;
 pub mod uac;
 pub mod uas;
@@ -43,6 +45,10 @@ pub enum Purpose {
     Prack,
     /// The BYE that ends it.
     Bye,
+    /// A REFER.
+    Refer,
+    /// A NOTIFY about their REFER.
+    Notify,
     /// BYE for a branch of a fork that answered too late.
     ExtraBye,
 }
@@ -84,6 +90,8 @@ pub enum DialogInput<'a> {
     InviteClosed,
     /// An answer of ours could not be sent: the caller's connection is gone.
     Unreachable,
+    /// The call wants the other side to call somebody else; the value of Refer-To.
+    Refer(NameAddr),
     /// Time has passed.
     Timeout,
 }
@@ -141,6 +149,19 @@ pub(crate) fn asks_too_short_a_session(request: &Request) -> bool {
     session::SessionTimer::is_too_small(&request.headers)
 }
 
+/// How far a dialog has come, for an INVITE that wants its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// We called, nobody has answered.
+    Ringing,
+    /// They called, we have not answered.
+    Offered,
+    /// Answered.
+    Up,
+    /// Ending or over.
+    Over,
+}
+
 /// A dialog of either kind.
 #[derive(Debug)]
 pub enum Dialog {
@@ -180,6 +201,22 @@ impl Dialog {
         match self {
             Self::Uas(uas) => uas.flow(),
             Self::Uac(uac) => uac.flow(),
+        }
+    }
+
+    /// How an INVITE with Replaces finds it (RFC 3891 3).
+    pub fn standing(&self) -> Standing {
+        match self {
+            Self::Uas(uas) => uas.standing(),
+            Self::Uac(uac) => uac.standing(),
+        }
+    }
+
+    /// What it shares with others, where it is answered.
+    pub fn core(&self) -> Option<&core::Core> {
+        match self {
+            Self::Uas(uas) => uas.core(),
+            Self::Uac(uac) => uac.core(),
         }
     }
 

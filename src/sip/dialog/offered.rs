@@ -87,6 +87,7 @@ impl Offered {
             | DialogInput::Ack(_)
             | DialogInput::Response { .. }
             | DialogInput::NoAnswer { .. }
+            | DialogInput::Refer(_)
             | DialogInput::InviteClosed => After::Stay(self),
         }
     }
@@ -119,7 +120,12 @@ impl Offered {
                 return self.end(status.unwrap_or(StatusCode::DECLINE), false, desk);
             }
             DialogOrder::HangUp => return self.end(StatusCode::DECLINE, false, desk),
-            DialogOrder::Invite { .. } | DialogOrder::Offer { .. } => {}
+            DialogOrder::Invite { .. }
+            | DialogOrder::Offer { .. }
+            | DialogOrder::TakeRefer
+            | DialogOrder::RefuseRefer { .. }
+            | DialogOrder::TellRefer { .. }
+            | DialogOrder::Refer { .. } => {}
         }
         After::Stay(self)
     }

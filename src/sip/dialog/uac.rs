@@ -10,7 +10,7 @@ use super::core::Core;
 use super::established::{Established, Next, later, refusal, reply, sdp_of};
 use super::forks::{Forks, Heard};
 use super::uas::after_bye;
-use super::{Desk, DialogInput, DialogOutput, Purpose, session};
+use super::{Desk, DialogInput, DialogOutput, Purpose, Standing, session};
 use crate::deadline::is_due;
 use crate::sip::digest::client::Prover;
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
@@ -139,6 +139,33 @@ impl Uac {
     /// Where its messages go.
     pub fn flow(&self) -> Flow {
         self.invitation.flow
+    }
+
+    /// How far it has come.
+    pub fn standing(&self) -> Standing {
+        match &self.state {
+            Stage::Calling | Stage::Proceeding => Standing::Ringing,
+            Stage::Up { .. } => Standing::Up,
+            Stage::CallingHungUp
+            | Stage::Cancelling { .. }
+            | Stage::Leaving { .. }
+            | Stage::Lingering { .. }
+            | Stage::Over => Standing::Over,
+        }
+    }
+
+    /// Its core, once answered.
+    pub fn core(&self) -> Option<&Core> {
+        match &self.state {
+            Stage::Up { established, .. } => Some(&established.core),
+            Stage::Calling
+            | Stage::CallingHungUp
+            | Stage::Proceeding
+            | Stage::Cancelling { .. }
+            | Stage::Leaving { .. }
+            | Stage::Lingering { .. }
+            | Stage::Over => None,
+        }
     }
 
     /// True where a message belongs here.
@@ -431,6 +458,7 @@ fn stray(input: DialogInput<'_>, state: Stage, desk: &mut Desk<'_>) -> Stage {
         | DialogInput::NoAnswer { .. }
         | DialogInput::InviteClosed
         | DialogInput::Unreachable
+        | DialogInput::Refer(_)
         | DialogInput::Timeout => {}
     }
     state

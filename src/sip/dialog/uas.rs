@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::core::Core;
 use super::established::{Established, Next, reply};
 use super::offered::{After, Offered};
-use super::{Desk, DialogInput, DialogOutput, Purpose};
+use super::{Desk, DialogInput, DialogOutput, Purpose, Standing};
 use crate::sip::digest::client::Credentials;
 use crate::sip::event::DialogEvent;
 use crate::sip::flow::Flow;
@@ -93,6 +93,23 @@ impl Uas {
         }
     }
 
+    /// How far it has come.
+    pub fn standing(&self) -> Standing {
+        match &self.state {
+            Stage::Offered(_) => Standing::Offered,
+            Stage::Up(_) => Standing::Up,
+            Stage::Leaving(..) | Stage::Over(_) => Standing::Over,
+        }
+    }
+
+    /// Its core, once answered.
+    pub fn core(&self) -> Option<&Core> {
+        match &self.state {
+            Stage::Up(established) => Some(&established.core),
+            Stage::Offered(_) | Stage::Leaving(..) | Stage::Over(_) => None,
+        }
+    }
+
     /// True where a message belongs here.
     pub fn matches(&self, call_id: &[u8], remote_tag: &str) -> bool {
         match &self.state {
@@ -154,6 +171,7 @@ pub(super) fn after_bye(input: DialogInput<'_>, core: &mut Core, desk: &mut Desk
         | DialogInput::NoAnswer { .. }
         | DialogInput::InviteClosed
         | DialogInput::Unreachable
+        | DialogInput::Refer(_)
         | DialogInput::Timeout => None,
     }
 }

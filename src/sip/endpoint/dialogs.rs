@@ -27,9 +27,27 @@ impl Endpoint {
                 }
                 self.invite(now, dialog, &target, offer, headers);
             }
+            DialogOrder::Refer { to, replaces } if self.dialogs.contains(dialog) => {
+                match self.refer_to(&to, replaces) {
+                    Some(to) => self.run_dialog(now, dialog, DialogInput::Refer(to)),
+                    None => {
+                        let event = DialogEvent::ReferNews { status: StatusCode::NO_SUCH_TRANSACTION.as_u16() };
+                        self.out.push_back(Output::Dialog { dialog, event });
+                    }
+                }
+            }
             order if self.dialogs.contains(dialog) => self.run_dialog(now, dialog, DialogInput::Order(order)),
             _ => self.count(Counter::LateOrder),
         }
+    }
+
+    /// `None` where the URI is none, or the dialog to be taken over is not answered.
+    fn refer_to(&mut self, to: &str, replaces: Option<DialogId>) -> Option<NameAddr> {
+        let Some(id) = replaces else {
+            return Uri::parse(&Bytes::copy_from_slice(to.as_bytes())).ok().map(NameAddr::new);
+        };
+        let tag = self.dialogs.local_tag(id)?.to_owned();
+        Some(self.dialogs.get(id)?.dialog.core()?.refer_to(&tag))
     }
 
     pub(super) fn dialog_timeout(&mut self, now: Instant, id: DialogId) {
@@ -79,7 +97,7 @@ impl Endpoint {
                         match purpose {
                             Purpose::Invite => slot.invite = Some(client),
                             Purpose::Change => slot.change = Some(client),
-                            Purpose::Prack | Purpose::Bye | Purpose::ExtraBye => {}
+                            Purpose::Prack | Purpose::Refer | Purpose::Notify | Purpose::Bye | Purpose::ExtraBye => {}
                         }
                     }
                 }

@@ -194,7 +194,7 @@ impl DialogSlot {
         match purpose {
             Purpose::Invite => self.invite,
             Purpose::Change => self.change,
-            Purpose::Prack | Purpose::Bye | Purpose::ExtraBye => None,
+            Purpose::Prack | Purpose::Refer | Purpose::Notify | Purpose::Bye | Purpose::ExtraBye => None,
         }
     }
 }

@@ -16,6 +16,7 @@ mod change;
 mod client;
 mod mutations;
 mod pair;
+mod refer;
 mod refusals;
 mod reliable;
 mod server;

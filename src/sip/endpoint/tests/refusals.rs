@@ -96,7 +96,7 @@ fn options_say_what_we_take() {
     assert_eq!(ok.status.as_u16(), 200);
     assert_eq!(header(&ok.headers, HeaderName::Accept), "application/sdp");
     assert!(ok.headers.allow().contains(&crate::wire::sip::message::Method::Update));
-    assert_eq!(header(&ok.headers, HeaderName::Supported), "100rel, timer");
+    assert_eq!(header(&ok.headers, HeaderName::Supported), "100rel, timer, replaces, norefersub");
     assert_eq!(bench.endpoint.transactions(), 0);
 }
 

@@ -177,7 +177,7 @@ fn other_methods() {
     for (seq, (method, more, status)) in (2..).zip([
         ("OPTIONS", "", 200),
         ("MESSAGE", "", 405),
-        ("REFER", "", 405),
+        ("SUBSCRIBE", "", 405),
         ("NEWMETHOD", "", 501),
         ("INFO", "Require: foo, bar\n", 420),
     ]) {
