@@ -51,6 +51,8 @@ pub enum EndCause {
     CallerHungUp,
     /// The caller gave up before the answer (CANCEL, RFC 3261 9).
     CallerCancelled,
+    /// The caller was handed to somebody else by REFER, and we left.
+    HandedOver,
     /// The agent sent BYE after the bridge.
     AgentHungUp,
     /// The bot said goodbye and hung up.
@@ -283,6 +285,11 @@ pub enum Entry {
     /// Caller and agent hear each other.
     Bridged {
         /// The agent's leg.
+        leg: LegId,
+    },
+    /// Somebody else took the place of a party, by REFER or Replaces.
+    Replaced {
+        /// Whose.
         leg: LegId,
     },
     /// All targets failed; the bot has the floor again.

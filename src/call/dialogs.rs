@@ -12,9 +12,8 @@ use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 
 /// Not Acceptable Here (RFC 3261 21.4.26): no media in common.
 const NOT_ACCEPTABLE: u16 = 488;
-
-/// Decline (RFC 3261 21.6.2).
-const DECLINED: u16 = 603;
+/// Call/Transaction Does Not Exist (RFC 3891 3): whose place is wanted has gone.
+const NO_SUCH_DIALOG: u16 = 481;
 
 impl Call {
     /// The first answer to the caller's INVITE.
@@ -51,11 +50,17 @@ impl Call {
 
     /// News of a dialog; of a dialog that is no (longer) ours, none.
     pub(super) fn on_dialog(&mut self, now: Instant, dialog: DialogId, event: DialogEvent) {
+        if self.on_newcomer(now, dialog, &event) {
+            return;
+        }
         if self.caller.dialog() == Some(dialog) {
             return self.on_caller(now, event);
         }
         if let Some(leg) = self.agent().filter(|leg| leg.dialog() == Some(dialog)).map(|leg| leg.id()) {
-            self.on_agent(now, leg, event);
+            return self.on_agent(now, leg, event);
+        }
+        if let DialogEvent::Replaced { by, .. } = event {
+            self.order(by, DialogOrder::Refuse { status: NO_SUCH_DIALOG });
         }
     }
 
@@ -82,8 +87,9 @@ impl Call {
             (_, DialogEvent::OfferAnswered { sdp }) => self.on_answered(now, LegId::CALLER, &sdp),
             (_, DialogEvent::OfferRefused { .. }) => self.caller.hold(false),
             (_, DialogEvent::OfferAgain) => self.offer_to(LegId::CALLER),
-            (_, DialogEvent::Referred { .. }) => self.refuse_refer(LegId::CALLER),
-            (_, DialogEvent::Replaced { by, .. }) => self.order(by, DialogOrder::Refuse { status: DECLINED }),
+            (_, DialogEvent::Referred { target }) => self.on_referred(now, LegId::CALLER, target),
+            (_, DialogEvent::Replaced { by, offer }) => self.on_replaced(now, LegId::CALLER, by, offer.as_ref()),
+            (_, DialogEvent::ReferNews { status: 200..300 }) => self.end(now, EndCause::HandedOver),
             (_, DialogEvent::ReferNews { .. }) => {}
             (_, DialogEvent::Digit(digit)) => self.on_digit(now, LegId::CALLER, digit),
             (
@@ -113,8 +119,8 @@ impl Call {
             DialogEvent::OfferAnswered { sdp } => self.on_answered(now, leg, &sdp),
             DialogEvent::OfferRefused { .. } => {}
             DialogEvent::OfferAgain => self.offer_to(leg),
-            DialogEvent::Referred { .. } => self.refuse_refer(leg),
-            DialogEvent::Replaced { by, .. } => self.order(by, DialogOrder::Refuse { status: DECLINED }),
+            DialogEvent::Referred { target } => self.on_referred(now, leg, target),
+            DialogEvent::Replaced { by, offer } => self.on_replaced(now, leg, by, offer.as_ref()),
             DialogEvent::ReferNews { .. } => {}
             DialogEvent::Acknowledged { sdp: Some(sdp) } => self.on_answered(now, leg, &sdp),
             DialogEvent::Digit(digit) => self.on_digit(now, leg, digit),
@@ -127,13 +133,7 @@ impl Call {
         }
     }
 
-    fn refuse_refer(&mut self, id: LegId) {
-        if let Some(dialog) = self.leg(id).and_then(|leg| leg.dialog()) {
-            self.order(dialog, DialogOrder::RefuseRefer { status: DECLINED });
-        }
-    }
-
-    fn leg(&mut self, id: LegId) -> Option<&mut Leg> {
+    pub(super) fn leg(&mut self, id: LegId) -> Option<&mut Leg> {
         if id == LegId::CALLER { Some(&mut self.caller) } else { self.agent().filter(|leg| leg.id() == id) }
     }
 
@@ -193,7 +193,7 @@ impl Call {
     }
 
     /// A caller to whom we may not send, or whom we hold, is on hold: the bot waits with what it says.
-    fn on_direction(&mut self, now: Instant, before: bool) {
+    pub(super) fn on_direction(&mut self, now: Instant, before: bool) {
         if matches!(self.phase, Phase::Answering) {
             return self.start(now);
         }

@@ -168,10 +168,10 @@ impl Call {
 
     fn dial(&mut self, leg: LegId, target: &RingTarget) {
         let display_name = Some(self.facts.caller.clone());
+        let uri = self.telephone(target);
         let Some(agent) = self.agent().filter(|agent| agent.id() == leg) else { return };
+        agent.at(Some(&target.trunk));
         let (Some(dialog), Some(offer)) = (agent.dialog(), agent.offer()) else { return };
-        let host = self.facts.config.domains.get(&target.trunk).unwrap_or(&target.trunk);
-        let uri = format!("sip:{}@{host}", target.user);
         let target = OutgoingTarget { uri, trunk: target.trunk.clone(), display_name };
         self.order(dialog, DialogOrder::Invite { target, offer, headers: Vec::new() });
     }

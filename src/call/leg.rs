@@ -40,6 +40,8 @@ enum Link {
 /// One party's leg.
 pub struct Leg {
     identity: LegIdentity,
+    /// Name of the trunk that its dialog is at, where it is known.
+    trunk: Option<String>,
     link: Link,
 }
 
@@ -65,24 +67,42 @@ pub struct NoMedia {
 impl Leg {
     /// A leg that does not exist (yet).
     pub fn absent(identity: LegIdentity) -> Self {
-        Self { identity, link: Link::Gone }
+        Self { identity, trunk: None, link: Link::Gone }
     }
 
     /// An outgoing leg without port or dialog.
     pub fn opening(identity: LegIdentity) -> Self {
-        Self { identity, link: Link::Opening }
+        Self { identity, trunk: None, link: Link::Opening }
     }
 
     /// A leg whose dialog exists and whose media is to be agreed.
     pub fn calling(identity: LegIdentity, dialog: DialogId, address: SocketAddr) -> Self {
         let local = LocalMedia::new(address, identity.seed & 0x7fff_ffff_ffff_ffff);
-        Self { identity, link: Link::Calling { dialog, local } }
+        Self { identity, trunk: None, link: Link::Calling { dialog, local } }
     }
 
     /// Gives an opening leg its port and dialog.
     pub fn opened(&mut self, dialog: DialogId, address: SocketAddr) {
         if matches!(self.link, Link::Opening) {
             *self = Self::calling(self.identity, dialog, address);
+        }
+    }
+
+    /// Says at which trunk its dialog is.
+    pub fn at(&mut self, trunk: Option<&str>) {
+        self.trunk = trunk.map(str::to_owned);
+    }
+
+    /// At which trunk its dialog is.
+    pub fn trunk(&self) -> Option<&str> {
+        self.trunk.as_deref()
+    }
+
+    /// Gives the leg another dialog, since somebody else takes its party's place; the one before.
+    pub fn hand_over(&mut self, to: DialogId) -> Option<DialogId> {
+        match &mut self.link {
+            Link::Calling { dialog, .. } | Link::Up { dialog, .. } => Some(std::mem::replace(dialog, to)),
+            Link::Opening | Link::Gone => None,
         }
     }
 

@@ -13,6 +13,7 @@
 //! | `dialogs` | what SIP says about the legs |
 //! | `frames` | the 20 ms clock: pull, mix, send, record |
 //! | `handover` | from bot to human and back |
+//! | `replacing` | REFER and Replaces |
 //! | `ending` | [`Call::end`] |
 //!
 //! Journal entries come out before the effect that they announce ([`Output::Journal`]).
@@ -31,6 +32,7 @@ pub mod hearing;
 mod interface;
 pub mod leg;
 pub mod queue;
+mod replacing;
 pub mod speaking;
 mod thoughts;
 pub mod transfer;
@@ -112,6 +114,7 @@ pub struct Call {
     next_leg: LegId,
     recording: Recording,
     rescue: Rescue,
+    refer: Option<replacing::Refer>,
     outputs: VecDeque<Output>,
 }
 
@@ -130,6 +133,7 @@ impl Call {
             next_leg: LegId::CALLER.next(),
             recording: if recording.is_some() { Recording::On } else { Recording::Off },
             rescue: Rescue::NotNeeded,
+            refer: None,
             outputs: VecDeque::with_capacity(32),
             facts: Facts { id, config, plan, caller: invite.from.clone(), epoch: now, wall, seed },
         };
@@ -142,6 +146,7 @@ impl Call {
                 dialplan: call.facts.plan.name.clone(),
             },
         );
+        call.caller.at(invite.trunk.as_deref());
         call.answer(now, invite.dialog, invite.offer.as_deref(), recording);
         call
     }
@@ -154,6 +159,7 @@ impl Call {
         match input {
             Input::Dialog { dialog, event } => self.on_dialog(now, dialog, event),
             Input::LegPort { leg, dialog, address } => self.on_port(now, leg, dialog, address),
+            Input::LegDialog { leg, dialog } => self.on_leg_dialog(leg, dialog),
             Input::NoLegPort { leg } => self.on_transfer(now, leg, transfer::Input::NotOpened),
             Input::Rtp { leg, from, bytes } => {
                 self.on_stream(now, leg, stream::Input::Rtp { from, bytes });
@@ -201,6 +207,7 @@ impl Call {
             Some((self.next_frame, Why::Frame)),
             self.bot.deadline().map(|(at, why)| (at, Why::Bot(why))),
             Some(longest),
+            self.refer.as_ref().map(|refer| (refer.until, Why::Refer)),
             stream_of(&self.caller),
             first,
             second,
@@ -217,6 +224,8 @@ impl Call {
         match order {
             Order::HangUp => self.end(now, EndCause::BotGoodbye),
             Order::Drain => self.end(now, EndCause::Drained),
+            Order::Refer(to) => self.refer_caller(Some(&to)),
+            Order::LetGo => self.refer_caller(None),
             Order::Hold(hold) => self.hold_caller(hold),
             Order::PauseRecording(paused) => {
                 let next = match (self.recording, paused) {
@@ -236,6 +245,7 @@ impl Call {
         }
         self.bot.handle(now, bot::Input::Timeout);
         self.on_handover_time(now);
+        self.on_refer_time(now);
         self.on_stream(now, LegId::CALLER, stream::Input::Timeout);
         if let Some(agent) = self.agent().map(|leg| leg.id()) {
             self.on_stream(now, agent, stream::Input::Timeout);

@@ -114,6 +114,7 @@ fn transfer_text(entry: &Entry) -> String {
         Entry::TransferAccepted { leg } => format!("accepted   by the agent (leg {leg})"),
         Entry::TransferFailed { leg, failure } => format!("no agent   {failure:?} (leg {leg})"),
         Entry::Bridged { leg } => format!("bridged    caller and agent (leg {leg})"),
+        Entry::Replaced { leg } => format!("replaced   by somebody else (leg {leg})"),
         Entry::TransferGivenUp => "given up   no agent; the bot goes on".to_owned(),
         other => format!("{other:?}"),
     }

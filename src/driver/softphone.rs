@@ -505,6 +505,9 @@ impl<'a> Softphone<'a> {
                 Output::Transmit { flow, bytes } => drop(self.socket.send_to(&bytes, flow.remote)),
                 Output::Close { .. } => {}
                 Output::Incoming(invite) => self.incoming(now, invite)?,
+                Output::Dialog { event: DialogEvent::Replaced { by, .. }, .. } => {
+                    self.order(now, by, DialogOrder::Refuse { status: 603 })?;
+                }
                 Output::Dialog { dialog, event } => {
                     let Some(number) = self.dialogs.get(&dialog).copied() else { continue };
                     let Some(visit) = self.visits.get_mut(&number) else { continue };

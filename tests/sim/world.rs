@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tingwa::call::{Call, CallConfig, CallParts, Input, Output};
 use tingwa::ids::{CallId, DialogId, LegId, UtteranceId};
 use tingwa::journal::{Entry, Record};
-use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget};
+use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget, ReferTarget};
 
 use super::engine::{self, Ear, Mouth, Recogniser};
 use super::network::{Conditions, Network};
@@ -71,6 +71,12 @@ pub enum Action {
     /// The same by a re-INVITE without an offer: the telephone answers ours in its ACK.
     HoldsDelayed,
     UnholdsDelayed,
+    /// A REFER on this dialog, to this telephone.
+    Refers(DialogId, &'static str),
+    /// An INVITE with Replaces takes this dialog's place.
+    Replaces(DialogId, LegId),
+    /// Something happens in a dialog.
+    News(DialogId, DialogEvent),
     /// Such a re-INVITE, and an ACK without an answer.
     AnswersNothing,
     /// Such a re-INVITE, and an ACK with this.
@@ -111,6 +117,8 @@ pub struct World {
     setting: Setting,
     agent_dialogs: BTreeMap<DialogId, LegId>,
     answered: BTreeMap<DialogId, bool>,
+    /// Telephones that are to take the place of a leg's.
+    newcomers: BTreeMap<DialogId, (LegId, Phone)>,
     /// What the caller's ACK will hold, where a re-INVITE asked for our offer.
     delayed: Option<Action>,
     ended_by_them: Vec<DialogId>,
@@ -196,6 +204,7 @@ impl World {
             agent_dialogs: BTreeMap::new(),
             answered: BTreeMap::new(),
             delayed: None,
+            newcomers: BTreeMap::new(),
             ended_by_them: Vec::new(),
             open_legs: vec![LegId::CALLER],
             next_dialog: 100,
@@ -387,6 +396,28 @@ impl World {
                 };
                 self.caller_event(DialogEvent::Offered { sdp });
             }
+            Action::Refers(dialog, user) => {
+                let target = ReferTarget {
+                    uri: format!("sip:{user}@192.0.2.2").into(),
+                    user: user.into(),
+                    replaces: None,
+                    referred_by: Some("<sip:6001@192.0.2.2>".into()),
+                };
+                self.call.handle(now, Input::Dialog { dialog, event: DialogEvent::Referred { target } });
+            }
+            Action::Replaces(dialog, leg) => {
+                let (by, mut phone) = self.newcomer(leg);
+                let offer = Some(phone.offer().into());
+                self.newcomers.insert(by, (leg, phone));
+                self.answered.insert(by, true);
+                self.call.handle(now, Input::Dialog { dialog, event: DialogEvent::Replaced { by, offer } });
+            }
+            Action::News(dialog, event) => {
+                if event.is_last() {
+                    self.ended_by_them.push(dialog);
+                }
+                self.call.handle(now, Input::Dialog { dialog, event });
+            }
             Action::HoldsDelayed | Action::UnholdsDelayed | Action::AnswersNothing | Action::AnswersWith(_) => {
                 self.delayed = Some(action);
                 self.caller_event(DialogEvent::OfferWanted);
@@ -437,6 +468,11 @@ impl World {
                     self.right.extend_from_slice(&right.0);
                 }
                 Output::OpenLeg { leg } => self.open_leg(leg),
+                Output::OpenDialog { leg } => {
+                    let (dialog, phone) = self.newcomer(leg);
+                    self.newcomers.insert(dialog, (leg, phone));
+                    self.input(1, Input::LegDialog { leg, dialog });
+                }
                 Output::CloseLeg { leg } => {
                     let index = self.open_legs.iter().position(|open| *open == leg);
                     self.open_legs.remove(index.expect("only an open leg is closed"));
@@ -482,6 +518,12 @@ impl World {
         self.input(1, Input::LegPort { leg, dialog, address: gateway_address(leg) });
     }
 
+    fn newcomer(&mut self, leg: LegId) -> (DialogId, Phone) {
+        self.next_dialog += 1;
+        let dialog = DialogId(self.next_dialog - 1);
+        (dialog, Phone::new(phone_address(leg), 5_000 + dialog.0))
+    }
+
     fn on_order(&mut self, dialog: DialogId, order: DialogOrder) {
         let now = self.now;
         if let Some(wire) = &mut self.wire {
@@ -491,6 +533,12 @@ impl World {
             return wire.order(now, Side::Gateway, dialog, order);
         }
         match order {
+            DialogOrder::Answer { sdp } if dialog != CALLER => {
+                let (leg, mut phone) = self.newcomers.remove(&dialog).expect("somebody who takes a place");
+                phone.accept(now, &sdp);
+                self.phones.insert(leg, phone);
+                self.input(20, Input::Dialog { dialog, event: DialogEvent::Acknowledged { sdp: None } });
+            }
             DialogOrder::Answer { sdp } => {
                 let caller = self.phones.get_mut(&LegId::CALLER).expect("the caller has a telephone");
                 let sdp = if self.setting.offer {
@@ -530,6 +578,10 @@ impl World {
                 }
             }
             DialogOrder::Ring
+            | DialogOrder::TakeRefer
+            | DialogOrder::RefuseRefer { .. }
+            | DialogOrder::TellRefer { .. }
+            | DialogOrder::Refer { .. }
             | DialogOrder::Progress { .. }
             | DialogOrder::Refuse { .. }
             | DialogOrder::RefuseOffer { .. } => {}
@@ -537,7 +589,7 @@ impl World {
     }
 
     fn dial(&mut self, dialog: DialogId, uri: &str, offer: &[u8]) {
-        let leg = self.agent_dialogs[&dialog];
+        let leg = self.newcomers.get(&dialog).map_or_else(|| self.agent_dialogs[&dialog], |(leg, _)| *leg);
         let user = uri.trim_start_matches("sip:").split('@').next().unwrap_or_default();
         let agent = self.setting.agents.get(user).copied().unwrap_or(Agent::Refuses(404));
         self.answered.insert(dialog, false);
@@ -545,7 +597,9 @@ impl World {
         match agent {
             Agent::Answers(after, then) => {
                 self.input(50, event(DialogEvent::Ringing { sdp: None }));
-                self.phones.get_mut(&leg).expect("the leg has a telephone").pending_offer = offer.to_vec();
+                let newcomer = self.newcomers.get_mut(&dialog).map(|(_, phone)| phone);
+                let phone = newcomer.or_else(|| self.phones.get_mut(&leg)).expect("the leg has a telephone");
+                phone.pending_offer = offer.to_vec();
                 self.post(after, Event::AgentAnswers { leg, dialog, then });
             }
             Agent::NoAnswer => self.input(50, event(DialogEvent::Ringing { sdp: None })),
@@ -564,6 +618,12 @@ impl World {
             return;
         }
         let now = self.now;
+        if self.hang_ups(dialog).len() == 1 {
+            return;
+        }
+        if let Some((leg, phone)) = self.newcomers.remove(&dialog) {
+            self.phones.insert(leg, phone);
+        }
         let phone = self.phones.get_mut(&leg).expect("the leg has a telephone");
         let offer = std::mem::take(&mut phone.pending_offer);
         let sdp: Arc<[u8]> = phone.answer(now, &offer).into();

@@ -155,7 +155,8 @@ impl Visit {
                 self.orders.push(DialogOrder::Offer { sdp });
             }
             DialogEvent::OfferAnswered { sdp } => self.reanswered(now, &sdp),
-            DialogEvent::OfferRefused { .. } | DialogEvent::ReferNews { .. } => {}
+            // The last is the loop's business.
+            DialogEvent::OfferRefused { .. } | DialogEvent::ReferNews { .. } | DialogEvent::Replaced { .. } => {}
             DialogEvent::Referred { .. } => self.orders.push(DialogOrder::RefuseRefer { status: 603 }),
             DialogEvent::Digit(key) => self.key(key),
             DialogEvent::Refused { status } => return Ok(self.over(now, CallEnd::Refused { status })),
