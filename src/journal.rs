@@ -172,6 +172,24 @@ pub enum Entry {
         /// The dialplan that took it.
         dialplan: String,
     },
+    /// What the INVITE says beyond that.
+    Particulars {
+        /// Whom the call was for before, oldest first.
+        diverted: Vec<Redacted<String>>,
+        /// True where the caller's number is not to be shown.
+        withheld: bool,
+        /// Facts that travel with the call, as written.
+        user_to_user: Option<Redacted<String>>,
+    },
+    /// Why the other side ends a leg, as it says (RFC 3326).
+    EndReason {
+        /// Whose.
+        leg: LegId,
+        /// `SIP` or `Q.850`.
+        protocol: String,
+        /// Its cause.
+        cause: u16,
+    },
     /// We answered.
     Answered,
     /// Recording began; path relative to the recordings folder.

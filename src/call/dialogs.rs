@@ -8,7 +8,7 @@ use super::leg::Leg;
 use super::{Call, Phase, bot, transfer};
 use crate::ids::{DialogId, LegId};
 use crate::journal::{EndCause, Entry};
-use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
+use crate::sip::event::{DialogEvent, DialogOrder, Reason, SdpBody};
 
 /// Not Acceptable Here (RFC 3261 21.4.26): no media in common.
 const NOT_ACCEPTABLE: u16 = 488;
@@ -91,6 +91,7 @@ impl Call {
             (_, DialogEvent::Replaced { by, offer }) => self.on_replaced(now, LegId::CALLER, by, offer.as_ref()),
             (_, DialogEvent::ReferNews { status: 200..300 }) => self.end(now, EndCause::HandedOver),
             (_, DialogEvent::ReferNews { .. }) => {}
+            (_, DialogEvent::Because(reason)) => self.on_reason(now, LegId::CALLER, reason),
             (_, DialogEvent::Digit(digit)) => self.on_digit(now, LegId::CALLER, digit),
             (
                 Phase::WithBot | Phase::Transferring(_) | Phase::Bridged { .. } | Phase::Over,
@@ -122,6 +123,7 @@ impl Call {
             DialogEvent::Referred { target } => self.on_referred(now, leg, target),
             DialogEvent::Replaced { by, offer } => self.on_replaced(now, leg, by, offer.as_ref()),
             DialogEvent::ReferNews { .. } => {}
+            DialogEvent::Because(reason) => self.on_reason(now, leg, reason),
             DialogEvent::Acknowledged { sdp: Some(sdp) } => self.on_answered(now, leg, &sdp),
             DialogEvent::Digit(digit) => self.on_digit(now, leg, digit),
             DialogEvent::Ended { lost } => {
@@ -131,6 +133,11 @@ impl Call {
             // Without the answer to an offer of ours; of incoming dialogs only.
             DialogEvent::Acknowledged { sdp: None } | DialogEvent::Cancelled => {}
         }
+    }
+
+    fn on_reason(&mut self, now: Instant, leg: LegId, reason: Reason) {
+        let Reason { protocol, cause } = reason;
+        self.note(now, Entry::EndReason { leg, protocol, cause });
     }
 
     pub(super) fn leg(&mut self, id: LegId) -> Option<&mut Leg> {

@@ -45,7 +45,7 @@ use crate::journal::{CallTime, EndCause, Entry, Record, Role};
 use crate::media::bridge::Bridge;
 use crate::media::stream;
 use crate::redact::Redacted;
-use crate::sip::event::{AddressedOrder, DialogOrder};
+use crate::sip::event::{AddressedOrder, DialogOrder, Particulars};
 
 use bot::{Bot, BotParts};
 use leg::{Leg, LegIdentity};
@@ -98,6 +98,8 @@ struct Facts {
     config: CallConfig,
     plan: Arc<Plan>,
     caller: Redacted<String>,
+    particulars: Particulars,
+    trusted: bool,
     epoch: Instant,
     wall: SystemTime,
     seed: u64,
@@ -135,7 +137,17 @@ impl Call {
             rescue: Rescue::NotNeeded,
             refer: None,
             outputs: VecDeque::with_capacity(32),
-            facts: Facts { id, config, plan, caller: invite.from.clone(), epoch: now, wall, seed },
+            facts: Facts {
+                id,
+                config,
+                plan,
+                caller: invite.from.clone(),
+                particulars: invite.particulars,
+                trusted: invite.trusted,
+                epoch: now,
+                wall,
+                seed,
+            },
         };
         call.note(
             now,
@@ -146,6 +158,7 @@ impl Call {
                 dialplan: call.facts.plan.name.clone(),
             },
         );
+        call.note_particulars(now);
         call.caller.at(invite.trunk.as_deref());
         call.answer(now, invite.dialog, invite.offer.as_deref(), recording);
         call
@@ -296,6 +309,20 @@ impl Call {
         let ms = now.saturating_duration_since(self.facts.epoch).as_millis();
         let at = CallTime(u64::try_from(ms).unwrap_or(u64::MAX));
         self.outputs.push_back(Output::Journal(Record { call: self.facts.id, at, entry }));
+    }
+
+    /// Where the call comes from, if it was diverted or says more.
+    fn note_particulars(&mut self, now: Instant) {
+        let Particulars { diverted, withheld, user_to_user } = &self.facts.particulars;
+        if diverted.is_empty() && !withheld && user_to_user.is_none() {
+            return;
+        }
+        let entry = Entry::Particulars {
+            diverted: diverted.iter().map(|station| station.number.clone()).collect(),
+            withheld: *withheld,
+            user_to_user: user_to_user.clone(),
+        };
+        self.note(now, entry);
     }
 
     fn order(&mut self, dialog: DialogId, order: DialogOrder) {

@@ -10,6 +10,7 @@ use super::{Call, Output, Phase};
 use crate::dialplan::schema::RingTarget;
 use crate::ids::{DialogId, LegId};
 use crate::journal::{EndCause, Entry};
+use crate::redact::Redacted;
 use crate::sip::event::{DialogEvent, DialogOrder, OutgoingTarget, ReferTarget, SdpBody};
 
 /// Whom a REFER names has this long to answer.
@@ -28,7 +29,7 @@ pub(super) struct Refer {
     /// Whose place is taken.
     pub(super) leg: LegId,
     to: OutgoingTarget,
-    headers: Vec<(String, String)>,
+    headers: Vec<(String, Redacted<String>)>,
     /// Of the INVITE to the newcomer; `None` until the shell has given it.
     pub(super) dialog: Option<DialogId>,
     /// True where the one who asked has hung up meanwhile.
@@ -51,8 +52,8 @@ impl Call {
             let status = if self.refer.is_some() { PENDING } else { DECLINED };
             return self.order(dialog, DialogOrder::RefuseRefer { status });
         };
-        let referred_by = target.referred_by.map(|by| ("Referred-By".to_owned(), by.into_inner()));
-        let replaces = target.replaces.map(|replaces| ("Replaces".to_owned(), replaces));
+        let referred_by = target.referred_by.map(|by| ("Referred-By".to_owned(), by));
+        let replaces = target.replaces.map(|replaces| ("Replaces".to_owned(), Redacted::from(replaces)));
         let headers = [referred_by, replaces].into_iter().flatten().collect();
         self.refer = Some(Refer { leg: id, to, headers, dialog: None, gone: false, until: now + RING });
         self.order(dialog, DialogOrder::TakeRefer);
@@ -73,7 +74,7 @@ impl Call {
             Some(_) => target.uri.reveal().clone(),
             None => self.telephone(&RingTarget { user, trunk: trunk.clone() }),
         };
-        Some(OutgoingTarget { uri, trunk, display_name: Some(self.facts.caller.clone()) })
+        Some(OutgoingTarget { uri, trunk, display_name: Some(self.shown_caller()) })
     }
 
     /// URI of a telephone behind a trunk.
@@ -120,6 +121,7 @@ impl Call {
             | DialogEvent::Referred { .. }
             | DialogEvent::ReferNews { .. }
             | DialogEvent::Replaced { .. }
+            | DialogEvent::Because(_)
             | DialogEvent::Digit(_)
             | DialogEvent::Cancelled => {}
         }

@@ -22,12 +22,45 @@ pub struct IncomingInvite {
     pub to: String,
     /// Call-ID header.
     pub call_id: String,
+    /// What else it says.
+    pub particulars: Particulars,
     /// The offer; `None` when the caller wants ours (RFC 3264 5, offer in 200).
     pub offer: Option<SdpBody>,
     /// Name of the trunk that it came by, where one matched.
     pub trunk: Option<String>,
+    /// Whether that trunk is trusted (RFC 3325).
+    pub trusted: bool,
     /// Address that it came from.
     pub source: std::net::SocketAddr,
+}
+
+/// What an INVITE says of a call beyond who calls whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Particulars {
+    /// Whom it was for before it was diverted to us, oldest first.
+    pub diverted: Vec<Diverted>,
+    /// True where the caller's number is not to be shown to anybody.
+    pub withheld: bool,
+    /// User-to-User as written (RFC 7433): facts that travel with the call.
+    pub user_to_user: Option<Redacted<String>>,
+}
+
+/// Somebody who did not take a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diverted {
+    /// Number or SIP user.
+    pub number: Redacted<String>,
+    /// As written: `user-busy`, `SIP;cause=302`.
+    pub why: Option<String>,
+}
+
+/// Why the other side ends something (RFC 3326).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// `SIP` or `Q.850`.
+    pub protocol: String,
+    /// Its cause.
+    pub cause: u16,
 }
 
 /// Whom a REFER names (RFC 3515).
@@ -105,6 +138,8 @@ pub enum DialogEvent {
         /// Its offer; `None` where it wants ours.
         offer: Option<SdpBody>,
     },
+    /// Why what follows happens: BYE, CANCEL or a refusal that says so.
+    Because(Reason),
     /// A key sent as INFO (application/dtmf-relay).
     Digit(char),
     /// Incoming, before the answer: CANCEL. The endpoint has sent 487.
@@ -150,7 +185,7 @@ pub enum DialogOrder {
         /// Our offer.
         offer: SdpBody,
         /// Extra headers as name and value, e.g. User-to-User.
-        headers: Vec<(String, String)>,
+        headers: Vec<(String, Redacted<String>)>,
     },
     /// Accept a re-INVITE or UPDATE with 200.
     AnswerOffer {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tingwa::call::{Call, CallConfig, CallParts, Input, Order, Output};
 use tingwa::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
 use tingwa::journal::Entry;
-use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, ReferTarget};
+use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, Reason, ReferTarget};
 use tingwa::speech::{Hypothesis, Transcript, VoiceActivity};
 
 use super::plan;
@@ -87,6 +87,8 @@ fn parts(bytes: &mut Bytes<'_>) -> CallParts {
             call_id: "fuzz".to_owned(),
             offer,
             trunk: None,
+            trusted: false,
+            particulars: Default::default(),
             source: SocketAddr::from(([10, 0, 1, 1], 5060)),
         },
         plan,
@@ -143,7 +145,7 @@ fn refer_target(bytes: &mut Bytes<'_>) -> ReferTarget {
 
 fn event(bytes: &mut Bytes<'_>, body: &[u8]) -> DialogEvent {
     let sdp: Arc<[u8]> = if bytes.yes() { Arc::from(SDP) } else { Arc::from(body) };
-    match bytes.below(16) {
+    match bytes.below(17) {
         0 => DialogEvent::Ringing { sdp: None },
         1 => DialogEvent::Answered { sdp: Some(sdp) },
         2 => DialogEvent::Answered { sdp: None },
@@ -157,6 +159,7 @@ fn event(bytes: &mut Bytes<'_>, body: &[u8]) -> DialogEvent {
         10 => DialogEvent::OfferRefused { status: 491 },
         11 => DialogEvent::OfferAgain,
         12 => DialogEvent::Referred { target: refer_target(bytes) },
+        15 => DialogEvent::Because(Reason { protocol: "Q.850".to_owned(), cause: 16 }),
         13 => DialogEvent::ReferNews { status: 100 + u16::from(bytes.next()) },
         14 => DialogEvent::Replaced { by: DialogId(100_000 + bytes.0.len() as u64), offer: bytes.yes().then_some(sdp) },
         _ => DialogEvent::Ended { lost: bytes.yes() },

@@ -70,7 +70,7 @@ fn an_agent_passes_the_caller_on() {
     let invited = |order: &DialogOrder| match order {
         DialogOrder::Invite { target, headers, .. } => {
             assert_eq!((target.uri.as_str(), target.trunk.as_str()), ("sip:6002@192.0.2.2", "pbx"));
-            headers == &[("Referred-By".to_owned(), "<sip:6001@192.0.2.2>".to_owned())]
+            headers == &[("Referred-By".to_owned(), "<sip:6001@192.0.2.2>".into())]
         }
         _ => false,
     };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tingwa::call::{Call, CallConfig, CallParts, Input, Output};
 use tingwa::ids::{CallId, DialogId, LegId, UtteranceId};
 use tingwa::journal::{Entry, Record};
-use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget, ReferTarget};
+use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget, Particulars, ReferTarget};
 
 use super::engine::{self, Ear, Mouth, Recogniser};
 use super::network::{Conditions, Network};
@@ -177,6 +177,13 @@ impl World {
     /// With this offer, whatever it is.
     pub fn with_offer(setting: Setting, offer: Vec<u8>) -> Self {
         Self::build(setting, Phone::new(phone_address(LegId::CALLER), 77), Some(offer))
+    }
+
+    /// With an INVITE that says more.
+    pub fn with_particulars(setting: Setting, particulars: Particulars, trusted: bool) -> Self {
+        let mut caller = Phone::new(phone_address(LegId::CALLER), 77);
+        let invite = IncomingInvite { particulars, trusted, ..invite(Some(caller.offer())) };
+        Self::begin(Instant::now(), setting, caller, invite, None)
     }
 
     fn build(setting: Setting, caller: Phone, offer: Option<Vec<u8>>) -> Self {
@@ -750,6 +757,8 @@ fn invite(offer: Option<Vec<u8>>) -> IncomingInvite {
         call_id: "sim@example".to_owned(),
         offer: offer.map(Into::into),
         trunk: Some("pbx".to_owned()),
+        trusted: true,
+        particulars: Default::default(),
         source: SocketAddr::from(([10, 0, 1, 1], 5060)),
     }
 }

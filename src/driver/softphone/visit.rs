@@ -156,7 +156,10 @@ impl Visit {
             }
             DialogEvent::OfferAnswered { sdp } => self.reanswered(now, &sdp),
             // The last is the loop's business.
-            DialogEvent::OfferRefused { .. } | DialogEvent::ReferNews { .. } | DialogEvent::Replaced { .. } => {}
+            DialogEvent::OfferRefused { .. }
+            | DialogEvent::ReferNews { .. }
+            | DialogEvent::Because(_)
+            | DialogEvent::Replaced { .. } => {}
             DialogEvent::Referred { .. } => self.orders.push(DialogOrder::RefuseRefer { status: 603 }),
             DialogEvent::Digit(key) => self.key(key),
             DialogEvent::Refused { status } => return Ok(self.over(now, CallEnd::Refused { status })),

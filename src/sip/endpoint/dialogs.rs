@@ -8,6 +8,7 @@ use super::config::Trunk;
 use super::tables::Owner;
 use super::{Counter, Endpoint, INCOMING_DIALOG, Output, TimerKey};
 use crate::ids::DialogId;
+use crate::redact::Redacted;
 use crate::sip::dialog::uac::Invitation;
 use crate::sip::dialog::{Desk, Dialog, DialogInput, DialogOutput, Purpose, Uac, ask_for_a_timer};
 use crate::sip::digest::client::Prover;
@@ -127,7 +128,7 @@ impl Endpoint {
         id: DialogId,
         target: &OutgoingTarget,
         offer: SdpBody,
-        headers: Vec<(String, String)>,
+        headers: Vec<(String, Redacted<String>)>,
     ) {
         match self.invitation(target, offer, headers) {
             Ok(invitation) => {
@@ -151,7 +152,7 @@ impl Endpoint {
         &mut self,
         target: &OutgoingTarget,
         offer: SdpBody,
-        extra: Vec<(String, String)>,
+        extra: Vec<(String, Redacted<String>)>,
     ) -> Result<Invitation, StatusCode> {
         if self.transactions.len() >= self.config.limits.transactions {
             self.count(Counter::TransactionsFull);
@@ -183,7 +184,7 @@ impl Endpoint {
         for (name, value) in extra {
             let name = HeaderName::from(name.as_str());
             if !is_ours(&name) {
-                request.headers.push(name, value);
+                request.headers.push(name, value.into_inner());
             }
         }
         request.set_body("application/sdp", Bytes::copy_from_slice(&offer));

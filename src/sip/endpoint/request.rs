@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use super::checks::{self, Refusal};
 use super::config::{Trunk, UnknownSource};
+use super::particulars::{particulars, reason};
 use super::{Admission, Counter, Endpoint, INCOMING_DIALOG, Output};
 use crate::ids::DialogId;
 use crate::redact::Redacted;
 use crate::sip::dialog::{Dialog, DialogInput, Standing, Uas};
 use crate::sip::digest::server::Verdict;
-use crate::sip::event::{DialogEvent, IncomingInvite, SdpBody};
+use crate::sip::event::{DialogEvent, IncomingInvite, Reason, SdpBody};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::transaction::key::{MergeKey, ServerKey};
 use crate::sip::transaction::{ServerInput, ServerInvite, ServerOther, ServerTransaction};
@@ -96,7 +97,17 @@ impl Endpoint {
         };
         let answer = self.author.answer(&arrival.request, StatusCode::OK, Some(&tag));
         self.transmit(arrival.reply, answer.to_bytes());
+        // Of an INVITE that sets up a call; a cancelled re-INVITE ends nothing.
+        if self.dialogs.get(dialog).is_some_and(|slot| slot.dialog.standing() == Standing::Offered) {
+            self.tell_reason(dialog, reason(&arrival.request.headers));
+        }
         self.run_dialog(now, dialog, DialogInput::Cancel { transaction: id });
+    }
+
+    fn tell_reason(&mut self, dialog: DialogId, reason: Option<Reason>) {
+        if let Some(reason) = reason {
+            self.out.push_back(Output::Dialog { dialog, event: DialogEvent::Because(reason) });
+        }
     }
 
     fn within_dialog(&mut self, now: Instant, arrival: Arrival) {
@@ -115,6 +126,9 @@ impl Endpoint {
         };
         let transaction = self.transactions.add_server(arrival.key, None, machine, arrival.reply, dialog);
         let request = Arc::new(arrival.request);
+        if request.method == Method::Bye {
+            self.tell_reason(dialog, reason(&request.headers));
+        }
         self.run_dialog(now, dialog, DialogInput::Request { transaction, request: &request });
     }
 
@@ -298,6 +312,8 @@ fn incoming(dialog: DialogId, trunk: &Trunk, flow: Flow, request: &Request) -> I
         call_id: call_id.unwrap_or_default(),
         offer: crate::sip::dialog::is_sdp(request).then(|| SdpBody::from(&request.body[..])),
         trunk: Some(trunk.name.clone()),
+        trusted: trunk.trusted,
+        particulars: particulars(headers),
         source: flow.remote,
     }
 }
