@@ -25,7 +25,7 @@ use crate::ids::DialogId;
 use crate::sip::digest::client::Credentials;
 use crate::sip::endpoint::config::{Account, EndpointConfig, Network, Trunk, UnknownSource};
 use crate::sip::endpoint::{Endpoint, Input, Output};
-use crate::sip::event::{AddressedOrder, DialogOrder, IncomingInvite, OutgoingTarget};
+use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::registration::RegistrationState;
 use crate::store::recording::RecordingError;

@@ -38,7 +38,7 @@ pub(super) enum Ours {
     /// There is none.
     None,
     /// Not answered, or not told yet what came of it.
-    Open { to: NameAddr, give_up: Instant },
+    Open { to: Box<NameAddr>, give_up: Instant },
 }
 
 impl Ours {
@@ -123,7 +123,7 @@ impl Established {
         request.headers.push(HeaderName::ReferTo, to.to_bytes());
         request.headers.push(HeaderName::ReferredBy, self.core.own_address());
         desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Refer });
-        self.ours = Ours::Open { to, give_up: now + PATIENCE };
+        self.ours = Ours::Open { to: Box::new(to), give_up: now + PATIENCE };
     }
 
     /// An answer to our REFER.
@@ -135,7 +135,7 @@ impl Established {
             return;
         }
         match mem::replace(&mut self.ours, Ours::None) {
-            Ours::Open { to, .. } if challenged => self.refer(now, to, desk),
+            Ours::Open { to, .. } if challenged => self.refer(now, *to, desk),
             Ours::Open { .. } => desk.tell(DialogEvent::ReferNews { status }),
             Ours::None => {}
         }

@@ -62,7 +62,7 @@ enum Stage {
     },
     /// Our BYE is under way; `untold` where the call does not know of the end yet.
     Leaving {
-        core: Core,
+        core: Box<Core>,
         ack: Ack,
         untold: bool,
     },
@@ -310,7 +310,7 @@ impl Uac {
             Some((mut core, _, ack)) => {
                 let request = Box::new(core.request(Method::Bye, desk.author));
                 desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Bye });
-                Stage::Leaving { core, ack, untold: true }
+                Stage::Leaving { core: Box::new(core), ack, untold: true }
             }
             None => refused(StatusCode::BAD_GATEWAY.as_u16(), desk),
         }
@@ -390,8 +390,8 @@ impl Uac {
         };
         match next {
             Next::Stay => Stage::Up { established, ack },
-            Next::Leaving => Stage::Leaving { core: established.core, ack, untold: true },
-            Next::LeavingTold => Stage::Leaving { core: established.core, ack, untold: false },
+            Next::Leaving => Stage::Leaving { core: Box::new(established.core), ack, untold: true },
+            Next::LeavingTold => Stage::Leaving { core: Box::new(established.core), ack, untold: false },
             Next::Gone => linger(ack),
         }
     }
@@ -399,7 +399,7 @@ impl Uac {
     fn leaving(
         &mut self,
         input: DialogInput<'_>,
-        mut core: Core,
+        mut core: Box<Core>,
         mut ack: Ack,
         untold: bool,
         desk: &mut Desk<'_>,

@@ -29,7 +29,7 @@ enum Stage {
     /// Answered with 2xx.
     Up(Box<Established>),
     /// Our BYE is under way; true where the call does not know of the end yet.
-    Leaving(Core, bool),
+    Leaving(Box<Core>, bool),
     Over(Flow),
 }
 
@@ -125,13 +125,13 @@ fn up(now: Instant, input: DialogInput<'_>, mut established: Box<Established>, d
     let next = established.handle(now, input, desk);
     match next {
         Next::Stay => Stage::Up(established),
-        Next::Leaving => Stage::Leaving(established.core, true),
-        Next::LeavingTold => Stage::Leaving(established.core, false),
+        Next::Leaving => Stage::Leaving(Box::new(established.core), true),
+        Next::LeavingTold => Stage::Leaving(Box::new(established.core), false),
         Next::Gone => Stage::Over(established.core.flow),
     }
 }
 
-fn leaving(input: DialogInput<'_>, mut core: Core, untold: bool, desk: &mut Desk<'_>) -> Stage {
+fn leaving(input: DialogInput<'_>, mut core: Box<Core>, untold: bool, desk: &mut Desk<'_>) -> Stage {
     match after_bye(input, &mut core, desk) {
         None => Stage::Leaving(core, untold),
         Some(lost) => {
