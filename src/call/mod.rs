@@ -21,7 +21,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 pub mod bot;
 mod dialogs;
@@ -40,6 +40,7 @@ pub mod transfer;
 pub use interface::{CallConfig, CallParts, Input, Order, Output, SpeakOrder, Why};
 
 use crate::dialplan::Plan;
+use crate::dialplan::calendar::Moment;
 use crate::ids::{CallId, DialogId, LegId, SpeakId};
 use crate::journal::{CallTime, EndCause, Entry, Record, Role};
 use crate::media::bridge::Bridge;
@@ -101,7 +102,7 @@ struct Facts {
     particulars: Particulars,
     trusted: bool,
     epoch: Instant,
-    wall: SystemTime,
+    moment: Moment,
     seed: u64,
 }
 
@@ -123,7 +124,7 @@ pub struct Call {
 impl Call {
     /// Answers the INVITE, or refuses it where no media can be agreed.
     pub fn new(now: Instant, parts: CallParts) -> Self {
-        let CallParts { id, invite, plan, understanding, config, address, wall, recording, music, seed } = parts;
+        let CallParts { id, invite, plan, understanding, config, address, moment, recording, music, seed } = parts;
         let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience: config.patience };
         let bot = BotParts { config: config.bot.clone(), plan: plan.clone(), understanding, epoch: now, music };
         let mut call = Self {
@@ -145,7 +146,7 @@ impl Call {
                 particulars: invite.particulars,
                 trusted: invite.trusted,
                 epoch: now,
-                wall,
+                moment,
                 seed,
             },
         };
@@ -184,7 +185,7 @@ impl Call {
             Input::Hypothesis(guess) => self.bot.handle(now, bot::Input::Hypothesis(&guess)),
             Input::Transcript(text) => self.bot.handle(now, bot::Input::Transcript(text)),
             Input::RecogniserInterrupted => self.bot.handle(now, bot::Input::RecogniserInterrupted),
-            Input::RecogniserLost => self.bot.handle(now, bot::Input::RecogniserLost),
+            Input::RecogniserLost(reason) => self.bot.handle(now, bot::Input::RecogniserLost(reason)),
             Input::PromptAudio { speak, samples } => self.on_sound(now, speaking::Input::Piece { speak, samples }),
             Input::PromptDone { speak } => self.on_sound(now, speaking::Input::Done { speak }),
             Input::PromptFailed { speak } => self.on_sound(now, speaking::Input::Failed { speak }),

@@ -8,6 +8,7 @@ pub mod media_thread;
 pub mod pace;
 pub mod router;
 pub mod rtp_port;
+pub mod signals;
 pub mod sip_sockets;
 pub mod softphone;
 
