@@ -12,6 +12,7 @@ use crate::dialplan::schema::Target;
 use crate::dialplan::{Plan, PlanFiles, check, read_plan};
 use crate::driver::lines::{line_folders, read_folder};
 use crate::settings::Problems;
+use crate::speech::Language;
 
 use super::{CliError, ConfigArgs};
 
@@ -100,8 +101,11 @@ fn asked(text: &str, plan: &Plan, mind: &Understanding) -> String {
 fn misread(plan: &Plan, mind: &Understanding) -> Vec<String> {
     let mut lines = Vec::new();
     for (number, intent) in plan.intents.iter().enumerate() {
-        for phrase in intent.phrases.values().flatten() {
-            let found = match mind.judge(&mind.views(phrase), plan).meaning {
+        let said = intent.phrases.iter().flat_map(|(language, all)| all.iter().map(move |phrase| (*language, phrase)));
+        for (language, phrase) in said {
+            // "Chinese" asked for in English is Cantonese, as in a call.
+            let chinese = if language == Language::Mandarin { language } else { Language::Cantonese };
+            let found = match mind.judge(&mind.views(phrase), plan, chinese).meaning {
                 Meaning::Intent(found) if found == number => continue,
                 Meaning::Intent(found) => plan.intents.get(found).map_or("?", |other| other.name.as_str()).to_owned(),
                 // Who asks for a human gets one, whatever the intent is called.
