@@ -11,6 +11,7 @@ use crate::audio::frame::{Frame, WideFrame};
 use crate::conversation::Understanding;
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
+use crate::dialplan::schema::RingTarget;
 use crate::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
 use crate::journal::{RecogniserLoss, Record};
 use crate::media::stream::Datagram;
@@ -89,6 +90,13 @@ pub enum Input<'a> {
         /// Where its RTP shall come to, as the other side shall see it.
         address: SocketAddr,
     },
+    /// The dialog id that [`Output::OpenDialog`] asked for.
+    LegDialog {
+        /// For which leg.
+        leg: LegId,
+        /// Free.
+        dialog: DialogId,
+    },
     /// There is no port to be had.
     NoLegPort {
         /// For which leg.
@@ -156,12 +164,18 @@ pub enum Input<'a> {
 }
 
 /// What a person, or the gateway, can ask of a live call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// End it.
     HangUp,
     /// End it: the gateway stops.
     Drain,
+    /// Hand the caller, who is with the bot, to this telephone by REFER and leave.
+    Refer(RingTarget),
+    /// Hand the caller to the agent it is bridged with, by REFER with Replaces, and leave.
+    LetGo,
+    /// Put the caller on hold, or take it back. The bot waits meanwhile.
+    Hold(bool),
     /// Stop recording, or go on.
     PauseRecording(bool),
 }
@@ -214,6 +228,11 @@ pub enum Output {
         /// The leg to be.
         leg: LegId,
     },
+    /// A free dialog id for this leg, please, which keeps its port: [`Input::LegDialog`] answers.
+    OpenDialog {
+        /// Whose place is to be taken.
+        leg: LegId,
+    },
     /// The leg's port is free.
     CloseLeg {
         /// Which.
@@ -249,6 +268,8 @@ pub enum Why {
     Briefing,
     /// A stream.
     Stream(LegId),
+    /// Somebody who was called by REFER.
+    Refer,
     /// The longest call.
     Longest,
 }

@@ -297,7 +297,11 @@ impl MediaThread {
         match item {
             Item::Incoming { invite, line } => self.begin(now, *invite, &line),
             Item::Dialog { dialog, event } => {
-                if let Some(call) = self.shell.dialogs.get(&dialog).copied() {
+                let call = self.shell.dialogs.get(&dialog).copied();
+                if let DialogEvent::Replaced { by, .. } = &event {
+                    self.adopt(*by, call);
+                }
+                if let Some(call) = call {
                     self.give(now, call, Input::Dialog { dialog, event });
                 }
             }
@@ -370,6 +374,20 @@ impl MediaThread {
         let alive = live.settle(now, &mut self.shell);
         self.calls.insert(id, live);
         self.schedule(id, alive);
+    }
+
+    /// An INVITE with Replaces belongs to the call whose dialog it names. Where that has just ended there is none.
+    fn adopt(&mut self, dialog: DialogId, call: Option<CallId>) {
+        match call.and_then(|call| Some((call, self.calls.get_mut(&call)?))) {
+            Some((call, live)) => {
+                live.adopt(dialog);
+                self.shell.dialogs.insert(dialog, call);
+            }
+            None => {
+                let order = DialogOrder::Refuse { status: 481 };
+                let _ = self.shell.services.orders.try_send(AddressedOrder { dialog, order });
+            }
+        }
     }
 
     fn give(&mut self, now: Instant, call: CallId, input: Input<'_>) {

@@ -25,7 +25,7 @@ use crate::ids::DialogId;
 use crate::sip::digest::client::Credentials;
 use crate::sip::endpoint::config::{Account, EndpointConfig, Network, Trunk, UnknownSource};
 use crate::sip::endpoint::{Endpoint, Input, Output};
-use crate::sip::event::{AddressedOrder, DialogOrder, IncomingInvite, OutgoingTarget};
+use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::registration::RegistrationState;
 use crate::store::recording::RecordingError;
@@ -505,6 +505,9 @@ impl<'a> Softphone<'a> {
                 Output::Transmit { flow, bytes } => drop(self.socket.send_to(&bytes, flow.remote)),
                 Output::Close { .. } => {}
                 Output::Incoming(invite) => self.incoming(now, invite)?,
+                Output::Dialog { event: DialogEvent::Replaced { by, .. }, .. } => {
+                    self.order(now, by, DialogOrder::Refuse { status: 603 })?;
+                }
                 Output::Dialog { dialog, event } => {
                     let Some(number) = self.dialogs.get(&dialog).copied() else { continue };
                     let Some(visit) = self.visits.get_mut(&number) else { continue };

@@ -12,4 +12,5 @@ mod sim;
 /// Recognition in a process of its own: the real program, really killed.
 #[cfg(feature = "shell")]
 mod interfaces;
+#[cfg(feature = "shell")]
 mod recogniser_process;

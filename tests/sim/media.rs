@@ -7,7 +7,7 @@ use tingwa::journal::{EndCause, Entry, Role};
 
 use super::network::Conditions;
 use super::pbx::{Agent, Then};
-use super::world::{Action, Setting, World};
+use super::world::{Action, CALLER, Setting, World};
 use super::{engine, signal};
 
 const GREETING: &str = "Welcome to the simulated hotline, say what you want.";
@@ -79,6 +79,67 @@ fn hold_stops_the_bot_and_resuming_goes_on() {
     world.at(20_500, Action::Says("check my bill", 900));
     world.run_until(24_000);
     assert_eq!(world.prompts(), ["greeting", "bill"]);
+}
+
+#[test]
+fn hold_and_its_end_by_re_invites_without_an_offer() {
+    let mut world = World::new(Setting::default());
+    world.at(1_000, Action::HoldsDelayed);
+    world.at(9_000, Action::UnholdsDelayed);
+    world.run_until(8_900);
+    assert!(!world.entries().any(|e| matches!(e, Entry::BotTurnEnded { .. })), "the bot waits");
+    world.run_until(13_000);
+    assert!(world.entries().any(|e| matches!(e, Entry::BotTurnEnded { complete: true, .. })), "the greeting goes on");
+    let from = world.phone(0).heard.len();
+    world.at(13_500, Action::Says("check my bill", 900));
+    world.run_until(17_000);
+    assert_eq!(world.prompts(), ["greeting", "bill"]);
+    assert!(signal::loudness(&world.phone(0).heard[from..]) > 50.0, "the caller hears the bot again");
+}
+
+#[test]
+fn a_caller_whom_we_hold_waits() {
+    let mut world = World::new(Setting::default());
+    world.at(1_000, Action::Order(tingwa::call::Order::Hold(true)));
+    world.at(9_000, Action::Order(tingwa::call::Order::Hold(false)));
+    world.run_until(8_900);
+    assert!(!world.entries().any(|e| matches!(e, Entry::BotTurnEnded { .. })), "the bot waits");
+    world.run_until(13_000);
+    assert!(world.entries().any(|e| matches!(e, Entry::BotTurnEnded { complete: true, .. })), "the greeting goes on");
+    world.at(13_500, Action::Says("check my bill", 900));
+    world.run_until(17_000);
+    assert_eq!(world.prompts(), ["greeting", "bill"]);
+}
+
+#[test]
+fn an_ack_without_the_answer_leaves_the_session_as_it_was() {
+    let mut world = World::new(Setting::default());
+    world.at(1_000, Action::AnswersNothing);
+    world.at(4_500, Action::Says("check my bill", 900));
+    world.run_until(8_000);
+    assert_eq!(world.prompts(), ["greeting", "bill"]);
+    assert!(signal::found(&world.phone(0).heard, &engine::prompt_voice(GREETING)) > 0.9);
+}
+
+#[test]
+fn an_answer_that_cannot_be_used_ends_the_call() {
+    for text in ["no description", "v=0\r\no=- 1 1 IN IP4 10.0.1.1\r\ns=-\r\nt=0 0\r\nm=audio 0 RTP/AVP 8\r\n"] {
+        let mut world = World::new(Setting::default());
+        world.at(1_000, Action::AnswersWith(text));
+        world.run_until(2_000);
+        world.check_over();
+        assert!(matches!(world.entries().last(), Some(Entry::Ended(EndCause::Failed { .. }))));
+        assert_eq!(world.hang_ups(CALLER).len(), 1);
+    }
+}
+
+#[test]
+fn a_first_ack_without_an_answer_to_our_offer_ends_the_call() {
+    let mut world = World::new(Setting { offer: false, mute_ack: true, ..Setting::default() });
+    world.run_until(2_000);
+    world.check_over();
+    assert!(matches!(world.entries().last(), Some(Entry::Ended(EndCause::Failed { .. }))));
+    assert_eq!(world.hang_ups(CALLER).len(), 1);
 }
 
 #[test]

@@ -139,13 +139,28 @@ impl Visit {
         match event {
             DialogEvent::Ringing { .. } => self.news.push(What::Rings),
             DialogEvent::Answered { sdp } => self.answered(now, sdp)?,
-            DialogEvent::Acknowledged { sdp: Some(sdp) } => {
-                if matches!(self.stage, Stage::Answered) {
-                    self.accept(now, &sdp)?;
-                }
-            }
+            DialogEvent::Acknowledged { sdp: Some(sdp) } => match self.stage {
+                Stage::Answered => self.accept(now, &sdp)?,
+                Stage::Talking(_) => self.reanswered(now, &sdp),
+                Stage::Dialling | Stage::Ringing { .. } | Stage::Ending => {}
+            },
             DialogEvent::Acknowledged { sdp: None } => {}
             DialogEvent::Offered { sdp } => self.offered(now, &sdp),
+            DialogEvent::OfferWanted => {
+                let sdp = negotiate::offer(&mut self.local).into();
+                self.orders.push(DialogOrder::AnswerOffer { sdp });
+            }
+            DialogEvent::OfferAgain => {
+                let sdp = negotiate::offer(&mut self.local).into();
+                self.orders.push(DialogOrder::Offer { sdp });
+            }
+            DialogEvent::OfferAnswered { sdp } => self.reanswered(now, &sdp),
+            // The last is the loop's business.
+            DialogEvent::OfferRefused { .. }
+            | DialogEvent::ReferNews { .. }
+            | DialogEvent::Because(_)
+            | DialogEvent::Replaced { .. } => {}
+            DialogEvent::Referred { .. } => self.orders.push(DialogOrder::RefuseRefer { status: 603 }),
             DialogEvent::Digit(key) => self.key(key),
             DialogEvent::Refused { status } => return Ok(self.over(now, CallEnd::Refused { status })),
             DialogEvent::Cancelled => return Ok(self.over(now, CallEnd::Cancelled)),
@@ -189,6 +204,13 @@ impl Visit {
             (Ok(_) | Err(_), _) => DialogOrder::RefuseOffer { status: 488 },
         };
         self.orders.push(order);
+    }
+
+    /// The answer to a later offer of ours.
+    fn reanswered(&mut self, now: Instant, answer: &[u8]) {
+        if let (Ok(agreed), Stage::Talking(talk)) = (negotiate::accept(answer, &mut self.local), &mut self.stage) {
+            talk.stream.renegotiate(now, agreed);
+        }
     }
 
     /// We pick up.
