@@ -132,6 +132,7 @@ impl Leg {
             remote_rtcp: remote,
             ptime_ms: 20,
             direction: Direction::SendRecv,
+            srtp: None,
         };
         let config = StreamConfig { negotiated, cname: "bench".into(), seed: 1, patience: Duration::from_secs(10) };
         Self {

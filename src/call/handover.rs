@@ -12,6 +12,7 @@ use crate::dialplan::schema::RingTarget;
 use crate::ids::LegId;
 use crate::journal::{EndCause, Role};
 use crate::media::bridge::Arrangement;
+use crate::media::srtp::sdes::KeySource;
 use crate::sip::event::{DialogOrder, OutgoingTarget};
 
 /// Prompt id of a briefing, where the synthesiser looks for a recorded one. There is none.
@@ -168,7 +169,9 @@ impl Call {
 
     fn dial(&mut self, leg: LegId, target: &RingTarget) {
         let display_name = Some(self.facts.caller.clone());
+        let srtp = self.facts.config.media.srtp_of(Some(&target.trunk));
         let Some(agent) = self.agent().filter(|agent| agent.id() == leg) else { return };
+        agent.secure(srtp);
         let (Some(dialog), Some(offer)) = (agent.dialog(), agent.offer()) else { return };
         let host = self.facts.config.domains.get(&target.trunk).unwrap_or(&target.trunk);
         let uri = format!("sip:{}@{host}", target.user);
@@ -221,6 +224,7 @@ impl Call {
     fn agent_identity(&self, id: LegId) -> LegIdentity {
         // Each leg's stream its own numbers, all from the call's seed.
         let seed = self.facts.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        LegIdentity { id, role: Role::Agent, seed, patience: self.facts.config.patience }
+        let keys = KeySource::new(self.facts.secret, id.0.into());
+        LegIdentity { id, role: Role::Agent, seed, patience: self.facts.config.patience, keys }
     }
 }

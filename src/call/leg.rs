@@ -9,6 +9,7 @@ use crate::ids::{DialogId, LegId};
 use crate::journal::{Quality, Role};
 use crate::media::negotiate::{self, Direction, LocalMedia, Negotiated};
 use crate::media::quality::QualityFigures;
+use crate::media::srtp::sdes::{KeySource, Security, Srtp};
 use crate::media::stream::{self, Stream, StreamConfig};
 use crate::sip::event::{DialogOrder, SdpBody};
 
@@ -23,6 +24,8 @@ pub struct LegIdentity {
     pub seed: u64,
     /// No packet for this long: the party is lost.
     pub patience: Duration,
+    /// Its keys, where audio is encrypted.
+    pub keys: KeySource,
 }
 
 /// How far it has come.
@@ -83,6 +86,13 @@ impl Leg {
     pub fn opened(&mut self, dialog: DialogId, address: SocketAddr) {
         if matches!(self.link, Link::Opening) {
             *self = Self::calling(self.identity, dialog, address);
+        }
+    }
+
+    /// Whether its audio is encrypted; to be said before anything is offered or answered.
+    pub fn secure(&mut self, srtp: Srtp) {
+        if let Link::Calling { local, .. } = &mut self.link {
+            local.security = Security::new(srtp, self.identity.keys);
         }
     }
 

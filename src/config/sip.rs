@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::call::Srtp;
 use crate::settings::Section;
 use crate::sip::digest::client::Credentials;
 use crate::sip::endpoint::Endpoint;
@@ -37,6 +38,7 @@ struct TrunkConfig {
     trusted: bool,
     account: Option<Account>,
     callers: Vec<Credentials>,
+    srtp: Option<Srtp>,
 }
 
 /// A trunk's host has no address.
@@ -83,6 +85,11 @@ impl SipConfig {
             port => format!("{}:{port}", trunk.host),
         };
         self.trunks.iter().map(|trunk| (trunk.name.clone(), host(trunk))).collect()
+    }
+
+    /// Whether audio is encrypted at trunks that say so themselves, by the trunk's name.
+    pub fn srtp(&self) -> std::collections::BTreeMap<String, Srtp> {
+        self.trunks.iter().filter_map(|trunk| Some((trunk.name.clone(), trunk.srtp?))).collect()
     }
 
     /// The machine, with every trunk's host looked up.
@@ -158,10 +165,11 @@ fn read_trunk(mut section: Section<'_>) -> Option<TrunkConfig> {
     let allow = read_allow(&mut section);
     let account = read_account(&mut section);
     let trusted = section.boolean("trusted").unwrap_or(true);
+    let srtp = section.parsed("srtp", "\"off\", \"offer\" or \"required\"");
     let callers = section.sections("caller").into_iter().filter_map(read_caller).collect();
     section.finish();
     let (host, port, transport) = target?;
-    Some(TrunkConfig { name: name?, host, port, transport, allow, trusted, account, callers })
+    Some(TrunkConfig { name: name?, host, port, transport, allow, trusted, account, callers, srtp })
 }
 
 fn parse_target(section: &Section<'_>, text: &str) -> Option<(String, u16, Transport)> {

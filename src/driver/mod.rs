@@ -8,11 +8,13 @@ pub mod media_thread;
 pub mod pace;
 pub mod router;
 pub mod rtp_port;
+pub mod secret;
 pub mod sip_sockets;
 pub mod softphone;
 
 use std::net::IpAddr;
 
+use crate::call::Srtp;
 use crate::settings::Section;
 use rtp_port::PortRange;
 
@@ -25,6 +27,8 @@ pub struct DriverConfig {
     pub ports: PortRange,
     /// Media threads; calls are spread over them.
     pub threads: u8,
+    /// Whether audio is encrypted, where a trunk does not say.
+    pub srtp: Srtp,
 }
 
 impl DriverConfig {
@@ -39,11 +43,13 @@ impl DriverConfig {
             range
         });
         let threads = section.integer("threads", 1..=64).unwrap_or(1);
+        let srtp = section.parsed("srtp", "\"off\", \"offer\" or \"required\"").unwrap_or_default();
         section.finish();
         Self {
             address,
             ports: ports.unwrap_or(PortRange { first: 16_384, last: 18_383 }),
             threads: u8::try_from(threads).unwrap_or(1),
+            srtp,
         }
     }
 }

@@ -3,15 +3,18 @@
 //!
 //! Followed: one `m=` line per offered one, all but the first fit audio refused; the offerer's payload types and order of
 //! codecs; mirrored directions; hold, also by 0.0.0.0 (8.4); versions that grow with each change (8); re-offers that keep
-//! their `m=` lines and payload types. Not here: SRTP profiles and rtcp-mux (refused or left out), `a=fmtp` of events beyond
-//! the keys, preconditions. We send packets of 20 ms whatever `ptime` asks for, which RFC 8866 6.4 leaves to us.
+//! their `m=` lines and payload types; keys in `a=crypto` (RFC 4568) on RTP/SAVP and, where both sides can, on RTP/AVP
+//! (RFC 8643). Not here: DTLS and rtcp-mux (refused or left out), `a=fmtp` of events beyond the keys, preconditions. We send
+//! packets of 20 ms whatever `ptime` asks for, which RFC 8866 6.4 leaves to us.
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::srtp::sdes::{CryptoLine, Security, SrtpKeys};
 use crate::audio::g711::Law;
 use crate::wire::rtp::PayloadType;
 pub use crate::wire::sdp::Direction;
 use crate::wire::sdp::{Attribute, Media, SdpError, SessionDescription, parse};
+use crate::wire::sip::text::Text;
 
 /// Packet times that we take; others are read as the usual one. ms.
 const PTIME_RANGE: std::ops::RangeInclusive<u32> = 10..=60;
@@ -77,14 +80,18 @@ pub struct LocalMedia {
     pub telephone_event: bool,
     /// True: hold the other side in the next offer or answer.
     pub hold: bool,
+    /// What is done about encryption.
+    pub security: Security,
     session_id: u64,
     version: u64,
     /// Our last description.
     last: Option<SessionDescription>,
     /// Which of its `m=` lines is the audio.
     place: usize,
-    /// What was agreed last: codec, its payload type, that of events.
-    agreed: Option<(Codec, u8, Option<u8>)>,
+    /// What was agreed last.
+    agreed: Option<Negotiated>,
+    /// Keys in our last offer.
+    offered: Vec<CryptoLine>,
 }
 
 impl LocalMedia {
@@ -95,12 +102,20 @@ impl LocalMedia {
             codecs: Codec::ALL.to_vec(),
             telephone_event: true,
             hold: false,
+            security: Security::Off,
             session_id,
             version: session_id,
             last: None,
             place: 0,
             agreed: None,
+            offered: Vec::new(),
         }
+    }
+
+    /// The same, with this about encryption.
+    #[must_use]
+    pub fn secured(self, security: Security) -> Self {
+        Self { security, ..self }
     }
 
     /// Our description with these media. Its version is the last one's where nothing has changed.
@@ -122,7 +137,13 @@ impl LocalMedia {
         if self.hold { Direction::SendOnly } else { Direction::SendRecv }
     }
 
-    fn audio(&self, codecs: &[(Codec, u8)], event_type: Option<u8>, direction: Direction) -> Media {
+    fn audio(
+        &self,
+        codecs: &[(Codec, u8)],
+        event_type: Option<u8>,
+        direction: Direction,
+        keys: &[CryptoLine],
+    ) -> Media {
         let types: Vec<u8> = codecs.iter().map(|&(_, number)| number).chain(event_type).collect();
         let mut media = Media::audio(self.address.port(), &types);
         for (codec, number) in codecs {
@@ -132,6 +153,7 @@ impl LocalMedia {
             media.attributes.push(Attribute::with_value("rtpmap", format_args!("{number} telephone-event/8000")));
             media.attributes.push(Attribute::with_value("fmtp", format_args!("{number} {KEY_EVENTS}")));
         }
+        media.attributes.extend(keys.iter().map(|line| Attribute::with_value("crypto", line)));
         media.attributes.push(Attribute::with_value("ptime", PTIME_MS));
         media.attributes.push(Attribute::flag(direction.as_str()));
         media
@@ -155,6 +177,8 @@ pub struct Negotiated {
     pub ptime_ms: u32,
     /// Which way audio flows, seen from us.
     pub direction: Direction,
+    /// Keys, where audio is encrypted.
+    pub srtp: Option<SrtpKeys>,
 }
 
 /// Why there is no agreement. An offer is then refused with 488 (Not Acceptable Here).
@@ -163,9 +187,15 @@ pub enum NegotiateError {
     /// It is no session description.
     #[error("malformed session description: {0}")]
     Malformed(#[from] SdpError),
-    /// No audio over plain RTP, or only with port 0.
-    #[error("no audio stream over RTP/AVP")]
+    /// No audio over RTP, or only with port 0.
+    #[error("no audio stream over RTP")]
     NoAudio,
+    /// Only encrypted audio, and that is switched off.
+    #[error("only SRTP is offered, which is switched off here (srtp = \"off\")")]
+    OnlySecure,
+    /// Encryption is required, by us or by RTP/SAVP, and no key can be used.
+    #[error("no a=crypto that can be used, and SRTP is required")]
+    NoKeys,
     /// Neither PCMU nor PCMA.
     #[error("no codec in common")]
     NoCommonCodec,
@@ -179,7 +209,7 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
     let session = parse(offer)?;
     let mut found = Err(NegotiateError::NoAudio);
     for (index, media) in session.media.iter().enumerate() {
-        match agree(&session, media, local, local.direction()) {
+        match agree(&session, media, local, None) {
             Ok(negotiated) => {
                 found = Ok((index, negotiated));
                 break;
@@ -190,8 +220,9 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
         }
     }
     let (place, negotiated) = found?;
-    let Negotiated { codec, payload_type, telephone_event, direction, .. } = negotiated;
-    let mut audio = local.audio(&[(codec, payload_type)], telephone_event, direction);
+    let Negotiated { codec, payload_type, telephone_event, direction, srtp, .. } = negotiated;
+    let keys = srtp.map(|keys| keys.line());
+    let mut audio = local.audio(&[(codec, payload_type)], telephone_event, direction, keys.as_slice());
     let media = session.media.iter().enumerate().map(|(index, offered)| {
         if index == place {
             audio.protocol = offered.protocol.clone();
@@ -201,7 +232,7 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
         }
     });
     let media = media.collect();
-    local.agreed = Some((codec, payload_type, telephone_event));
+    local.agreed = Some(negotiated);
     Ok((negotiated, local.describe(media, place)))
 }
 
@@ -209,17 +240,28 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
 pub fn offer(local: &mut LocalMedia) -> Vec<u8> {
     let agreed = local.agreed;
     let mut codecs: Vec<(Codec, u8)> = local.codecs.iter().map(|&codec| (codec, codec.static_type().get())).collect();
-    if let Some((codec, number, _)) = agreed {
+    if let Some(Negotiated { codec, payload_type, .. }) = agreed {
         codecs.retain(|&(other, _)| other != codec);
-        codecs.insert(0, (codec, number));
+        codecs.insert(0, (codec, payload_type));
     }
     let event_type = match agreed {
-        Some((_, _, Some(number))) => Some(number),
+        Some(Negotiated { telephone_event: Some(number), .. }) => Some(number),
         // A number that means something else to the other side already is not used for events.
-        Some((_, EVENT_TYPE, None)) => None,
-        Some((_, _, None)) | None => local.telephone_event.then_some(EVENT_TYPE),
+        Some(Negotiated { payload_type: EVENT_TYPE, .. }) => None,
+        Some(_) | None => local.telephone_event.then_some(EVENT_TYPE),
     };
-    let audio = local.audio(&codecs, event_type, local.direction());
+    local.offered = match (agreed.and_then(|agreed| agreed.srtp), local.security) {
+        // The same key under the same tag: the stream goes on (RFC 4568 7.1.4).
+        (Some(keys), _) => vec![keys.line()],
+        (None, Security::On { keys, .. }) => keys.offer().collect(),
+        (None, Security::Off) => Vec::new(),
+    };
+    let mut audio = local.audio(&codecs, event_type, local.direction(), &local.offered);
+    audio.protocol = match (&local.last, local.security) {
+        (Some(last), _) if local.place < last.media.len() => last.media[local.place].protocol.clone(),
+        (_, Security::On { required: true, .. }) => Text::from_static("RTP/SAVP"),
+        (_, Security::On { required: false, .. } | Security::Off) => audio.protocol,
+    };
     let place = local.place;
     let media = match &local.last {
         Some(last) => last
@@ -237,22 +279,23 @@ pub fn offer(local: &mut LocalMedia) -> Vec<u8> {
 pub fn accept(answer: &[u8], local: &mut LocalMedia) -> Result<Negotiated, NegotiateError> {
     let session = parse(answer)?;
     let media = session.media.get(local.place).ok_or(NegotiateError::NoAudio)?;
-    let negotiated = agree(&session, media, local, local.direction())?;
-    local.agreed = Some((negotiated.codec, negotiated.payload_type, negotiated.telephone_event));
+    let negotiated = agree(&session, media, local, Some(&local.offered))?;
+    local.agreed = Some(negotiated);
     Ok(negotiated)
 }
 
-/// What comes of one of the other side's media, where we allow `ours` at most.
+/// What comes of one of the other side's media; `offered` are our keys where it is an answer.
 fn agree(
     session: &SessionDescription,
     media: &Media,
     local: &LocalMedia,
-    ours: Direction,
+    offered: Option<&[CryptoLine]>,
 ) -> Result<Negotiated, NegotiateError> {
-    let plain = media.protocol.eq_ignore_ascii_case("RTP/AVP") || media.protocol.eq_ignore_ascii_case("RTP/AVPF");
-    if !media.is_audio() || media.port == 0 || !plain {
+    if !media.is_audio() || media.port == 0 {
         return Err(NegotiateError::NoAudio);
     }
+    let srtp = agree_keys(media, local, offered)?;
+    let ours = local.direction();
     let (codec, payload_type) = choose(media, local).ok_or(NegotiateError::NoCommonCodec)?;
     let telephone_event = local.telephone_event.then(|| event_type(media)).flatten();
     let ip = session.connection_of(media).and_then(|connection| connection.ip()).ok_or(NegotiateError::NoAddress)?;
@@ -278,7 +321,30 @@ fn agree(
         remote_rtcp,
         ptime_ms: media.ptime_ms().filter(|ptime| PTIME_RANGE.contains(ptime)).unwrap_or(PTIME_MS),
         direction: direction(ours.sends() && theirs_receive, ours.receives() && theirs.sends()),
+        srtp,
     })
+}
+
+/// Keys, or none where both sides speak in the clear.
+fn agree_keys(
+    media: &Media,
+    local: &LocalMedia,
+    offered: Option<&[CryptoLine]>,
+) -> Result<Option<SrtpKeys>, NegotiateError> {
+    let is = |name: &str| media.protocol.eq_ignore_ascii_case(name);
+    let secure = is("RTP/SAVP") || is("RTP/SAVPF");
+    if !(secure || is("RTP/AVP") || is("RTP/AVPF")) {
+        return Err(NegotiateError::NoAudio);
+    }
+    let Security::On { required, keys } = local.security else {
+        return if secure { Err(NegotiateError::OnlySecure) } else { Ok(None) };
+    };
+    let lines = media.cryptos().map(|line| &line[..]);
+    let agreed = match offered {
+        Some(offered) => SrtpKeys::accept(lines, offered),
+        None => SrtpKeys::answer(lines, &keys),
+    };
+    if agreed.is_none() && (secure || required) { Err(NegotiateError::NoKeys) } else { Ok(agreed) }
 }
 
 /// The codec that goes on where there is one and it is still there, else the other side's first that we know.
@@ -289,7 +355,7 @@ fn choose(media: &Media, local: &LocalMedia) -> Option<(Codec, u8)> {
             .filter_map(|number| Codec::of(media, number).map(|codec| (codec, number)))
             .filter(|(codec, _)| local.codecs.contains(codec))
     };
-    let going_on = local.agreed.and_then(|(codec, ..)| known().find(|&(other, _)| other == codec));
+    let going_on = local.agreed.and_then(|agreed| known().find(|&(other, _)| other == agreed.codec));
     going_on.or_else(|| known().next())
 }
 
@@ -309,6 +375,9 @@ fn direction(sends: bool, receives: bool) -> Direction {
         (false, false) => Direction::Inactive,
     }
 }
+
+#[cfg(test)]
+mod secure_tests;
 
 #[cfg(test)]
 mod tests {
@@ -343,6 +412,7 @@ mod tests {
                 remote_rtcp: "198.51.100.7:5005".parse().unwrap(),
                 ptime_ms: 20,
                 direction: Direction::SendRecv,
+                srtp: None,
             }
         );
         assert_eq!(
@@ -432,7 +502,8 @@ mod tests {
             (c.to_string(), NegotiateError::NoAudio),
             (format!("{c}|m=audio 0 RTP/AVP 8"), NegotiateError::NoAudio),
             (format!("{c}|m=video 9000 RTP/AVP 8"), NegotiateError::NoAudio),
-            (format!("{c}|m=audio 9000 RTP/SAVP 8"), NegotiateError::NoAudio),
+            (format!("{c}|m=audio 9000 RTP/SAVP 8"), NegotiateError::OnlySecure),
+            (format!("{c}|m=audio 9000 UDP/TLS/RTP/SAVP 8"), NegotiateError::NoAudio),
             ("m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
             ("c=IN IP4 host.example.com|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
             ("c=IN IP4 224.2.1.1/127|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),

@@ -1,7 +1,7 @@
 //! One leg's RTP and RTCP: datagrams in, frames and keys out; frames and keys in, datagrams out. Counts everything.
 //!
 //! RFC 3550 (8.2: an SSRC collision is met by changing ours), RFC 3551, RFC 4733, symmetric RTP of RFC 4961. Comfort noise
-//! (RFC 3389) is taken as a pause. Not here: SRTP, sockets, and who hears whom.
+//! (RFC 3389) is taken as a pause. Encrypted where that was agreed ([`super::guard`]). Not here: sockets, and who hears whom.
 //!
 //! Differs from the first contract: `Input::Send` must come every 20 ms, silence included; [`Stream::pull`] as well where
 //! anybody listens or records.
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::arrival::Arrival;
 use super::control::Control;
 use super::digits::DigitReceiver;
+use super::guard::{self, Guard};
 use super::inband::InBand;
 use super::jitter::{Jitter, Pulled};
 use super::negotiate::{Codec, Negotiated};
@@ -131,6 +132,13 @@ struct Counts {
     sent: u64,
 }
 
+/// Keys pressed on the other side, as events or, where none were agreed, as tones; tones are sent here too.
+#[derive(Default)]
+struct Presses {
+    events: DigitReceiver,
+    tones: InBand,
+}
+
 /// The stream of one leg.
 pub struct Stream {
     negotiated: Negotiated,
@@ -142,8 +150,8 @@ pub struct Stream {
     timeline: Timeline,
     jitter: Jitter,
     arrival: Arrival,
-    digits: DigitReceiver,
-    inband: InBand,
+    presses: Presses,
+    guard: Guard,
     control: Control,
     presence: Presence,
     counts: Counts,
@@ -167,8 +175,8 @@ impl Stream {
             timeline: Timeline::new(),
             jitter: Jitter::new(),
             arrival: Arrival::new(),
-            digits: DigitReceiver::default(),
-            inband: InBand::default(),
+            presses: Presses::default(),
+            guard: Guard::new(agreed.srtp.as_ref()),
             control,
             presence: Presence { patience: config.patience, heard: now, lost: false },
             counts: Counts::default(),
@@ -184,7 +192,7 @@ impl Stream {
             Input::Send(frame) => self.send(now, frame),
             Input::SendDigit { digit, ms } => {
                 if !self.sender.press(digit, ms) && self.negotiated.telephone_event.is_none() {
-                    self.inband.press(digit, ms);
+                    self.presses.tones.press(digit, ms);
                 }
             }
             Input::Timeout => {}
@@ -225,6 +233,9 @@ impl Stream {
         }
         self.source.signal(negotiated.remote);
         self.sender.agree(negotiated.codec, negotiated.payload_type, negotiated.telephone_event);
+        if self.guard.agree(negotiated.srtp.as_ref()) {
+            self.sender.change_ssrc(&mut self.random);
+        }
         if negotiated.direction.receives() {
             // What was silent by agreement was not lost.
             self.presence.heard = self.presence.heard.max(now);
@@ -275,7 +286,9 @@ impl Stream {
     }
 
     fn rtp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
-        let Ok(packet) = RtpPacket::parse(bytes) else {
+        let mut room = [0; guard::LONGEST];
+        let opened = self.guard.open(false, bytes, &mut room).ok();
+        let Some(packet) = opened.and_then(|bytes| RtpPacket::parse(bytes).ok()) else {
             self.counts.dropped += 1;
             return;
         };
@@ -346,7 +359,7 @@ impl Stream {
         self.timeline.clear();
         self.jitter.restart();
         self.arrival.restart();
-        if let Some(digit) = self.digits.restart() {
+        if let Some(digit) = self.presses.events.restart() {
             self.emit(Output::Digit(digit));
         }
     }
@@ -359,7 +372,7 @@ impl Stream {
             return;
         }
         let timestamp = packet.timestamp();
-        if let Some(digit) = self.digits.audio(timestamp) {
+        if let Some(digit) = self.presses.events.audio(timestamp) {
             self.emit(Output::Digit(digit));
         }
         let mut at = self.timeline.place(timestamp);
@@ -388,7 +401,7 @@ impl Stream {
 
     fn give_out(&mut self, frame: &Frame) {
         if self.negotiated.telephone_event.is_none()
-            && let Some(digit) = self.inband.hear(frame)
+            && let Some(digit) = self.presses.tones.hear(frame)
         {
             self.emit(Output::Digit(digit));
         }
@@ -403,7 +416,7 @@ impl Stream {
             self.counts.dropped += 1;
             return;
         };
-        for digit in self.digits.event(packet.timestamp(), event).into_iter().flatten() {
+        for digit in self.presses.events.event(packet.timestamp(), event).into_iter().flatten() {
             self.emit(Output::Digit(digit));
         }
         self.silence(now, packet.timestamp(), usize::from(event.duration));
@@ -422,7 +435,9 @@ impl Stream {
     }
 
     fn rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
-        let sound = self.source.admits_control(from) && self.control.received(now, from, bytes, &self.sender).is_ok();
+        let mut room = [0; guard::LONGEST];
+        let opened = if self.source.admits_control(from) { self.guard.open(true, bytes, &mut room).ok() } else { None };
+        let sound = opened.is_some_and(|bytes| self.control.received(now, from, bytes, &self.sender).is_ok());
         if sound {
             // A muted phone may send no RTP for long, yet says by RTCP that it is there.
             self.heard(now);
@@ -437,10 +452,14 @@ impl Stream {
             self.sender.skip(now);
             return;
         };
-        let tone = if self.negotiated.telephone_event.is_none() { self.inband.next_frame() } else { None };
-        let datagram = self.sender.frame(now, tone.as_ref().unwrap_or(frame));
-        self.counts.sent += 1;
-        self.emit(Output::Transmit { to, datagram });
+        let tone = if self.negotiated.telephone_event.is_none() { self.presses.tones.next_frame() } else { None };
+        let mut datagram = self.sender.frame(now, tone.as_ref().unwrap_or(frame));
+        if self.guard.close(false, &mut datagram).is_ok() {
+            self.counts.sent += 1;
+            self.emit(Output::Transmit { to, datagram });
+        } else {
+            self.counts.dropped += 1;
+        }
     }
 
     fn time_passed(&mut self, now: Instant) {
@@ -460,7 +479,11 @@ impl Stream {
 
     fn report(&mut self, now: Instant, bye: Option<&str>) {
         let report = self.control.report(now, &self.sender, self.reception.as_mut(), bye);
-        let (Some(datagram), Some(to)) = (report, self.source.destination()) else { return };
+        let (Some(mut datagram), Some(to)) = (report, self.source.destination()) else { return };
+        if self.guard.close(true, &mut datagram).is_err() {
+            self.counts.dropped += 1;
+            return;
+        }
         // Behind a router only the RTP address is known; the RTCP port is the next one by custom.
         let otherwise = if self.source.is_translated() {
             SocketAddr::new(to.ip(), to.port().saturating_add(1))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tingwa::call::{CallConfig, Srtp};
 use tingwa::ids::LegId;
 use tingwa::journal::{EndCause, Entry, Role};
 
@@ -41,6 +42,44 @@ fn audio_survives_loss_reordering_and_jitter() {
         let quality = quality.expect("figures of the caller's stream");
         assert!(quality.received > 400, "{name}: {quality:?}");
         assert!((network.loss == 0.0) || quality.lost > 0, "{name}: {quality:?}");
+    }
+}
+
+#[test]
+fn whole_calls_encrypted_on_one_side_on_both_or_on_none() {
+    // What the gateway does at all trunks, and what all telephones do; what comes of an offer of nothing but SRTP.
+    let rows = [
+        (Srtp::Offer, Srtp::Required, true),
+        (Srtp::Required, Srtp::Offer, true),
+        (Srtp::Required, Srtp::Required, true),
+        (Srtp::Offer, Srtp::Off, true),
+        (Srtp::Off, Srtp::Required, false),
+        (Srtp::Required, Srtp::Off, false),
+    ];
+    for (gateway, telephones, agreed) in rows {
+        let mut config = CallConfig::default();
+        config.media.srtp = gateway;
+        let network = Conditions { loss: 2.0, jitter_ms: 15, ..Conditions::default() };
+        let agents = [("6001", Agent::Answers(500, Then::Accepts(1_500)))].into();
+        let mut world = World::new(Setting { config, network, agents, srtp: telephones, ..Setting::default() });
+        let name = format!("gateway {gateway:?}, telephones {telephones:?}");
+        if !agreed {
+            world.run_until(1_000);
+            let ended = world.entries().any(|e| matches!(e, Entry::Ended(EndCause::Refused { status: 488 })));
+            assert!(ended, "{name}");
+            continue;
+        }
+        world.at(2_000, Action::Presses('0'));
+        world.run_until(12_000);
+        assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })), "{name}: {:?}", world.prompts());
+        let voice = signal::voice(811, 1_500);
+        let from = world.phone(0).heard.len();
+        world.phones.get_mut(&LegId(1)).unwrap().say(&voice);
+        world.run_until(15_000);
+        assert!(signal::found(&world.phone(0).heard[from..], &voice) > 0.5, "{name}");
+        world.at(15_100, Action::HangsUp);
+        world.run_until(16_000);
+        world.check_over();
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tingwa::call::{Call, CallConfig, CallParts, Input, Output};
+use tingwa::call::{Call, CallConfig, CallParts, Input, Output, Srtp};
 use tingwa::ids::{CallId, DialogId, LegId, UtteranceId};
 use tingwa::journal::{Entry, Record};
 use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget};
@@ -34,6 +34,8 @@ pub struct Setting {
     pub wire: Option<f64>,
     /// False: there are no ports for further legs.
     pub ports: bool,
+    /// What the telephones do about encryption.
+    pub srtp: Srtp,
     pub seed: u64,
 }
 
@@ -47,6 +49,7 @@ impl Default for Setting {
             config: CallConfig::default(),
             offer: true,
             ports: true,
+            srtp: Srtp::Off,
             wire: None,
             seed: 1,
         }
@@ -124,7 +127,7 @@ fn gateway_address(leg: LegId) -> SocketAddr {
 
 impl World {
     pub fn new(setting: Setting) -> Self {
-        let mut caller = Phone::new(phone_address(LegId::CALLER), 77);
+        let mut caller = Phone::secured(phone_address(LegId::CALLER), 77, setting.srtp);
         let offer = setting.offer.then(|| caller.offer());
         match setting.wire {
             Some(loss) => Self::over_wire(setting, caller, offer.expect("a telephone's INVITE has an offer"), loss),
@@ -461,7 +464,8 @@ impl World {
         let dialog = DialogId(self.next_dialog);
         self.next_dialog += 1;
         self.agent_dialogs.insert(dialog, leg);
-        self.phones.insert(leg, Phone::new(phone_address(leg), 1000 + u64::from(leg.0)));
+        let phone = Phone::secured(phone_address(leg), 1000 + u64::from(leg.0), self.setting.srtp);
+        self.phones.insert(leg, phone);
         self.input(1, Input::LegPort { leg, dialog, address: gateway_address(leg) });
     }
 
@@ -674,5 +678,6 @@ fn parts(setting: &Setting, invite: IncomingInvite) -> CallParts {
         recording: Some("sim.wav".to_owned()),
         music: Arc::from(signal::voice(4242, 3_000)),
         seed: setting.seed,
+        secret: [0x11; 32],
     }
 }

@@ -13,6 +13,7 @@ use crate::driver::pace;
 use crate::driver::rtp_port::RtpPorts;
 use crate::ids::DialogId;
 use crate::media::negotiate::{self, LocalMedia, Negotiated};
+use crate::media::srtp::sdes::Security;
 use crate::media::stream::{Input, Output, Stream, StreamConfig};
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 use crate::store::recording::Recording;
@@ -41,6 +42,7 @@ pub(super) struct VisitParts {
     /// Give up, or hang up, after this.
     pub(super) longest: Duration,
     pub(super) stamped: bool,
+    pub(super) security: Security,
 }
 
 /// How far a call is.
@@ -94,7 +96,7 @@ impl Visit {
             pacing: Pacing::default(),
         };
         Self {
-            local: LocalMedia::new(parts.address, parts.seed >> 1),
+            local: LocalMedia::new(parts.address, parts.seed >> 1).secured(parts.security),
             parts,
             began: now,
             stage: Stage::Dialling,

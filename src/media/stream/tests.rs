@@ -1,5 +1,7 @@
 //! Two sides of a call, or one side and hand-made packets, on a simulated clock.
 
+use super::super::srtp::Suite;
+use super::super::srtp::sdes::{KeySource, SrtpKeys};
 use super::*;
 use crate::audio::loudness;
 use crate::wire::rtcp;
@@ -22,6 +24,7 @@ fn agreed(remote: &str) -> Negotiated {
         remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
         ptime_ms: 20,
         direction: crate::media::negotiate::Direction::SendRecv,
+        srtp: None,
     }
 }
 
@@ -122,6 +125,90 @@ fn a_clean_minute() {
     assert!((9.0..21.0).contains(&round_trip), "{round_trip}");
     assert_eq!(left.quality().remote_loss, Some(0.0));
     assert!(figures.mos > 4.3 && figures.jitter_ms < 0.2, "{figures:?}");
+}
+
+/// Both sides of an agreement on SRTP, each with what it sends first.
+fn secured(suite: Suite) -> (Negotiated, Negotiated) {
+    let key = |n: u8| KeySource::new([n; 32], 0).key(suite);
+    let keys = |local, remote| Some(SrtpKeys { tag: 1, local: key(local), remote: key(remote), mki: None });
+    (Negotiated { srtp: keys(1, 2), ..agreed(THERE) }, Negotiated { srtp: keys(2, 1), ..agreed(HERE) })
+}
+
+#[test]
+fn a_minute_encrypted() {
+    for suite in Suite::ALL {
+        let (left, right) = secured(suite);
+        let (left, right, told) = talk(left, right, "159#0", 60, |n| n % 20 == 7);
+        let figures = right.quality();
+        assert_eq!((figures.received, figures.lost, figures.dropped), (2850, 150, 0), "{suite:?}");
+        assert_eq!(told.digits, "159#0", "{suite:?}");
+        assert!(told.quietest > -20.0, "{}", told.quietest);
+        assert!(left.quality().round_trip_ms.is_some(), "{suite:?}: reports are read");
+    }
+}
+
+#[test]
+fn encrypted_nothing_else_is_taken_or_sent() {
+    let now = Instant::now();
+    let at = |ms| now + Duration::from_millis(ms);
+    let (here, there) = secured(Suite::AesCm80);
+    let (mut ours, mut theirs) = (stream(1, here, now), stream(2, there, now));
+    let mut plain = stream(3, agreed(HERE), now);
+    let sent = |stream: &mut Stream, at: Instant| {
+        let mut told = Told::default();
+        stream.handle(at, Input::Send(&tone(0)));
+        told.drain(stream);
+        told.transmitted.pop().map(|(_, datagram)| datagram).unwrap()
+    };
+    let packet = sent(&mut theirs, at(0));
+    let mut forged = packet.as_bytes().to_vec();
+    forged[20] ^= 1;
+    for (bytes, dropped) in [
+        (&forged[..], 1),
+        (sent(&mut plain, at(0)).as_bytes(), 2),
+        (packet.as_bytes(), 2),
+        (packet.as_bytes(), 3),
+        (&[0x80, 200, 0, 1], 4),
+        (&[0x80; 1501], 5),
+    ] {
+        ours.handle(at(5), Input::Rtp { from: address(THERE), bytes });
+        assert_eq!(ours.quality().dropped, dropped);
+    }
+    assert_eq!(ours.quality().received, 1, "the one that was theirs, once");
+    // A report in the clear is no sign of life either.
+    plain.bye(at(10));
+    let mut told = Told::default();
+    told.drain(&mut plain);
+    ours.handle(at(10), Input::Rtcp { from: address(THERE), bytes: told.controls[0].1.as_bytes() });
+    assert_eq!(ours.quality().dropped, 6);
+}
+
+#[test]
+fn what_goes_on_with_its_key_goes_on_and_a_key_taken_anew_is_another_source() {
+    let now = Instant::now();
+    let at = |ms| now + Duration::from_millis(ms);
+    let (here, there) = secured(Suite::Gcm128);
+    let (mut ours, mut theirs) = (stream(1, here, now), stream(2, there, now));
+    let sent = |stream: &mut Stream, at: Instant| {
+        let mut told = Told::default();
+        stream.handle(at, Input::Send(&tone(0)));
+        told.drain(stream);
+        told.transmitted.pop().map(|(_, datagram)| datagram).unwrap()
+    };
+    let source = |datagram: &Datagram| RtpPacket::parse(datagram.as_bytes()).unwrap().ssrc();
+    let first = sent(&mut theirs, at(0));
+    ours.handle(at(1), Input::Rtp { from: address(THERE), bytes: first.as_bytes() });
+    theirs.renegotiate(at(10), there);
+    ours.renegotiate(at(10), here);
+    let second = sent(&mut theirs, at(20));
+    assert_eq!(source(&first), source(&second));
+    ours.handle(at(21), Input::Rtp { from: address(THERE), bytes: second.as_bytes() });
+    ours.handle(at(22), Input::Rtp { from: address(THERE), bytes: first.as_bytes() });
+    assert_eq!((ours.quality().received, ours.quality().dropped), (2, 1), "what came before the re-INVITE came before");
+    // In the clear for a while, then again with the key that it had.
+    theirs.renegotiate(at(30), agreed(HERE));
+    theirs.renegotiate(at(30), there);
+    assert_ne!(source(&sent(&mut theirs, at(40))), source(&second));
 }
 
 #[test]
