@@ -128,6 +128,7 @@ impl Leg {
             codec: Codec::Pcmu,
             payload_type: 0,
             telephone_event: Some(101),
+            event_clock_hz: 8000,
             remote,
             remote_rtcp: remote,
             ptime_ms: 20,

@@ -74,7 +74,7 @@ impl Config {
         let mut root = Section::root(&source, &table, &problems);
         let sip = SipConfig::read(&mut root);
         let driver = DriverConfig::read(root.section("media"));
-        let media = MediaPolicy { srtp: driver.srtp, srtp_at: sip.srtp().into() };
+        let media = MediaPolicy { codecs: driver.codecs.clone().into(), srtp: driver.srtp, srtp_at: sip.srtp().into() };
         let config = Self {
             call: CallConfig { domains: sip.domains().into(), media, ..CallConfig::default() },
             sip,
@@ -109,7 +109,7 @@ pub(crate) fn secret(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Srtp;
+    use crate::call::{Codec, Srtp};
 
     #[test]
     fn every_problem_is_reported_at_once_with_its_place() {
@@ -145,6 +145,19 @@ mod tests {
             panic!("accepted")
         };
         assert!(problems[0].to_string().contains("\"offer\" or \"required\""), "{}", problems[0]);
+    }
+
+    #[test]
+    fn codecs_are_named_in_their_order() {
+        let codecs = |text: &str| Config::parse("t.toml", text).map(|config| config.call.media.codecs.to_vec());
+        assert_eq!(codecs("").unwrap(), Codec::ALL);
+        assert_eq!(codecs("[media]\ncodecs = [\"opus\", \"pcma\"]").unwrap(), [Codec::Opus, Codec::Pcma]);
+        for wrong in ["[]", "[\"G729\"]", "[\"PCMA\", \"pcma\"]"] {
+            let Err(ConfigError::Wrong { problems }) = codecs(&format!("[media]\ncodecs = {wrong}")) else {
+                panic!("{wrong}")
+            };
+            assert_eq!(problems.len(), 1, "{wrong}: {problems:?}");
+        }
     }
 
     #[test]

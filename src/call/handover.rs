@@ -169,9 +169,9 @@ impl Call {
 
     fn dial(&mut self, leg: LegId, target: &RingTarget) {
         let display_name = Some(self.facts.caller.clone());
-        let srtp = self.facts.config.media.srtp_of(Some(&target.trunk));
+        let media = self.facts.config.media.clone();
         let Some(agent) = self.agent().filter(|agent| agent.id() == leg) else { return };
-        agent.secure(srtp);
+        agent.allow(&media, Some(&target.trunk));
         let (Some(dialog), Some(offer)) = (agent.dialog(), agent.offer()) else { return };
         let host = self.facts.config.domains.get(&target.trunk).unwrap_or(&target.trunk);
         let uri = format!("sip:{}@{host}", target.user);

@@ -12,6 +12,7 @@ use crate::conversation::Understanding;
 use crate::dialplan::Plan;
 use crate::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
 use crate::journal::Record;
+pub use crate::media::codec::Codec;
 pub use crate::media::srtp::sdes::Srtp;
 use crate::media::stream::Datagram;
 use crate::redact::Redacted;
@@ -37,12 +38,20 @@ pub struct CallConfig {
 }
 
 /// How audio is agreed with the other side.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MediaPolicy {
+    /// Codecs, the best first.
+    pub codecs: Arc<[Codec]>,
     /// Whether it is encrypted.
     pub srtp: Srtp,
     /// The same at trunks that have it their own way, by the trunk's name.
     pub srtp_at: Arc<BTreeMap<String, Srtp>>,
+}
+
+impl Default for MediaPolicy {
+    fn default() -> Self {
+        Self { codecs: Arc::from(Codec::ALL), srtp: Srtp::Off, srtp_at: Arc::default() }
+    }
 }
 
 impl MediaPolicy {

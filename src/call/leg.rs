@@ -4,12 +4,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::interface::MediaPolicy;
 use crate::audio::frame::Frame;
 use crate::ids::{DialogId, LegId};
 use crate::journal::{Quality, Role};
 use crate::media::negotiate::{self, Direction, LocalMedia, Negotiated};
 use crate::media::quality::QualityFigures;
-use crate::media::srtp::sdes::{KeySource, Security, Srtp};
+use crate::media::srtp::sdes::{KeySource, Security};
 use crate::media::stream::{self, Stream, StreamConfig};
 use crate::sip::event::{DialogOrder, SdpBody};
 
@@ -89,10 +90,11 @@ impl Leg {
         }
     }
 
-    /// Whether its audio is encrypted; to be said before anything is offered or answered.
-    pub fn secure(&mut self, srtp: Srtp) {
+    /// How its audio may be agreed at this trunk; to be said before anything is offered or answered.
+    pub fn allow(&mut self, policy: &MediaPolicy, trunk: Option<&str>) {
         if let Link::Calling { local, .. } = &mut self.link {
-            local.security = Security::new(srtp, self.identity.keys);
+            local.codecs = policy.codecs.to_vec();
+            local.security = Security::new(policy.srtp_of(trunk), self.identity.keys);
         }
     }
 

@@ -35,7 +35,7 @@ pub mod speaking;
 mod thoughts;
 pub mod transfer;
 
-pub use interface::{CallConfig, CallParts, Input, MediaPolicy, Order, Output, SpeakOrder, Srtp, Why};
+pub use interface::{CallConfig, CallParts, Codec, Input, MediaPolicy, Order, Output, SpeakOrder, Srtp, Why};
 
 use crate::dialplan::Plan;
 use crate::ids::{CallId, DialogId, LegId, SpeakId};
@@ -125,7 +125,7 @@ impl Call {
         let keys = KeySource::new(secret, LegId::CALLER.0.into());
         let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience: config.patience, keys };
         let mut caller = Leg::calling(identity, invite.dialog, address);
-        caller.secure(config.media.srtp_of(invite.trunk.as_deref()));
+        caller.allow(&config.media, invite.trunk.as_deref());
         let bot = BotParts { config: config.bot.clone(), plan: plan.clone(), understanding, epoch: now, music };
         let mut call = Self {
             caller,

@@ -23,6 +23,7 @@ use super::pace;
 use super::rtp_port::{PortAllocator, PortError, PortRange};
 use super::secret::{self, NoSecret};
 use crate::ids::DialogId;
+use crate::media::codec::Codec;
 use crate::media::srtp::sdes::{KeySource, Security, Srtp};
 use crate::sip::digest::client::Credentials;
 use crate::sip::endpoint::config::{Account, EndpointConfig, Network, Trunk, UnknownSource};
@@ -112,6 +113,8 @@ pub struct PhoneConfig {
     pub measure_pacing: bool,
     /// Whether audio is encrypted.
     pub srtp: Srtp,
+    /// Codecs, the best first.
+    pub codecs: Vec<Codec>,
     /// Seed of all randomness.
     pub seed: u64,
 }
@@ -466,6 +469,7 @@ impl<'a> Softphone<'a> {
             seed: self.random.u64(..),
             longest: self.config.longest,
             stamped: self.config.measure_pacing,
+            codecs: self.config.codecs.clone(),
             security: Security::new(self.config.srtp, KeySource::new(secret::fresh()?, 0)),
         };
         let record_to = self.config.record.as_deref().map(|path| numbered(path, number, self.config.calls));

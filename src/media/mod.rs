@@ -5,6 +5,8 @@
 
 pub mod arrival;
 pub mod bridge;
+pub mod codec;
+pub mod comfort;
 pub mod conceal;
 pub mod control;
 pub mod delay;

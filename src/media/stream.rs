@@ -1,7 +1,7 @@
 //! One leg's RTP and RTCP: datagrams in, frames and keys out; frames and keys in, datagrams out. Counts everything.
 //!
-//! RFC 3550 (8.2: an SSRC collision is met by changing ours), RFC 3551, RFC 4733, symmetric RTP of RFC 4961. Comfort noise
-//! (RFC 3389) is taken as a pause. Encrypted where that was agreed ([`super::guard`]). Not here: sockets, and who hears whom.
+//! RFC 3550 (8.2: an SSRC collision is met by changing ours), RFC 3551, RFC 4733, symmetric RTP of RFC 4961. After comfort
+//! noise (RFC 3389) or an empty packet of Opus the other side pauses: that is no loss, and people hear the noise. Encrypted where that was agreed ([`super::guard`]). Not here: sockets, and who hears whom.
 //!
 //! Differs from the first contract: `Input::Send` must come every 20 ms, silence included; [`Stream::pull`] as well where
 //! anybody listens or records.
@@ -11,25 +11,30 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::arrival::Arrival;
+use super::codec::{ClockScale, Codec, Reader};
+use super::comfort::ComfortNoise;
 use super::control::Control;
 use super::digits::DigitReceiver;
 use super::guard::{self, Guard};
 use super::inband::InBand;
 use super::jitter::{Jitter, Pulled};
-use super::negotiate::{Codec, Negotiated};
+use super::negotiate::Negotiated;
 use super::quality::{QualityFigures, mean_opinion_score};
 use super::reception::{self, Place, Reception};
 pub use super::sender::Datagram;
 use super::sender::Sender;
 use super::source::SourceLock;
 use super::timeline::{Timeline, Written};
-use crate::audio::frame::{FRAME_MS, Frame};
+use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::deadline::earliest;
 use crate::wire::rtp::{PayloadType, RtpPacket, Timestamp};
 use crate::wire::telephone_event::TelephoneEvent;
 
 /// Longest payload that is taken: 120 ms of G.711. Longer ones are cut.
 const LONGEST_PAYLOAD: usize = 960;
+/// Longest loss that a packet's redundancy is asked for, samples, and of what it must be a multiple: 2.5 ms.
+const LONGEST_RECOVERED: usize = 3 * FRAME_SAMPLES;
+const RECOVERED_STEP: usize = 20;
 /// Outputs that wait to be polled; more are dropped and counted. A packet makes a few, a burst behind a hole up to 52.
 const OUTPUTS: usize = 64;
 
@@ -139,6 +144,15 @@ struct Presses {
     tones: InBand,
 }
 
+/// What becomes of what comes: samples in their places, read once for people and once for the recogniser.
+struct Ears {
+    reader: Reader,
+    clock: ClockScale,
+    jitter: Jitter,
+    arrival: Arrival,
+    comfort: ComfortNoise,
+}
+
 /// The stream of one leg.
 pub struct Stream {
     negotiated: Negotiated,
@@ -148,8 +162,7 @@ pub struct Stream {
     sender: Sender,
     reception: Option<Reception>,
     timeline: Timeline,
-    jitter: Jitter,
-    arrival: Arrival,
+    ears: Ears,
     presses: Presses,
     guard: Guard,
     control: Control,
@@ -173,8 +186,13 @@ impl Stream {
             sender,
             reception: None,
             timeline: Timeline::new(),
-            jitter: Jitter::new(),
-            arrival: Arrival::new(),
+            ears: Ears {
+                reader: Reader::new(agreed.codec),
+                clock: ClockScale::default(),
+                jitter: Jitter::new(),
+                arrival: Arrival::new(),
+                comfort: ComfortNoise::new(config.seed),
+            },
             presses: Presses::default(),
             guard: Guard::new(agreed.srtp.as_ref()),
             control,
@@ -210,7 +228,7 @@ impl Stream {
         let patience = (self.negotiated.direction.receives() && !self.presence.lost)
             .then(|| (self.presence.heard + self.presence.patience, Why::Patience));
         earliest([
-            self.arrival.deadline().map(|at| (at, Why::Fill)),
+            self.ears.arrival.deadline().map(|at| (at, Why::Fill)),
             Some((self.control.deadline(), Why::Report)),
             patience,
         ])
@@ -219,9 +237,10 @@ impl Stream {
     /// The next 20 ms for ears and recordings, out of the jitter buffer.
     pub fn pull(&mut self, now: Instant) -> Frame {
         let mut frame = Frame::SILENCE;
-        match self.jitter.pull(now, &self.timeline, &mut frame) {
+        match self.ears.jitter.pull(now, &self.timeline, &mut frame) {
             Pulled::Concealed => self.counts.concealed += 1,
-            Pulled::Frame | Pulled::Waiting => {}
+            Pulled::Waiting => self.ears.comfort.fill(&mut frame),
+            Pulled::Frame => {}
         }
         frame
     }
@@ -232,7 +251,8 @@ impl Stream {
             self.control.forget_source();
         }
         self.source.signal(negotiated.remote);
-        self.sender.agree(negotiated.codec, negotiated.payload_type, negotiated.telephone_event);
+        let Negotiated { codec, payload_type, telephone_event, event_clock_hz, .. } = negotiated;
+        self.sender.agree(codec, payload_type, telephone_event, event_clock_hz);
         if self.guard.agree(negotiated.srtp.as_ref()) {
             self.sender.change_ssrc(&mut self.random);
         }
@@ -240,7 +260,7 @@ impl Stream {
             // What was silent by agreement was not lost.
             self.presence.heard = self.presence.heard.max(now);
         } else {
-            self.arrival.rest();
+            self.ears.arrival.rest();
         }
         self.negotiated = negotiated;
     }
@@ -261,7 +281,7 @@ impl Stream {
         figures.dropped = self.counts.dropped;
         figures.concealed = self.counts.concealed;
         figures.sent = self.counts.sent;
-        figures.buffer_ms = self.jitter.target_ms();
+        figures.buffer_ms = self.ears.jitter.target_ms();
         figures.round_trip_ms = self.control.round_trip().map(|time| time.as_secs_f32() * 1000.0);
         figures.remote_loss = self.control.remote_loss();
         let expected = (figures.received + figures.lost).max(1);
@@ -274,7 +294,7 @@ impl Stream {
     /// Reception of this source added to that of those before it.
     fn figures_of_source(&self) -> QualityFigures {
         let mut figures = self.counts.before;
-        figures.late = self.jitter.late();
+        figures.late = self.ears.jitter.late();
         if let Some(reception) = &self.reception {
             figures.received += reception.received();
             figures.lost += reception.lost();
@@ -304,11 +324,21 @@ impl Stream {
         if packet.ssrc() == self.sender.ssrc() {
             self.sender.change_ssrc(&mut self.random);
         }
-        let Some(place) = self.receive(now, &packet) else { return };
+        let spoken = codec.unwrap_or(self.negotiated.codec);
+        if spoken.units() != self.ears.reader.codec().units() {
+            // Another clock: no stamp before has to do with one after.
+            self.begin_anew();
+            self.ears.reader = Reader::new(spoken);
+        }
+        let timestamp = self.ears.clock.scale(packet.timestamp(), spoken.units());
+        let Some(place) = self.receive(now, &packet, timestamp) else { return };
         if is_event {
-            self.event(now, &packet);
+            self.event(now, &packet, timestamp);
         } else if let Some(codec) = codec {
-            self.audio(now, &packet, codec, place);
+            self.audio(now, (&packet, timestamp), codec, place);
+        } else {
+            self.ears.comfort.begin(packet.payload());
+            self.silence(now, timestamp, FRAME_SAMPLES);
         }
     }
 
@@ -317,7 +347,7 @@ impl Stream {
         if payload_type.get() == self.negotiated.payload_type {
             Some(self.negotiated.codec)
         } else {
-            Codec::ALL.into_iter().find(|codec| codec.static_type() == payload_type)
+            Codec::of_static(payload_type)
         }
     }
 
@@ -329,7 +359,7 @@ impl Stream {
     }
 
     /// Counts a packet; `None` when it is to be dropped.
-    fn receive(&mut self, now: Instant, packet: &RtpPacket<'_>) -> Option<Place> {
+    fn receive(&mut self, now: Instant, packet: &RtpPacket<'_>, timestamp: Timestamp) -> Option<Place> {
         let sequence = packet.sequence();
         if self.reception.as_ref().is_none_or(|reception| reception.ssrc() != packet.ssrc()) {
             if self.reception.is_some() {
@@ -339,7 +369,7 @@ impl Stream {
             self.reception = Some(Reception::new(packet.ssrc(), sequence));
         }
         let elapsed = reception::since(self.start, now);
-        let place = self.reception.as_mut()?.packet(sequence, packet.timestamp(), elapsed);
+        let place = self.reception.as_mut()?.packet(sequence, timestamp, elapsed);
         match place {
             Place::Newest { .. } | Place::Reordered => Some(place),
             Place::Restarted => {
@@ -357,21 +387,29 @@ impl Stream {
     /// Timestamps begin anew: another source, or the same one restarted.
     fn begin_anew(&mut self) {
         self.timeline.clear();
-        self.jitter.restart();
-        self.arrival.restart();
+        self.ears.jitter.restart();
+        self.ears.arrival.restart();
         if let Some(digit) = self.presses.events.restart() {
             self.emit(Output::Digit(digit));
         }
     }
 
-    fn audio(&mut self, now: Instant, packet: &RtpPacket<'_>, codec: Codec, place: Place) {
+    fn audio(&mut self, now: Instant, (packet, timestamp): (&RtpPacket<'_>, Timestamp), codec: Codec, place: Place) {
+        if codec != self.ears.reader.codec() {
+            self.ears.reader = Reader::new(codec);
+        }
+        if codec == Codec::Opus && packet.payload().len() <= 1 {
+            // Nothing is being said (RFC 6716 2.1.9).
+            return self.silence(now, timestamp, FRAME_SAMPLES);
+        }
+        self.ears.comfort.end();
+        self.recover(packet.payload(), timestamp, place);
         let mut samples = [0i16; LONGEST_PAYLOAD];
-        let length = codec.law().decode(packet.payload(), &mut samples);
+        let length = self.ears.reader.decode(packet.payload(), &mut samples);
         let samples = &samples[..length];
         if samples.is_empty() {
             return;
         }
-        let timestamp = packet.timestamp();
         if let Some(digit) = self.presses.events.audio(timestamp) {
             self.emit(Output::Digit(digit));
         }
@@ -387,14 +425,28 @@ impl Stream {
             }
             Written::TooOld => return,
         }
-        self.jitter.arrived(now, at, length);
-        self.arrival.arrived(now, at);
+        self.ears.jitter.arrived(now, at, length);
+        self.ears.arrival.arrived(now, at);
         self.give_out_heard();
+    }
+
+    /// What was lost right before a packet, where the packet itself knows of it.
+    fn recover(&mut self, next: &[u8], timestamp: Timestamp, place: Place) {
+        let lost = self.timeline.place(timestamp).since(self.timeline.end());
+        let Place::Newest { skipped: 1.. } = place else { return };
+        let mut samples = [0i16; LONGEST_RECOVERED];
+        let Some(samples) = usize::try_from(lost).ok().and_then(|lost| samples.get_mut(..lost)) else { return };
+        if samples.is_empty() || samples.len() % RECOVERED_STEP != 0 || self.ears.jitter.is_idle() {
+            return;
+        }
+        if self.ears.reader.recover(next, samples) == samples.len() {
+            self.timeline.write(Timestamp(timestamp.0.wrapping_sub(samples.len() as u32)), samples);
+        }
     }
 
     fn give_out_heard(&mut self) {
         let mut frame = Frame::SILENCE;
-        while self.arrival.next(&self.timeline, &mut frame) {
+        while self.ears.arrival.next(&self.timeline, &mut frame) {
             self.give_out(&frame);
         }
     }
@@ -408,29 +460,31 @@ impl Stream {
         self.emit(Output::Heard(frame.clone()));
     }
 
-    fn event(&mut self, now: Instant, packet: &RtpPacket<'_>) {
+    fn event(&mut self, now: Instant, packet: &RtpPacket<'_>, timestamp: Timestamp) {
         if let Some(reception) = &mut self.reception {
             reception.forget_transit();
         }
-        let Some(event) = TelephoneEvent::parse(packet.payload()) else {
+        let Some(mut event) = TelephoneEvent::parse(packet.payload()) else {
             self.counts.dropped += 1;
             return;
         };
-        for digit in self.presses.events.event(packet.timestamp(), event).into_iter().flatten() {
+        let units = u16::try_from(self.negotiated.event_clock_hz / 8000).unwrap_or(1).max(1);
+        event.duration /= units;
+        for digit in self.presses.events.event(timestamp, event).into_iter().flatten() {
             self.emit(Output::Digit(digit));
         }
-        self.silence(now, packet.timestamp(), usize::from(event.duration));
+        self.silence(now, timestamp, usize::from(event.duration));
     }
 
-    /// The time of a key press is silence, not loss. Only what is new of it is written, and only after audio has begun.
+    /// The time of a key press or of a pause is silence, not loss. Only what is new of it is written, and only after audio has begun.
     fn silence(&mut self, now: Instant, timestamp: Timestamp, length: usize) {
         let at = self.timeline.place(timestamp);
         let new = at.after(length as i64).since(self.timeline.end());
-        if self.reception.is_none() || self.jitter.is_idle() || new <= 0 || new > length as i64 {
+        if self.reception.is_none() || self.ears.jitter.is_idle() || new <= 0 || new > length as i64 {
             return;
         }
         self.timeline.write_silence(timestamp.add((length as i64 - new) as u32), new as usize);
-        self.arrival.arrived(now, at);
+        self.ears.arrival.arrived(now, at);
         self.give_out_heard();
     }
 
@@ -464,7 +518,7 @@ impl Stream {
 
     fn time_passed(&mut self, now: Instant) {
         let mut frame = Frame::SILENCE;
-        if self.arrival.fill(now, &self.timeline, &mut frame) {
+        if self.ears.arrival.fill(now, &self.timeline, &mut frame) {
             self.give_out(&frame);
         }
         if now >= self.control.deadline() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tingwa::call::{CallConfig, Srtp};
+use tingwa::call::{CallConfig, Codec, Srtp};
 use tingwa::ids::LegId;
 use tingwa::journal::{EndCause, Entry, Role};
 
@@ -77,6 +77,35 @@ fn whole_calls_encrypted_on_one_side_on_both_or_on_none() {
         world.phones.get_mut(&LegId(1)).unwrap().say(&voice);
         world.run_until(15_000);
         assert!(signal::found(&world.phone(0).heard[from..], &voice) > 0.5, "{name}");
+        world.at(15_100, Action::HangsUp);
+        world.run_until(16_000);
+        world.check_over();
+    }
+}
+
+#[test]
+fn whole_calls_in_every_codec_and_with_another_on_each_side() {
+    let rows = [
+        ("G.722", vec![Codec::G722], vec![Codec::G722]),
+        ("Opus", vec![Codec::Opus], vec![Codec::Opus]),
+        ("G.711 here, Opus there", vec![Codec::Pcmu], vec![Codec::Opus]),
+    ];
+    for (name, caller, agent) in rows {
+        let network = Conditions { loss: 2.0, jitter_ms: 15, ..Conditions::default() };
+        let agents = [("6001", Agent::Answers(500, Then::Accepts(1_500)))].into();
+        let codecs = [caller, agent];
+        let mut world = World::new(Setting { network, agents, codecs, ..Setting::default() });
+        world.at(2_000, Action::Presses('0'));
+        world.run_until(12_000);
+        assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })), "{name}: {:?}", world.prompts());
+        let greeting = signal::found(&world.phone(0).heard, &engine::prompt_voice(GREETING));
+        assert!(greeting > 0.4, "{name}: {greeting} of the greeting");
+        let voice = signal::voice(811, 1_500);
+        let from = world.phone(0).heard.len();
+        world.phones.get_mut(&LegId(1)).unwrap().say(&voice);
+        world.run_until(15_000);
+        let found = signal::found(&world.phone(0).heard[from..], &voice);
+        assert!(found > 0.3, "{name}: {found} of what the agent said");
         world.at(15_100, Action::HangsUp);
         world.run_until(16_000);
         world.check_over();

@@ -21,6 +21,7 @@ fn config(part: Part, local: &str, cues: Vec<Cue>) -> PhoneConfig {
         record: None,
         measure_pacing: true,
         srtp: Srtp::Off,
+        codecs: Codec::ALL.to_vec(),
         seed: u64::from(std::process::id()),
     }
 }
@@ -115,6 +116,21 @@ fn encrypted_they_talk_as_well_and_who_insists_is_not_heard_in_the_clear() {
     }
     let (_, end, _) = talk(39_225, Srtp::Required, Srtp::Off);
     assert_eq!(end, CallEnd::Refused { status: 488 });
+}
+
+#[test]
+fn they_talk_in_every_codec() {
+    for (port, codec) in [(39_231, Codec::Pcmu), (39_233, Codec::G722), (39_235, Codec::Opus)] {
+        let agent = vec![Cue::Wait(10), Cue::Keys("1".to_owned()), tone(200)];
+        let caller = PhoneConfig {
+            codecs: vec![codec],
+            ..calling(port, vec![tone(300), Cue::Quiet(Duration::from_millis(300)), Cue::HangUp])
+        };
+        let (happened, ours, _) = call(port, Manner::Answer(Duration::ZERO), agent, caller);
+        assert_eq!(ours[0].end, CallEnd::WeHungUp, "{codec:?}");
+        assert!(happened.contains(&What::Key('1')) && ours[0].quality.unwrap().dropped == 0, "{codec:?}: {happened:?}");
+        assert_eq!(ours[0].responses_ms.len(), 1, "{codec:?}: they were heard");
+    }
 }
 
 #[test]

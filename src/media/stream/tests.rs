@@ -20,6 +20,7 @@ fn agreed(remote: &str) -> Negotiated {
         codec: Codec::Pcma,
         payload_type: 8,
         telephone_event: Some(101),
+        event_clock_hz: 8000,
         remote,
         remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
         ptime_ms: 20,
@@ -125,6 +126,96 @@ fn a_clean_minute() {
     assert!((9.0..21.0).contains(&round_trip), "{round_trip}");
     assert_eq!(left.quality().remote_loss, Some(0.0));
     assert!(figures.mos > 4.3 && figures.jitter_ms < 0.2, "{figures:?}");
+}
+
+/// An agreement on this codec.
+fn spoken(codec: Codec, remote: &str) -> Negotiated {
+    let event_clock_hz = codec.clock_hz();
+    Negotiated { codec, payload_type: codec.own_type().get(), event_clock_hz, ..agreed(remote) }
+}
+
+#[test]
+fn a_lossy_minute_of_every_codec() {
+    for codec in Codec::ALL {
+        let (left, right, told) =
+            talk(spoken(codec, THERE), spoken(codec, HERE), "159#0", 60, |n| n > 200 && n % 20 == 7);
+        let figures = right.quality();
+        assert_eq!((figures.received, figures.lost, figures.dropped), (2860, 140, 0), "{codec:?}");
+        assert!((2960..=3000).contains(&told.heard), "{codec:?}: {}", told.heard);
+        assert_eq!(told.digits, "159#0", "{codec:?}");
+        // A hole would be -100. Opus fades in.
+        assert!(told.quietest > -45.0, "{codec:?}: {}", told.quietest);
+        assert!(figures.jitter_ms < 0.3, "{codec:?}: {}", figures.jitter_ms);
+        assert!(left.quality().round_trip_ms.is_some());
+        // What Opus loses it makes up from the packet after.
+        let concealed = figures.concealed;
+        assert!(if codec == Codec::Opus { concealed < 20 } else { concealed >= 140 }, "{codec:?}: {concealed}");
+    }
+}
+
+#[test]
+fn a_codec_changes_in_the_middle_and_back() {
+    let start = Instant::now();
+    let mut told = Told::default();
+    let mut left = stream(1, agreed(THERE), start);
+    let mut right = stream(2, agreed(HERE), start);
+    for n in 0..400 {
+        let now = start + Duration::from_millis(20 * n);
+        if n % 100 == 50 {
+            let codec = [Codec::Opus, Codec::G722, Codec::Opus, Codec::Pcmu][n as usize / 100];
+            left.renegotiate(now, spoken(codec, THERE));
+            right.renegotiate(now, spoken(codec, HERE));
+        }
+        left.handle(now, Input::Send(&tone(n)));
+        let mut sent = Told::default();
+        sent.drain(&mut left);
+        for (_, datagram) in sent.transmitted {
+            right.handle(now, Input::Rtp { from: address(HERE), bytes: datagram.as_bytes() });
+        }
+        told.drain(&mut right);
+        let pulled = right.pull(now);
+        assert!(n % 100 < 60 || n < 60 || loudness::dbfs(&pulled.0) > -22.0, "{n}: {}", loudness::dbfs(&pulled.0));
+    }
+    assert_eq!((right.quality().received, right.quality().lost, right.quality().dropped), (400, 0, 0));
+    assert!((390..=410).contains(&told.heard), "{}", told.heard);
+}
+
+#[test]
+fn a_pause_is_no_loss_and_people_hear_its_noise() {
+    let start = Instant::now();
+    let mut right = stream(2, agreed(HERE), start);
+    let mut heard = Vec::new();
+    for n in 0..100u16 {
+        let now = start + Duration::from_millis(20 * u64::from(n));
+        let header = RtpHeader {
+            marker: n == 0,
+            payload_type: if n == 30 { PayloadType::COMFORT_NOISE } else { PayloadType::PCMA },
+            sequence: SequenceNumber(n),
+            timestamp: Timestamp(160 * u32::from(n)),
+            ssrc: Ssrc(9),
+        };
+        let mut bytes = header.to_bytes().to_vec();
+        match n {
+            30 => bytes.push(50),
+            31..70 => bytes.clear(),
+            _ => bytes.extend([0x2a; 160]),
+        }
+        // The pause begins with a packet of noise and ends with speech; its sequence numbers go on.
+        if n >= 70 {
+            bytes[2..4].copy_from_slice(&(n - 39).to_be_bytes());
+        }
+        if !bytes.is_empty() {
+            right.handle(now, Input::Rtp { from: address(HERE), bytes: &bytes });
+        }
+        right.handle(now, Input::Timeout);
+        Told::default().drain(&mut right);
+        heard.push(loudness::dbfs(&right.pull(now).0));
+    }
+    assert!(heard[40..65].iter().all(|level| (-53.0..-47.0).contains(level)), "{:?}", &heard[30..70]);
+    assert!(heard[80..].iter().all(|level| *level > -20.0), "{:?}", &heard[70..]);
+    let figures = right.quality();
+    // Two frames of fading at its beginning, as what was said still sounds in the concealment.
+    assert!(figures.lost == 0 && figures.concealed <= 2, "{figures:?}");
 }
 
 /// Both sides of an agreement on SRTP, each with what it sends first.
