@@ -20,7 +20,7 @@ fn classifier(criterion: &mut Criterion) {
         ("mandarin turn", "我下个星期去日本想开通漫游流量"),
         ("english turn", "i would like to know why my bill is so high this month"),
     ] {
-        group.bench_function(name, |bench| bench.iter(|| mind.judge(&mind.views(text), &plan)));
+        group.bench_function(name, |bench| bench.iter(|| mind.judge(&mind.views(text), &plan, plan.default_chinese())));
     }
     group.finish();
 }

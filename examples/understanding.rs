@@ -168,11 +168,14 @@ fn demo(folder: &Path, readings: &Readings) {
     let text = read(&folder.join("banking77/test.csv")).unwrap_or_default();
     foreign.push(("banking77", text.lines().skip(1).filter_map(csv).map(|(text, _)| text).collect()));
     for (name, texts) in foreign {
-        let understood = texts.iter().filter(|text| match mind.judge(&mind.views(text), plan).meaning {
-            Meaning::NotUnderstood => false,
-            Meaning::Intent(number) => plan.intents.get(number).is_some_and(|intent| intent.then != Target::Unresolved),
-            Meaning::Question(_) | Meaning::Wish(_) | Meaning::Language(_) => true,
-        });
+        let understood =
+            texts.iter().filter(|text| match mind.judge(&mind.views(text), plan, plan.default_chinese()).meaning {
+                Meaning::NotUnderstood => false,
+                Meaning::Intent(number) => {
+                    plan.intents.get(number).is_some_and(|intent| intent.then != Target::Unresolved)
+                }
+                Meaning::Question(_) | Meaning::Wish(_) | Meaning::Language(_) => true,
+            });
         let understood = understood.count();
         println!("  foreign {name}: {} of {} rejected", texts.len() - understood, texts.len());
     }

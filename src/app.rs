@@ -14,12 +14,14 @@ use crate::driver::lines::Lines;
 use crate::driver::media_thread::{self, Services};
 use crate::driver::router::{LiveLines, Router};
 use crate::driver::rtp_port::{PortAllocator, PortRange};
+use crate::driver::signals::{LiveSignals, SignalFile};
 use crate::driver::sip_sockets::{ListenError, ORDER_QUEUE, SipSockets};
 use crate::engine::local::CheckError;
 use crate::engine::manifest::{Manifest, ManifestError};
 use crate::engine::recogniser::RecogniserError;
 use crate::engine::start::{self, VoicesError};
 use crate::engine::synthesiser::SynthesiserPool;
+use crate::engine::totals::{self, EngineCounts, Totals};
 use crate::settings::{Problem, Problems};
 use crate::store::journal_writer::{journal_queue, write_journal};
 use crate::store::recorder::{Recorder, repair_all};
@@ -27,6 +29,11 @@ use crate::store::sqlite::{Database, StoreError};
 
 /// How long a drain waits for live calls before it ends them.
 const DRAIN: Duration = Duration::from_secs(300);
+/// How often the file of signals is looked at.
+const SIGNAL_LOOKS: Duration = Duration::from_secs(5);
+
+/// How often the engines' totals are written to the log, where they have changed.
+const TOTALS_EVERY: Duration = Duration::from_secs(60);
 
 /// Why the gateway does not run.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +107,7 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
         Recorder::start(config.store.recordings.clone()).map_err(system("cannot make the recordings folder"))?;
     let (journal, entries) = journal_queue();
     let (orders, ordered) = mpsc::channel(ORDER_QUEUE);
+    let signals = LiveSignals::default();
     let services = Services {
         config: config.call.clone(),
         recognisers: recognisers.clone(),
@@ -108,7 +116,9 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
         journal: journal.clone(),
         recorder: recorder.clone(),
         music: start::waiting_music(),
+        signals: signals.clone(),
     };
+    let counts = EngineCounts::of(&recognisers, &synthesiser);
     let (directory, media) = start_media(&config, services)?;
     let live = LiveLines::default();
     let endpoint = config.sip.endpoint(Instant::now()).await?;
@@ -121,8 +131,9 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     let writer = tokio::spawn(write_journal(database, entries, Some(watched)));
     let printer = tokio::spawn(watch_facts(watching, watcher));
     let sip = tokio::spawn(sockets.run());
+    let totals = tokio::spawn(tell_totals(counts.clone()));
     drop(orders);
-    wait_for_stop(&config, &live).await?;
+    wait_for_stop(&config, &live, SignalFile::new(config.signals.clone(), signals)).await?;
     drain(&directory, &stop).await;
     directory.stop();
     // What follows ends by itself: each part goes when the part above it has let go of its queue.
@@ -134,12 +145,14 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     let _ = tokio::time::timeout(Duration::from_secs(10), writer).await;
     let _ = tokio::time::timeout(Duration::from_secs(1), printer).await;
     let _ = tokio::task::spawn_blocking(move || recorder_thread.join()).await;
+    totals.abort();
+    totals::tell(&counts, &Totals::default());
     Ok(())
 }
 
 fn load_lines(config: &Config) -> Result<Lines, AppError> {
     let (problems, warnings) = (Problems::default(), Problems::default());
-    let lines = Lines::load(&config.dialplans, &problems, &warnings);
+    let lines = Lines::load(&config.dialplans, &config.sip.domains().into_keys().collect(), &problems, &warnings);
     for warning in warnings.into_vec() {
         tracing::warn!("{warning}");
     }
@@ -205,20 +218,34 @@ fn start_media(config: &Config, services: Services) -> Result<(Directory, MediaT
     Ok((directory, threads))
 }
 
+async fn tell_totals(counts: EngineCounts) {
+    let mut told = Totals::default();
+    loop {
+        tokio::time::sleep(TOTALS_EVERY).await;
+        told = totals::tell(&counts, &told);
+    }
+}
+
 async fn watch_facts(mut facts: mpsc::Receiver<crate::journal::Record>, mut watcher: impl Watcher) {
     while let Some(record) = facts.recv().await {
         watcher.fact(&record);
     }
 }
 
-/// Returns when the gateway shall stop; reloads the dialplans on SIGHUP meanwhile.
-async fn wait_for_stop(config: &Config, live: &LiveLines) -> Result<(), AppError> {
+/// Returns when the gateway shall stop; reloads the dialplans on SIGHUP and reads changed signals meanwhile.
+async fn wait_for_stop(config: &Config, live: &LiveLines, mut signals: SignalFile) -> Result<(), AppError> {
     use tokio::signal::unix::{SignalKind, signal};
     let caught = |kind| signal(kind).map_err(system("cannot catch signals"));
     let (mut terminate, mut interrupt, mut hang_up) =
         (caught(SignalKind::terminate())?, caught(SignalKind::interrupt())?, caught(SignalKind::hangup())?);
+    let mut look = tokio::time::interval(SIGNAL_LOOKS);
     loop {
         tokio::select! {
+            _ = look.tick() => match signals.look() {
+                None => {}
+                Some(Ok(now)) => tracing::info!(signals = %now, "signals read"),
+                Some(Err(wrong)) => tracing::error!("signals not read, the old ones stay: {}", list(&wrong)),
+            },
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             _ = hang_up.recv() => match load_lines(config) {

@@ -57,6 +57,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Folder of the hotlines, one folder each.
     pub dialplans: PathBuf,
+    /// File of typhoon and rainstorm signals.
+    pub signals: PathBuf,
 }
 
 impl Config {
@@ -75,23 +77,28 @@ impl Config {
         let sip = SipConfig::read(&mut root);
         let driver = DriverConfig::read(root.section("media"));
         let media = MediaPolicy { codecs: driver.codecs.clone().into(), srtp: driver.srtp, srtp_at: sip.srtp().into() };
+        let (dialplans, signals) = read_dialplans(root.section("dialplans"));
+        let store = StoreConfig::read(root.section("store"));
         let config = Self {
             call: CallConfig { domains: sip.domains().into(), media, ..CallConfig::default() },
             sip,
             driver,
             engine: EngineConfig::read(root.section("engine")),
-            store: StoreConfig::read(root.section("store")),
-            dialplans: read_dialplans(root.section("dialplans")),
+            signals: signals.unwrap_or_else(|| store.database.with_file_name("signals.toml")),
+            store,
+            dialplans,
         };
         root.finish();
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::Wrong { problems: problems.into_vec() }) }
     }
 }
 
-fn read_dialplans(mut section: Section<'_>) -> PathBuf {
+/// Folder of the hotlines, file of signals.
+fn read_dialplans(mut section: Section<'_>) -> (PathBuf, Option<PathBuf>) {
     let folder = section.string("folder").unwrap_or_else(|| "dialplans".to_owned());
+    let signals = section.string("signals").map(PathBuf::from);
     section.finish();
-    PathBuf::from(folder)
+    (PathBuf::from(folder), signals)
 }
 
 /// Replaces `${file:PATH}` (first line of the file) and `${env:NAME}`; other text is returned as it is.

@@ -31,6 +31,23 @@ pub struct Record {
     pub entry: Entry,
 }
 
+/// Why a call is not heard any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecogniserLoss {
+    /// The recogniser ended, and none took its place in time.
+    Gone,
+    /// It has no room: the call was refused at its start, or a second of its audio was not taken.
+    Overloaded,
+    /// It took the audio and answered nothing: no voice activity, or no text of utterances that had ended.
+    Silent,
+    /// It was replaced too often in this call.
+    Unsteady,
+    /// Written before reasons were.
+    #[default]
+    Unknown,
+}
+
 /// Who a leg belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -295,7 +312,11 @@ pub enum Entry {
     /// The recogniser process was replaced; what was heard of the utterance in hand is lost.
     RecogniserInterrupted,
     /// Speech recognition is not to be had; the call goes on without it.
-    RecogniserLost,
+    RecogniserLost {
+        /// Why.
+        #[serde(default)]
+        reason: RecogniserLoss,
+    },
     /// A leg is gone, with the figures of its stream.
     LegEnded {
         /// Which.
@@ -319,5 +340,15 @@ mod tests {
         let text = serde_json::to_string(&entry).unwrap();
         assert_eq!(text, r#"{"fact":"ended","cause":"refused","status":486}"#);
         assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
+    }
+
+    #[test]
+    fn a_lost_recogniser_reads_back_with_its_reason_and_from_old_journals_without() {
+        let entry = Entry::RecogniserLost { reason: RecogniserLoss::Overloaded };
+        let text = serde_json::to_string(&entry).unwrap();
+        assert_eq!(text, r#"{"fact":"recogniser_lost","reason":"overloaded"}"#);
+        assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
+        let old = serde_json::from_str::<Entry>(r#"{"fact":"recogniser_lost"}"#).unwrap();
+        assert_eq!(old, Entry::RecogniserLost { reason: RecogniserLoss::Unknown });
     }
 }

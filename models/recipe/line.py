@@ -15,7 +15,7 @@ GATEWAY = firwin(79, 0.5, window=("kaiser", 7.9)) * 2   # like src/audio/resampl
 
 def to_8k(wave, stretch=1.0, rate=RATE):
     """To 8 kHz; `stretch` above 1 makes it longer and lower, as a larger speaker on a slower tape."""
-    common = {22050: (160, 441), 16000: (160, 320), 8000: (160, 160)}[rate]
+    common = {22050: (160, 441), 32000: (160, 640), 16000: (160, 320), 8000: (160, 160)}[rate]
     return resample_poly(wave, round(common[0] * stretch), common[1]).astype(np.float32)
 
 
@@ -85,12 +85,22 @@ def half_band(wave, taps):
     return upfirdn(taps, wave, 2)[len(taps) // 2:][:2 * len(wave)].astype(np.float32)
 
 
-def _slaney_mel():
-    """librosa's mel filters for 16 kHz, 512-point FFT, 80 bins, 0 to 8 kHz."""
+def _mel_edges():
+    """Hz where librosa's 80 mel filters from 0 to 8 kHz begin, peak and end."""
     step = 200.0 / 3
     to_mel = lambda hz: hz / step if hz < 1000 else 15 + math.log(hz / 1000) * 27 / math.log(6.4)
     to_hz = lambda mel: mel * step if mel < 15 else 1000 * math.exp((mel - 15) * math.log(6.4) / 27)
-    edges = np.array([to_hz(m) for m in np.linspace(0, to_mel(8000), BINS + 2)])
+    return np.array([to_hz(m) for m in np.linspace(0, to_mel(8000), BINS + 2)])
+
+
+def mel_centres():
+    """Centre of each bin that the model reads, Hz."""
+    return _mel_edges()[1:KEPT + 1]
+
+
+def _slaney_mel():
+    """librosa's mel filters for 16 kHz, 512-point FFT."""
+    edges = _mel_edges()
     hz = np.arange(257) * 16000 / 512
     filters = np.zeros((BINS, 257))
     for i in range(BINS):

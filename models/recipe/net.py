@@ -59,5 +59,5 @@ class Net(nn.Module):
                 middle = x
         return F.log_softmax(self.leave(self.leave_norm(x)), -1), torch.stack(kept, 1), middle
 
-    def fresh(self, n):
-        return torch.zeros(n, len(self.blocks), CONTEXT, WIDTH)
+    def fresh(self, n, device="cpu"):
+        return torch.zeros(n, len(self.blocks), CONTEXT, WIDTH, device=device)

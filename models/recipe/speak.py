@@ -65,9 +65,9 @@ class Espeak:
         wave = np.concatenate(self._wave).astype(np.float32) / 32768 if self._wave else np.zeros(1, np.float32)
         return wave, list(self._phones)
 
-    def spoken(self, text):
-        """espeak's phonemes of a Cantonese text, with tones; English parts stand between (en) and (yue)."""
-        self._lib.espeak_SetVoiceByName(b"yue")
+    def spoken(self, text, voice):
+        """espeak's phonemes of a text, with tones; English parts stand between (en) and the voice's language."""
+        self._lib.espeak_SetVoiceByName(voice.encode())
         self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
         at, out = ctypes.c_char_p(text.encode()), []
         while at.value:
@@ -103,9 +103,46 @@ def flite(voice, text, stretch=1.0, pitch=None):
                        check=True, capture_output=True)
         with wave_file.open(file.name) as sound:
             samples, rate = np.frombuffer(sound.readframes(sound.getnframes()), "<i2"), sound.getframerate()
-    loud = np.flatnonzero(np.abs(samples) > 0.01 * (np.abs(samples).max() + 1))
-    cut = samples[max(0, loud[0] - rate // 100):loud[-1] + rate // 50] if len(loud) else samples
-    return cut.astype(np.float32) / 32768, rate
+    return cut(samples, rate), rate
+
+
+FESTIVAL_TRAIN = ("ked_diphone", "kal_diphone", "cmu_us_slt_arctic_hts")
+
+
+class Festival:
+    """English by a third synthesiser (festival, one process that stays): wave and its rate. It tells no phoneme times."""
+
+    def __init__(self):
+        self._process, self._voice = None, None
+
+    def _ask(self, order):
+        self._process.stdin.write(order + '(format t "done\\n")(fflush nil)\n')
+        self._process.stdin.flush()
+        while "done" not in (row := self._process.stdout.readline()):
+            if not row:
+                raise RuntimeError("festival ended")
+
+    def say(self, voice, text, stretch=1.0, pitch=None):
+        if self._process is None:
+            self._process = subprocess.Popen(["festival", "--pipe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                             stderr=subprocess.DEVNULL, text=True)
+        with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+            order = f"(voice_{voice})" if voice != self._voice else ""
+            self._voice = voice
+            if pitch and "diphone" in voice:
+                order += f"(set! int_lr_params '((target_f0_mean {pitch}) (target_f0_std {pitch // 8}) (model_f0_mean 170) (model_f0_std 34)))"
+            order += f"(Parameter.set 'Duration_Stretch {stretch:.3f})(set! u (SynthText \"{text}\"))(utt.save.wave u \"{file.name}\" 'riff)"
+            self._ask(order)
+            with wave_file.open(file.name) as sound:
+                samples, rate = np.frombuffer(sound.readframes(sound.getnframes()), "<i2"), sound.getframerate()
+        return cut(samples, rate), rate
+
+
+def cut(samples, rate):
+    """Silence at both ends cut off, to -1..1."""
+    loud = np.flatnonzero(np.abs(samples) > 0.01 * (np.abs(samples.astype(np.int32)).max() + 1))
+    kept = samples[max(0, loud[0] - rate // 100):loud[-1] + rate // 50] if len(loud) else samples
+    return kept.astype(np.float32) / 32768
 
 
 def tag(phones, language):

@@ -8,6 +8,7 @@ import wave as wave_file
 
 import numpy as np
 
+import labels
 import line
 import speak
 import texts
@@ -19,6 +20,7 @@ SNR = (15, 30)
 def make(per_language, seed, new_template_every=8, tail=0.0):
     """-> [{wave (8 kHz float), text, language, new_template, snr}]. The seed alone decides everything."""
     espeak, rng, np_rng, out = speak.Espeak(), random.Random(seed), np.random.default_rng(seed), []
+    spell = labels.Labels(espeak)
     for name in texts.LANGUAGES:
         language, seen = texts.Language(name), set()
         while len(seen) < per_language:
@@ -27,7 +29,7 @@ def make(per_language, seed, new_template_every=8, tail=0.0):
             if sentence in seen:
                 continue
             seen.add(sentence)
-            spelled = units.of(name, sentence, espeak.spoken(sentence) if name == "yue" else None)
+            spelled = spell.of(name, sentence)
             if spelled is None:
                 continue
             voice, base = rng.choice(speak.TEST_VARIANTS), rng.choice(speak.BASES[name])

@@ -16,6 +16,7 @@ import numpy as np
 
 import decoder
 import evaluate
+import labels
 import line
 import speak
 import testset
@@ -60,12 +61,12 @@ def padded(wave8, seconds):
 
 def read(folder):
     """The set: sound, text, units, tags."""
-    espeak, out = speak.Espeak(), []
+    spell, out = labels.Labels(speak.Espeak()), []
     for row in map(json.loads, (folder / "manifest.jsonl").read_text("utf-8").splitlines()):
         with wave.open(str(folder / row["audio"]), "rb") as sound:
             samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(np.float32) / 32768
         name, text = LANGUAGES[row["language"]], row["text"]
-        spelled = units.of(name, text, espeak.spoken(text) if name == "yue" else None)
+        spelled = spell.of(name, text)
         if spelled is None:
             print("no reading, left out:", text)
             continue

@@ -16,8 +16,6 @@ RIME = pathlib.Path("/usr/share/rime-data")
 BLANK = "<blk>"
 YUE_ONSETS = "ng gw kw b p m f d t n l g k h w z c s j".split()
 CMN_INITIALS = "zh ch sh b p m f d t n l g k h j q x r z c s y w".split()
-# What espeak-ng 1.51 writes differently from Jyutping.
-ESPEAK_ONSETS = {"N": "ng"}
 # Words that callers use and CMUdict lacks or reads otherwise.
 ENGLISH = {"wifi": "W AY F AY", "app": "AE P", "apps": "AE P S", "sim": "S IH M", "esim": "IY S IH M", "whatsapp": "W AH T S AE P",
            "ok": "OW K EY", "faq": "EH F EY K Y UW", "atm": "EY T IY EH M", "hkid": "EY CH K EY AY D IY", "pps": "P IY P IY EH S",
@@ -81,18 +79,8 @@ def jyutping():
     return characters, phrases
 
 
-def espeak_syllables(spoken):
-    """espeak-ng's phoneme string of Cantonese -> Jyutping-like syllables; English inside "(en)..(yue)" left out."""
-    spoken = re.sub(r"\(en\).*?(\(yue\)|$)", " ", spoken.replace("\n", " "))
-    out = []
-    for piece in re.split(r"[\s_|]+", spoken.replace("'", "").replace(",", "")):
-        for onset, vowel, tone, coda in re.findall(r"([A-Za-z]*?)((?:aa|[aeiouy])[a-zN]*|ng|m|N)(\d)((?:[ptkmnN](?![aeiouy])|ng)*)", piece):
-            out.append((onset.replace("N", "ng") + vowel.replace("N", "ng") + coda.replace("N", "ng"), tone))
-    return out
-
-
-def read_cantonese(text, spoken=None):
-    """Readings of the characters of `text`; where `spoken` (espeak's own phonemes) says another reading that the character has, that one."""
+def read_cantonese(text):
+    """Readings of the characters of `text`: of the longest known word, else the commonest of each."""
     characters, phrases = jyutping()
     han, out, at = [c for c in text if is_han(c)], [], 0
     while at < len(han):
@@ -105,12 +93,6 @@ def read_cantonese(text, spoken=None):
             size = 1
             out.append(characters[han[at]][0][1] if han[at] in characters else None)
         at += size
-    said = espeak_syllables(spoken) if spoken else []
-    if len(said) == len(han):
-        for i, (c, (syllable, tone)) in enumerate(zip(han, said)):
-            known = [r for _, r in characters.get(c, [])]
-            if syllable + tone in known:
-                out[i] = syllable + tone
     return out
 
 
@@ -137,10 +119,12 @@ def read_english(word):
     return tuple(re.sub(r"\d", "", p) for p in found[0]) if found else None
 
 
-def of(language, sentence, spoken=None):
-    """Units of a sentence, or None where a character or word has no reading."""
+def of(language, sentence, readings=None):
+    """Units of a sentence, or None where a character or word has no reading; `readings` of its characters, where they are known better."""
     text = words(sentence)
-    readings = iter(read_cantonese(sentence, spoken) if language == "yue" else read_mandarin(sentence) if language == "cmn" else [])
+    if readings is None:
+        readings = read_cantonese(sentence) if language == "yue" else read_mandarin(sentence) if language == "cmn" else []
+    readings = iter(readings)
     out = []
     for word in text:
         if word[0].isascii():

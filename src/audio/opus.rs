@@ -81,10 +81,14 @@ mod tests {
     use super::*;
     use crate::audio::loudness;
 
-    fn tone(n: usize) -> Vec<i16> {
-        (n * 160..(n + 1) * 160)
-            .map(|n| (8000.0 * (n as f32 * 300.0 / 8000.0 * std::f32::consts::TAU).sin()) as i16)
-            .collect()
+    /// Frame n of a vowel-like sound. A pure tone fares worse after a loss than any voice.
+    fn vowel(n: usize) -> Vec<i16> {
+        let sample = |n: usize| {
+            let t = n as f32 / 8000.0 * std::f32::consts::TAU;
+            let parts = [(4000.0, 150.0), (3000.0, 300.0), (3000.0, 450.0), (2000.0, 900.0)];
+            parts.iter().map(|(level, hz)| level * (t * hz).sin()).sum::<f32>() as i16
+        };
+        (n * 160..(n + 1) * 160).map(sample).collect()
     }
 
     #[test]
@@ -93,7 +97,7 @@ mod tests {
         let mut lost = false;
         for n in 0..100 {
             let (mut packet, mut samples) = ([0; 400], [0; LONGEST]);
-            let length = encoder.encode(&tone(n), &mut packet);
+            let length = encoder.encode(&vowel(n), &mut packet);
             assert!((10..200).contains(&length), "{n}: {length} bytes");
             if n % 10 == 7 {
                 lost = true;
@@ -102,11 +106,11 @@ mod tests {
             if std::mem::take(&mut lost) {
                 assert_eq!(decoder.recover(&packet[..length], &mut samples[..160]), 160);
                 // A hole would be -100.
-                assert!(loudness::dbfs(&samples[..160]) > -30.0, "{n}: {}", loudness::dbfs(&samples[..160]));
+                assert!(loudness::dbfs(&samples[..160]) > -25.0, "{n}: {}", loudness::dbfs(&samples[..160]));
             }
             assert_eq!(decoder.decode(&packet[..length], &mut samples), 160);
             let level = loudness::dbfs(&samples[..160]);
-            assert!(n < 5 || (-30.0..-9.0).contains(&level), "{n}: {level}");
+            assert!(n < 5 || (-25.0..-9.0).contains(&level), "{n}: {level}");
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::ending::By;
 use super::{Call, Phase, bot, transfer};
+use crate::dialplan::calendar::Moment;
 use crate::ids::{DialogId, LegId};
 use crate::journal::{EndCause, Entry};
 use crate::media::negotiate::Direction;
@@ -41,8 +42,8 @@ impl Call {
     fn start(&mut self, now: Instant) {
         self.phase = Phase::WithBot;
         self.next_frame = now;
-        let wall = self.facts.wall + now.saturating_duration_since(self.facts.epoch);
-        self.bot.handle(now, bot::Input::Started(wall));
+        let at = self.facts.moment.at + now.saturating_duration_since(self.facts.epoch);
+        self.bot.handle(now, bot::Input::Started(Moment { at, ..self.facts.moment }));
         self.settle(now);
     }
 

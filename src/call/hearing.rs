@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::audio::frame::{Frame, WideFrame};
 use crate::audio::resample::Upsampler8To16;
 use crate::ids::UtteranceId;
+use crate::journal::RecogniserLoss;
 use crate::speech::{Hypothesis, Transcript, VoiceActivity};
 use crate::turn::activity::{self, Activity, ActivityConfig};
 use crate::turn::endpointing::{self, Endpointing, EndpointingConfig};
@@ -58,7 +59,7 @@ pub enum Input<'a> {
     /// The recogniser lost what it had heard and goes on.
     Interrupted,
     /// The recogniser is gone.
-    Lost,
+    Lost(RecogniserLoss),
     /// Forget the open utterance.
     Forget,
     /// A deadline may have passed.
@@ -105,7 +106,7 @@ pub enum Output {
         in_hand: bool,
     },
     /// The recogniser is lost: said once.
-    Lost,
+    Lost(RecogniserLoss),
 }
 
 /// What it waits for.
@@ -166,7 +167,7 @@ impl Hearing {
                 let deaf = *unanswered > self.config.frames_unanswered;
                 self.outputs.push_back(Output::Hear(self.upsampler.process(frame)));
                 if deaf {
-                    self.lose(now);
+                    self.lose(now, RecogniserLoss::Silent);
                 }
             }
             (Recogniser::There { unanswered, .. }, Input::Voice(voice)) => {
@@ -178,7 +179,7 @@ impl Hearing {
             }
             (Recogniser::There { .. }, Input::Transcript(transcript)) => self.on_transcript(transcript),
             (Recogniser::There { .. }, Input::Interrupted) => self.on_interrupted(now),
-            (Recogniser::There { .. }, Input::Lost) => self.lose(now),
+            (Recogniser::There { .. }, Input::Lost(reason)) => self.lose(now, reason),
             (Recogniser::There { .. }, Input::Forget) => {
                 // What is due already has ended; the rest never will.
                 self.endpointing.handle(now, endpointing::Input::Timeout);
@@ -268,7 +269,7 @@ impl Hearing {
         *unanswered = 0;
         *interrupted = interrupted.saturating_add(1);
         if *interrupted > limit {
-            return self.lose(now);
+            return self.lose(now, RecogniserLoss::Unsteady);
         }
         let in_hand = self.endpointing.is_open() || !self.awaited.is_empty();
         self.fall_silent(now);
@@ -287,17 +288,17 @@ impl Hearing {
                 Recogniser::Lost => false,
             };
             if over {
-                self.lose(now);
+                self.lose(now, RecogniserLoss::Silent);
             } else {
                 self.outputs.push_back(Output::Missed);
             }
         }
     }
 
-    fn lose(&mut self, now: Instant) {
+    fn lose(&mut self, now: Instant, reason: RecogniserLoss) {
         self.recogniser = Recogniser::Lost;
         self.fall_silent(now);
-        self.outputs.push_back(Output::Lost);
+        self.outputs.push_back(Output::Lost(reason));
     }
 
     /// Whatever was being said is over, and no text will come of it.
@@ -347,7 +348,7 @@ mod tests {
                     }
                     Output::Missed => "missed".to_owned(),
                     Output::Interrupted { in_hand } => format!("interrupted {in_hand}"),
-                    Output::Lost => "lost".to_owned(),
+                    Output::Lost(reason) => format!("lost {reason:?}"),
                 });
             }
         }
@@ -394,9 +395,9 @@ mod tests {
             ear.pass(4_000, 0.1);
         }
         assert!(ear.said.contains(&"missed".to_owned()));
-        assert_eq!(ear.said.last().map(String::as_str), Some("lost"));
+        assert_eq!(ear.said.last().map(String::as_str), Some("lost Silent"));
         ear.pass(2_000, 0.9);
-        assert_eq!(ear.said.last().map(String::as_str), Some("lost"), "and nothing after that");
+        assert_eq!(ear.said.last().map(String::as_str), Some("lost Silent"), "and nothing after that");
         assert_eq!(ear.hearing.deadline(), None);
     }
 
@@ -406,7 +407,7 @@ mod tests {
         for _ in 0..=250 {
             ear.handle(Input::Frame(&Frame::SILENCE));
         }
-        assert_eq!(ear.said, ["lost"]);
+        assert_eq!(ear.said, ["lost Silent"]);
     }
 
     #[test]
@@ -424,7 +425,7 @@ mod tests {
         ear.handle(Input::Interrupted);
         assert_eq!(ear.said.last().map(String::as_str), Some("interrupted true"), "a text was awaited");
         ear.handle(Input::Interrupted);
-        assert_eq!(ear.said.last().map(String::as_str), Some("lost"), "too often");
+        assert_eq!(ear.said.last().map(String::as_str), Some("lost Unsteady"), "too often");
     }
 
     #[test]

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::bot::{self, BotConfig};
 use super::transfer::{self, TransferConfig};
 use crate::audio::frame::{Frame, WideFrame};
 use crate::conversation::Understanding;
 use crate::dialplan::Plan;
+use crate::dialplan::calendar::Moment;
 use crate::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
-use crate::journal::Record;
+use crate::journal::{RecogniserLoss, Record};
 pub use crate::media::codec::Codec;
 pub use crate::media::srtp::sdes::Srtp;
 use crate::media::stream::Datagram;
@@ -88,8 +89,8 @@ pub struct CallParts {
     pub config: CallConfig,
     /// Where the caller's RTP shall come to, as the caller shall see it.
     pub address: SocketAddr,
-    /// Wall time now, for opening hours.
-    pub wall: SystemTime,
+    /// Wall time now and what is hoisted, for opening hours.
+    pub moment: Moment,
     /// File of the recording, relative to the recordings folder; `None`: not recorded.
     pub recording: Option<String>,
     /// What a waiting caller hears, 8 kHz, looped.
@@ -151,7 +152,7 @@ pub enum Input<'a> {
     /// The recogniser lost what it heard of the utterance in hand and goes on.
     RecogniserInterrupted,
     /// The recogniser hears this call no more.
-    RecogniserLost,
+    RecogniserLost(RecogniserLoss),
     /// From the synthesiser: the next samples of a prompt, 8 kHz.
     PromptAudio {
         /// Which prompt.

@@ -20,7 +20,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 pub mod bot;
 mod dialogs;
@@ -38,6 +38,7 @@ pub mod transfer;
 pub use interface::{CallConfig, CallParts, Codec, Input, MediaPolicy, Order, Output, SpeakOrder, Srtp, Why};
 
 use crate::dialplan::Plan;
+use crate::dialplan::calendar::Moment;
 use crate::ids::{CallId, DialogId, LegId, SpeakId};
 use crate::journal::{CallTime, EndCause, Entry, Record, Role};
 use crate::media::bridge::Bridge;
@@ -98,7 +99,7 @@ struct Facts {
     plan: Arc<Plan>,
     caller: Redacted<String>,
     epoch: Instant,
-    wall: SystemTime,
+    moment: Moment,
     seed: u64,
     secret: [u8; 32],
 }
@@ -120,7 +121,7 @@ pub struct Call {
 impl Call {
     /// Answers the INVITE, or refuses it where no media can be agreed.
     pub fn new(now: Instant, parts: CallParts) -> Self {
-        let CallParts { id, invite, plan, understanding, config, address, wall, recording, music, seed, secret } =
+        let CallParts { id, invite, plan, understanding, config, address, moment, recording, music, seed, secret } =
             parts;
         let keys = KeySource::new(secret, LegId::CALLER.0.into());
         let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience: config.patience, keys };
@@ -137,7 +138,7 @@ impl Call {
             recording: if recording.is_some() { Recording::On } else { Recording::Off },
             rescue: Rescue::NotNeeded,
             outputs: VecDeque::with_capacity(32),
-            facts: Facts { id, config, plan, caller: invite.from.clone(), epoch: now, wall, seed, secret },
+            facts: Facts { id, config, plan, caller: invite.from.clone(), epoch: now, moment, seed, secret },
         };
         call.note(
             now,
@@ -171,7 +172,7 @@ impl Call {
             Input::Hypothesis(guess) => self.bot.handle(now, bot::Input::Hypothesis(&guess)),
             Input::Transcript(text) => self.bot.handle(now, bot::Input::Transcript(text)),
             Input::RecogniserInterrupted => self.bot.handle(now, bot::Input::RecogniserInterrupted),
-            Input::RecogniserLost => self.bot.handle(now, bot::Input::RecogniserLost),
+            Input::RecogniserLost(reason) => self.bot.handle(now, bot::Input::RecogniserLost(reason)),
             Input::PromptAudio { speak, samples } => self.on_sound(now, speaking::Input::Piece { speak, samples }),
             Input::PromptDone { speak } => self.on_sound(now, speaking::Input::Done { speak }),
             Input::PromptFailed { speak } => self.on_sound(now, speaking::Input::Failed { speak }),

@@ -2,9 +2,10 @@
 //! store that stalls slows decisions, never audio.
 
 use std::collections::VecDeque;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use crate::conversation::{Conversation, Input, Output};
+use crate::dialplan::calendar::Moment;
 use crate::journal::TransferFailure;
 use crate::redact::Redacted;
 use crate::speech::{Language, Transcript};
@@ -16,7 +17,7 @@ const DEFERRED: usize = 16;
 #[derive(Clone, Debug)]
 pub enum Thought {
     /// The call was answered.
-    Started(SystemTime),
+    Started(Moment),
     /// The caller finished a turn.
     Turn(Transcript),
     /// The caller pressed a key.
@@ -121,7 +122,7 @@ impl Thoughts {
 
     fn tell(&mut self, now: Instant, thought: &Thought) {
         let input = match thought {
-            Thought::Started(at) => Input::Started { at: *at },
+            Thought::Started(moment) => Input::Started(*moment),
             Thought::Turn(transcript) => Input::Turn(transcript),
             Thought::Digit(digit) => Input::Digit(*digit),
             Thought::NoInput => Input::NoInput,

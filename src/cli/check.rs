@@ -6,12 +6,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::conversation::policy::Meaning;
 use crate::conversation::{Understanding, scenario};
+use crate::dialplan::schema::Target;
 use crate::dialplan::{Plan, PlanFiles, check, read_plan};
 use crate::driver::lines::{line_folders, read_folder};
 use crate::settings::Problems;
+use crate::speech::Language;
 
-use super::CliError;
+use super::{CliError, ConfigArgs};
+
+/// Phrases that are understood otherwise, of which this many are shown.
+const MISREAD: usize = 20;
 
 /// Check dialplans and run their scenarios.
 #[derive(Debug, clap::Args)]
@@ -31,13 +37,21 @@ pub struct CheckArgs {
     /// Warnings count as problems
     #[arg(long)]
     strict: bool,
+    /// Telephones must be behind a trunk of this configuration; tingwa.toml where there is one
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 /// Checks and reports.
 pub fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let (problems, warnings) = (Problems::default(), Problems::default());
     let all = args.folders.iter().flat_map(|folder| read_folders(folder, &problems)).collect();
+    let named = !args.config.is_default() || args.config.config.is_file();
+    let trunks = if named { Some(args.config.load()?.sip.domains().into_keys().collect()) } else { None };
     for (files, plan) in plans(all, &problems, &warnings) {
+        if let Some(trunks) = &trunks {
+            check::trunks(&files, &plan, trunks, &problems);
+        }
         let before = Instant::now();
         let mind = Arc::new(Understanding::train(&plan));
         let phrases: usize = plan.intents.iter().flat_map(|intent| intent.phrases.values()).map(Vec::len).sum();
@@ -54,6 +68,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
         for text in &args.ask {
             println!("{}", asked(text, &plan, &mind));
         }
+        misread(&plan, &mind).iter().for_each(|line| println!("{}: {line}", files.folder));
         if !args.no_scenarios {
             scenarios(&files, &plan, &mind, &problems);
         }
@@ -67,7 +82,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
 }
 
 fn asked(text: &str, plan: &Plan, mind: &Understanding) -> String {
-    let verdict = mind.judge(&mind.views(text), plan);
+    let verdict = mind.judge(&mind.views(text), plan, plan.default_chinese());
     let name = |number: usize| plan.intents.get(number).map_or("?", |intent| intent.name.as_str());
     let guess = verdict.guess.map_or("nothing to score".to_owned(), |guess| {
         let second = guess.second.map_or(String::new(), |(n, p)| format!(", then {} {p:.2}", name(n)));
@@ -82,14 +97,45 @@ fn asked(text: &str, plan: &Plan, mind: &Understanding) -> String {
     format!("  \"{text}\": {:?} ({guess})", verdict.meaning)
 }
 
+/// Phrases of an intent that the line understands otherwise: taken by a rule, a question or another intent.
+fn misread(plan: &Plan, mind: &Understanding) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, intent) in plan.intents.iter().enumerate() {
+        let said = intent.phrases.iter().flat_map(|(language, all)| all.iter().map(move |phrase| (*language, phrase)));
+        for (language, phrase) in said {
+            // "Chinese" asked for in English is Cantonese, as in a call.
+            let chinese = if language == Language::Mandarin { language } else { Language::Cantonese };
+            let found = match mind.judge(&mind.views(phrase), plan, chinese).meaning {
+                Meaning::Intent(found) if found == number => continue,
+                Meaning::Intent(found) => plan.intents.get(found).map_or("?", |other| other.name.as_str()).to_owned(),
+                // Who asks for a human gets one, whatever the intent is called.
+                Meaning::Wish(_) if matches!(intent.then, Target::Queue(_)) => continue,
+                Meaning::Wish(_) => "a wish for a human".to_owned(),
+                Meaning::Language(language) => format!("a wish for '{language}'"),
+                Meaning::Question(found) => plan.knowledge.get(found).map_or("?", |q| q.name.as_str()).to_owned(),
+                Meaning::NotUnderstood => "nothing".to_owned(),
+            };
+            lines.push(format!("\"{phrase}\" of '{}' is understood as {found}", intent.name));
+        }
+    }
+    let more = lines.len().saturating_sub(MISREAD);
+    lines.truncate(MISREAD);
+    lines.extend((more > 0).then(|| format!("and {more} phrases more")));
+    lines
+}
+
 fn scenarios(files: &PlanFiles, plan: &Arc<Plan>, mind: &Arc<Understanding>, problems: &Problems) {
-    let (mut count, mut steps) = (0, 0);
+    let (mut count, mut reached) = (0, scenario::Reached::default());
     for (path, text) in files.files.iter().filter(|(path, _)| path.starts_with("scenarios/")) {
         let name = format!("{}/{path}", files.folder);
-        steps += scenario::run(plan, mind, &name, text, Instant::now(), problems);
+        reached.add(scenario::run(plan, mind, &name, text, Instant::now(), problems));
         count += 1;
     }
-    println!("{}: {count} scenarios, {steps} steps", files.folder);
+    println!("{}: {count} scenarios, {} steps", files.folder, reached.steps);
+    let missing = reached.missing(plan);
+    if count > 0 && !missing.is_empty() {
+        println!("{}: no scenario reaches {}", files.folder, missing.join(", "));
+    }
 }
 
 /// Reads every dialplan of a folder, in the order of their names; plans with problems are left out.

@@ -1,12 +1,12 @@
 //! `tingwa eval`: how well a recogniser hears a set of recordings, through the very path of a call, over lines good and bad;
-//! and what it makes of sounds that are no speech.
+//! what it makes of sounds that are no speech; and how well a turn's language is told from its text.
 //!
 //! The set is JSON lines (`{"audio": "a.wav", "text": "what was said", "language": "yue", "tags": ["short"]}`) or a CSV or
 //! TSV table with a header of those names; audio is relative to the file. Errors are counted in characters for Chinese and
 //! in words for English, so one figure serves for mixed speech.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -23,6 +23,7 @@ mod ear;
 mod figures;
 mod homophones;
 mod html;
+mod language;
 mod noise;
 mod plot;
 mod quiet;
@@ -50,6 +51,19 @@ pub struct EvalArgs {
     /// Instead of a set: so many minutes each of silence, noise, tones, keys, music, hum and clicks.
     #[arg(long, value_name = "MINUTES", group = "what")]
     pub silence: Option<f64>,
+    /// Instead of a set: how well the language of labelled utterances is told, and how steadily replies keep it.
+    #[arg(
+        long,
+        value_name = "UTTERANCES",
+        num_args = 0..=1,
+        default_missing_value = language::UTTERANCES,
+        group = "what",
+        conflicts_with_all = ["against", "html", "codec", "loss", "noise"]
+    )]
+    pub language: Option<PathBuf>,
+    /// Calls of several turns for `--language`.
+    #[arg(long, requires = "language", default_value = language::CALLS)]
+    pub calls: PathBuf,
     /// Model manifest.
     #[arg(long, default_value = DEFAULT_PATH)]
     pub manifest: PathBuf,
@@ -117,8 +131,9 @@ pub struct ShowArgs {
     /// Write a page with plots, confusions and the worst recordings.
     #[arg(long, value_name = "FILE", conflicts_with = "silence")]
     pub html: Option<PathBuf>,
-    /// Exit with failure where any language's error rate is above this, 0 to 1; or with `--silence` where silence, tones or
-    /// keys make more words than this in an hour.
+    /// Exit with failure where any language's error rate is above this, 0 to 1; with `--silence` where silence, tones or
+    /// keys make more words than this in an hour; with `--language` where more utterances than this are told wrong, 0 to 1, or
+    /// a reply changes its language where the caller did not.
     #[arg(long)]
     pub at_most: Option<f64>,
 }
@@ -226,6 +241,9 @@ pub struct Report {
 
 /// Runs `tingwa eval`.
 pub fn run(args: &EvalArgs) -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(utterances) = &args.language {
+        return tell_languages(args, utterances);
+    }
     let manifest = Manifest::load(&args.manifest)?;
     let mut ears = vec![Ear::load(&manifest, &args.recogniser, &args.vad)?];
     if let Some(second) = &args.against {
@@ -385,9 +403,19 @@ fn hear_quiet(args: &EvalArgs, ear: &mut Ear, minutes: f64, bar: &ProgressBar) -
     Ok(if is_bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+fn tell_languages(args: &EvalArgs, utterances: &Path) -> Result<ExitCode, Box<dyn Error>> {
+    let report = language::report(utterances, &args.calls)?;
+    if args.show.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        language::print(&report, args.show.errors);
+    }
+    let is_bad = args.show.at_most.is_some_and(|limit| report.flips > 0 || 1.0 - report.all.accuracy > limit);
+    Ok(if is_bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
 
     use clap::Parser;
 

@@ -4,9 +4,17 @@ pub mod call;
 pub mod calls;
 pub mod check;
 pub mod eval;
+pub mod export;
+pub mod fmt;
+pub mod import;
 pub mod models;
+pub mod new;
+pub mod nlu;
 pub mod recogniser_worker;
+pub mod route_test;
+pub mod schema;
 pub mod serve;
+pub mod signal;
 pub mod table;
 pub mod why;
 
@@ -34,6 +42,22 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Check dialplans and run their scenarios
     Check(check::CheckArgs),
+    /// Train, test and explain understanding
+    Nlu(nlu::NluArgs),
+    /// Show which hotline takes a number, and whether its people are there
+    RouteTest(route_test::RouteTestArgs),
+    /// Show or set typhoon and rainstorm signals
+    Signal(signal::SignalArgs),
+    /// Make a hotline that works, to change
+    New(new::NewArgs),
+    /// Bring dialplans into one shape
+    Fmt(fmt::FmtArgs),
+    /// Make a hotline from an Asterisk dialplan
+    Import(import::ImportArgs),
+    /// Print what a PBX needs to send calls here
+    Export(export::ExportArgs),
+    /// Print the JSON Schema of a dialplan's files
+    Schema(schema::SchemaArgs),
     /// Place or answer a call with the built-in softphone
     Call(call::CallArgs),
     /// Measure a recogniser over labelled audio
@@ -52,6 +76,18 @@ enum Command {
         /// bash, zsh, fish, elvish or powershell
         shell: clap_complete::Shell,
     },
+}
+
+impl Command {
+    /// True where it reads, prints and ends: no sockets, no children that could close a pipe on it.
+    fn only_prints(&self) -> bool {
+        match self {
+            Self::Serve(_) | Self::Call(_) | Self::Eval(_) | Self::Models(_) | Self::RecogniserWorker(_) => false,
+            Self::Check(_) | Self::Calls(_) | Self::Why(_) | Self::Completions { .. } => true,
+            Self::RouteTest(_) | Self::Signal(_) | Self::Nlu(_) | Self::Schema(_) => true,
+            Self::New(_) | Self::Fmt(_) | Self::Import(_) | Self::Export(_) => true,
+        }
+    }
 }
 
 const DEFAULT_CONFIG: &str = "tingwa.toml";
@@ -119,9 +155,22 @@ pub fn run() -> ExitCode {
         // SAFETY: nothing else runs yet; `main` calls this before any thread is started.
         unsafe { std::env::set_var(name, value) };
     }
-    let outcome = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    if command.only_prints() {
+        // SAFETY: nothing else runs yet. `tingwa why last | head` then ends as other programs do, not with a panic.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    }
+    let outcome = match command {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Nlu(args) => nlu::run(&args),
+        Command::RouteTest(args) => route_test::run(&args),
+        Command::Signal(args) => signal::run(&args),
+        Command::New(args) => new::run(&args),
+        Command::Fmt(args) => fmt::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Eval(args) => eval::run(&args).map_err(CliError::from),
         Command::Calls(args) => calls::run(&args),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::journal::{Act, Decision, Entry, Record};
+use crate::journal::{Act, Decision, Entry, RecogniserLoss, Record};
 use crate::speech::SpeechTags;
 use crate::store::sqlite::Database;
 
@@ -92,7 +92,9 @@ fn text(entry: &Entry) -> String {
         }
         Entry::BargeIn { .. } => "barge-in   the caller speaks over the bot".to_owned(),
         Entry::RecogniserInterrupted => "deaf       for a moment: the recogniser is replaced".to_owned(),
-        Entry::RecogniserLost => "deaf       speech recognition is lost; keys only".to_owned(),
+        Entry::RecogniserLost { reason } => {
+            format!("deaf       speech recognition is lost{}; keys only", loss(*reason))
+        }
         Entry::Dropped { queue } => format!("dropped    queue {queue} was full"),
         Entry::LegEnded { leg, role, quality } => match quality {
             Some(q) => format!(
@@ -103,6 +105,16 @@ fn text(entry: &Entry) -> String {
         },
         Entry::Ended(cause) => format!("ended      {}", calls::describe(cause)),
         transfer => transfer_text(transfer),
+    }
+}
+
+fn loss(reason: RecogniserLoss) -> &'static str {
+    match reason {
+        RecogniserLoss::Gone => ": it ended and none took its place",
+        RecogniserLoss::Overloaded => ": it has no room for this call",
+        RecogniserLoss::Silent => ": it answers nothing",
+        RecogniserLoss::Unsteady => ": it was replaced too often",
+        RecogniserLoss::Unknown => "",
     }
 }
 
@@ -140,4 +152,17 @@ fn decided(decision: &Decision) -> String {
         line.push_str(&format!(" ({})", decision.evidence));
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_recogniser_is_shown_with_its_reason() {
+        let lost = |reason| text(&Entry::RecogniserLost { reason });
+        assert!(lost(RecogniserLoss::Silent).contains("lost: it answers nothing; keys only"));
+        assert!(lost(RecogniserLoss::Overloaded).contains("lost: it has no room for this call; keys only"));
+        assert!(lost(RecogniserLoss::Unknown).contains("is lost; keys only"), "an old journal tells none");
+    }
 }

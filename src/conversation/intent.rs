@@ -68,6 +68,11 @@ impl Classifier {
         })
     }
 
+    /// Score of one class, for explanations. `None` where the utterance holds nothing to score.
+    pub fn score_of(&self, views: &Views, class: usize) -> Option<f32> {
+        self.model.scores(&features(views))?.get(class).copied()
+    }
+
     /// Score below which nothing is understood.
     pub fn threshold(&self) -> f32 {
         self.threshold

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use crate::conversation::briefing::{self, Facts};
 use crate::conversation::escalation::Wish;
@@ -20,6 +20,7 @@ use crate::conversation::normalise::Views;
 use crate::conversation::policy::{Meaning, Understanding};
 use crate::conversation::{Briefing, Input, Output, Say, Why, written};
 use crate::dialplan::Plan;
+use crate::dialplan::calendar::{Moment, Opening};
 use crate::dialplan::schema::Target;
 use crate::journal::{Act, Decision, Entry, TransferFailure};
 use crate::redact::Redacted;
@@ -92,8 +93,7 @@ struct Reason {
 impl Conversation {
     /// A conversation that has not begun.
     pub fn new(plan: Arc<Plan>, mind: Arc<Understanding>) -> Self {
-        let current = plan.default_language();
-        let chinese = plan.languages.iter().copied().find(|l| *l != Language::English).unwrap_or(current);
+        let (current, chinese) = (plan.default_language(), plan.default_chinese());
         Self {
             plan,
             mind,
@@ -110,7 +110,7 @@ impl Conversation {
     /// Takes one input. Outputs wait for [`Self::poll`].
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::Started { at } => self.started(at),
+            Input::Started(moment) => self.started(&moment),
             Input::Turn(transcript) => self.turn(transcript),
             Input::Digit(digit) => self.digit(now, digit),
             Input::NoInput => self.no_input(),
@@ -178,16 +178,17 @@ impl Conversation {
         }
     }
 
-    fn started(&mut self, at: SystemTime) {
+    fn started(&mut self, now: &Moment) {
         match self.phase {
             Phase::Waiting => {}
             Phase::Listening | Phase::Filling(_) | Phase::Transferring { .. } | Phase::Closing | Phase::Done => return,
         }
-        self.open = self.plan.hours.as_ref().is_none_or(|hours| hours.is_open(at));
+        let always = Opening::ALWAYS;
+        let opening = self.plan.hours.as_ref().map_or(always, |hours| hours.opening(now));
+        self.open = opening.open;
         self.phase = Phase::Listening;
         let greeting = self.plan.dialogue.greeting.clone();
-        let evidence = if self.open { "open" } else { "closed" };
-        self.answer(&greeting, BTreeMap::new(), Reason { evidence: evidence.to_owned(), ..why("started") });
+        self.answer(&greeting, BTreeMap::new(), Reason { evidence: opening.to_string(), ..why("started") });
         if let Some(Output::Say(say)) = self.outputs.back_mut() {
             say.barge_in &= !self.plan.dialogue.hear_greeting_out;
         }
@@ -215,6 +216,9 @@ impl Conversation {
         let views = self.mind.views(transcript.text.reveal());
         let judged = self.judge_language(transcript, &views);
         self.voice.hear(judged);
+        if let Some(language) = language::declined(&views) {
+            self.voice.declined(language, judged);
+        }
         self.memory.said = transcript.text.reveal().trim().to_owned();
         if let Some((_, age)) = &mut self.memory.answered {
             *age = age.saturating_add(1);
@@ -228,7 +232,8 @@ impl Conversation {
     }
 
     fn free_turn(&mut self, views: &Views, judged: Judged) {
-        let verdict = self.mind.judge(views, &self.plan);
+        let chinese = language::chinese_meant(judged, self.voice.before);
+        let verdict = self.mind.judge(views, &self.plan, chinese);
         let stays = if judged.language == self.voice.before.current { "" } else { ", the reply's stays" };
         let evidence = format!("language by {}{stays}", judged.evidence);
         let because = |rule: String| Reason { rule, guess: verdict.guess, evidence: evidence.clone() };

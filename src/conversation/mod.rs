@@ -26,19 +26,15 @@ pub mod written;
 pub use machine::Conversation;
 pub use policy::Understanding;
 
-use std::time::SystemTime;
-
+use crate::dialplan::calendar::Moment;
 use crate::journal::{Entry, TransferFailure};
 use crate::speech::{Language, Transcript};
 
 /// Everything that can happen to a conversation.
 #[derive(Clone, Debug)]
 pub enum Input<'a> {
-    /// The call was answered. Wall time, for opening hours.
-    Started {
-        /// Now, by the wall clock.
-        at: SystemTime,
-    },
+    /// The call was answered. Wall time and signals, for opening hours.
+    Started(Moment),
     /// The caller finished a turn.
     Turn(&'a Transcript),
     /// The caller pressed a key.

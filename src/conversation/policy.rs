@@ -106,18 +106,19 @@ impl Understanding {
         &self.classifier
     }
 
-    /// A wish for a human or for another language: rules 1 to 3, which hold in every state.
-    pub fn wish(&self, said: &Views, plan: &Plan) -> Option<Meaning> {
+    /// A wish for a human or for another language: rules 1 to 3, which hold in every state. Who asks for "Chinese" gets `chinese`.
+    pub fn wish(&self, said: &Views, plan: &Plan, chinese: Language) -> Option<Meaning> {
         if let Some(wish) = self.lexicon.find(said) {
             return Some(Meaning::Wish(wish));
         }
-        language::asked_for(said).filter(|language| plan.languages.contains(language)).map(Meaning::Language)
+        let asked = language::asked_for(said, chinese).filter(|language| plan.languages.contains(language));
+        asked.map(Meaning::Language)
     }
 
     /// The rules in order.
-    pub fn judge(&self, said: &Views, plan: &Plan) -> Verdict {
+    pub fn judge(&self, said: &Views, plan: &Plan, chinese: Language) -> Verdict {
         let guess = self.classifier.guess(said);
-        if let Some(meaning) = self.wish(said, plan) {
+        if let Some(meaning) = self.wish(said, plan, chinese) {
             return Verdict { meaning, guess };
         }
         let meaning = self.content(said, guess, plan);
@@ -176,6 +177,7 @@ mod tests {
             ("我畀人呃咗錢，我要搵真人", Meaning::Wish(Wish::Urgent)),
             ("我想搵真人查張單", Meaning::Wish(Wish::Human)),
             ("講普通話", Meaning::Language(Language::Mandarin)),
+            ("講中文", Meaning::Language(Language::Cantonese)),
             ("點樣開通留言信箱呀", Meaning::Question(2)),
             ("我想check下個bill", intent("bill")),
             ("喂你好我想開漫遊", intent("roaming")),
@@ -187,16 +189,17 @@ mod tests {
             ("榴槤芒果火龍果", Meaning::NotUnderstood),
         ];
         for (text, expected) in table {
-            assert_eq!(mind.judge(&mind.views(text), &plan).meaning, expected, "{text}");
+            assert_eq!(mind.judge(&mind.views(text), &plan, Language::Cantonese).meaning, expected, "{text}");
         }
         let cantonese_only = Plan { languages: vec![Language::Cantonese], ..plan };
-        assert_eq!(mind.wish(&mind.views("講普通話"), &cantonese_only), None);
+        assert_eq!(mind.wish(&mind.views("講普通話"), &cantonese_only, Language::Cantonese), None);
     }
 
     #[test]
     fn learning_is_the_same_each_time() {
         let plan = demo::plan();
-        let guess = |mind: &Understanding| mind.judge(&mind.views("我想知張單幾錢"), &plan).guess;
+        let said = "我想知張單幾錢";
+        let guess = |mind: &Understanding| mind.judge(&mind.views(said), &plan, Language::Cantonese).guess;
         assert_eq!(guess(&Understanding::train(&plan)), guess(&Understanding::train(&plan)));
     }
 }

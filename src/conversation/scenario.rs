@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! # a comment
-//! at       2026-02-18T21:00        wall time of the line, before anything else; else a Wednesday, 15:00
+//! at       2026-02-18T21:00        wall time of the line, before anything else; else a working Wednesday, 15:00
+//! signal   typhoon 8                hoisted, before the first turn; also `rain black`, `extreme`
 //! caller   我想搵真人傾             a turn as the recogniser writes it
 //! digit    1                       keys, one or several
 //! pause                            the caller stops pressing keys
@@ -17,12 +18,14 @@
 //! ```
 //! Expectations look at what the step before them brought. Every prompt counts as spoken to its end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::conversation::{Conversation, Input, Output, Say, Understanding};
 use crate::dialplan::Plan;
+use crate::dialplan::calendar::{HONG_KONG, Moment, Rain, SignalError, Signals, Typhoon, instant};
+use crate::dialplan::check::BRIEFING;
 use crate::ids::UtteranceId;
 use crate::journal::{Act, Decision, Entry, TransferFailure};
 use crate::redact::Redacted;
@@ -33,10 +36,47 @@ use crate::speech::{Language, Transcript};
 const MOST_STEPS: usize = 1000;
 /// Keys count as paused after this; longer than the conversation waits.
 const PAUSE: Duration = Duration::from_secs(10);
-/// 2026-02-18, a Wednesday, 15:00 in Hong Kong.
-const USUAL_TIME: u64 = 1_771_398_000;
+/// The year 2242: a signal's end that no scenario sees.
+const FOREVER: Duration = Duration::from_secs(1 << 33);
+/// 2026-03-04, a Wednesday and no holiday, 15:00 in Hong Kong.
+const USUAL_TIME: u64 = 1_772_607_600;
 
-/// Runs one scenario; returns the number of its steps. `now` is any time.
+/// What scenarios have reached, to be held against the plan.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Steps that were run.
+    pub steps: usize,
+    /// Intents that were understood.
+    pub intents: BTreeSet<String>,
+    /// Prompts that were said, `knowledge:NAME` among them.
+    pub prompts: BTreeSet<String>,
+    /// Queues that callers came to.
+    pub queues: BTreeSet<String>,
+}
+
+impl Reached {
+    /// Adds what another scenario has reached.
+    pub fn add(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.intents.extend(other.intents);
+        self.prompts.extend(other.prompts);
+        self.queues.extend(other.queues);
+    }
+
+    /// What of the plan no scenario has reached: `intent bill`, `prompt closed`, `question password`, `queue general`.
+    pub fn missing(&self, plan: &Plan) -> Vec<String> {
+        let intents = plan.intents.iter().map(|intent| &intent.name).filter(|name| !self.intents.contains(*name));
+        let spoken = plan.prompts.0.keys().filter(|id| *id != BRIEFING && !self.prompts.contains(*id));
+        let questions = plan.knowledge.iter().filter(|question| !self.prompts.contains(&question.prompt_id));
+        let queues = plan.queues.keys().filter(|name| !self.queues.contains(*name));
+        let intents = intents.map(|name| format!("intent {name}"));
+        let spoken = spoken.map(|name| format!("prompt {name}"));
+        let questions = questions.map(|question| format!("question {}", question.name));
+        intents.chain(spoken).chain(questions).chain(queues.map(|name| format!("queue {name}"))).collect()
+    }
+}
+
+/// Runs one scenario; returns what it reached. `now` is any time.
 pub fn run(
     plan: &Arc<Plan>,
     mind: &Arc<Understanding>,
@@ -44,39 +84,44 @@ pub fn run(
     text: &str,
     now: Instant,
     problems: &Problems,
-) -> usize {
+) -> Reached {
     let mut runner = Runner {
         conversation: Conversation::new(Arc::clone(plan), Arc::clone(mind)),
-        offset: plan.hours.as_ref().map_or(480, |hours| i64::from(hours.utc_offset_minutes)),
+        offset: plan.hours.as_ref().map_or(HONG_KONG, |hours| hours.utc_offset_minutes),
+        signals: Signals::default(),
         now,
         turns: UtteranceId(0),
+        at: UNIX_EPOCH + Duration::from_secs(USUAL_TIME),
         started: false,
         happened: Happened::default(),
         ended: false,
+        reached: Reached::default(),
     };
-    let mut steps = 0;
     for (number, line) in text.lines().enumerate().take(MOST_STEPS) {
         let line = line.split_once("  #").map_or(line, |(before, _)| before).trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        steps += 1;
+        runner.reached.steps += 1;
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         if let Err(message) = runner.step(word, rest.trim()) {
             problems.push(Problem { file: file.to_owned(), line: number + 1, column: 1, message });
         }
     }
-    steps
+    runner.reached
 }
 
 struct Runner {
     conversation: Conversation,
-    offset: i64,
+    offset: i32,
+    signals: Signals,
     now: Instant,
     turns: UtteranceId,
+    at: SystemTime,
     started: bool,
     happened: Happened,
     ended: bool,
+    reached: Reached,
 }
 
 /// What the last step brought and nobody has asked for yet.
@@ -91,12 +136,21 @@ struct Happened {
 impl Runner {
     fn step(&mut self, word: &str, rest: &str) -> Result<(), String> {
         if word == "at" {
-            let at = wall_time(rest, self.offset)
+            let at = instant(rest, self.offset)
                 .ok_or_else(|| format!("expected e.g. 2026-02-18T21:00, found \"{rest}\""))?;
-            return if self.started { Err("'at' belongs before every other step".to_owned()) } else { self.start(at) };
+            self.at = at;
+            return if self.started { Err("'at' belongs before every other step".to_owned()) } else { Ok(()) };
+        }
+        if word == "signal" {
+            return if self.started {
+                Err("'signal' belongs before every other step".to_owned())
+            } else {
+                self.signal(rest)
+            };
         }
         if !self.started {
-            self.start(UNIX_EPOCH + Duration::from_secs(USUAL_TIME))?;
+            self.started = true;
+            self.input(Input::Started(Moment { at: self.at, signals: self.signals }))?;
         }
         match word {
             "caller" => self.caller(rest),
@@ -128,8 +182,8 @@ impl Runner {
             }
             other => {
                 let words = [
-                    "at", "caller", "digit", "pause", "silence", "agent", "bot", "decision", "briefing", "language",
-                    "end",
+                    "at", "signal", "caller", "digit", "pause", "silence", "agent", "bot", "decision", "briefing",
+                    "language", "end",
                 ];
                 let hint = nearest(other, words).map_or(words.join(", "), |word| format!("nearest: '{word}'"));
                 Err(format!("no step is called '{other}'; {hint}"))
@@ -137,9 +191,17 @@ impl Runner {
         }
     }
 
-    fn start(&mut self, at: SystemTime) -> Result<(), String> {
-        self.started = true;
-        self.input(Input::Started { at })
+    /// Hoists a signal for the whole scenario.
+    fn signal(&mut self, rest: &str) -> Result<(), String> {
+        let until = UNIX_EPOCH + FOREVER;
+        let said = |error: SignalError| error.to_string();
+        match rest.split_once(char::is_whitespace).map_or((rest, ""), |(what, signal)| (what, signal.trim())) {
+            ("typhoon", signal) => self.signals.typhoon = Some((signal.parse::<Typhoon>().map_err(said)?, until)),
+            ("rain", signal) => self.signals.rain = Some((signal.parse::<Rain>().map_err(said)?, until)),
+            ("extreme", "") => self.signals.extreme = Some(until),
+            _ => return Err(format!("expected typhoon 8, rain black or extreme, found \"{rest}\"")),
+        }
+        Ok(())
     }
 
     fn caller(&mut self, text: &str) -> Result<(), String> {
@@ -193,13 +255,20 @@ impl Runner {
     fn drain(&mut self) {
         while let Some(output) = self.conversation.poll() {
             match output {
-                Output::Note(Entry::Decided(decision)) => self.happened.decided.push_back(decision),
+                Output::Note(Entry::Decided(decision)) => {
+                    self.reached.intents.extend(decision.intent.clone());
+                    self.happened.decided.push_back(decision);
+                }
                 Output::Note(_) => {}
                 Output::Say(say) => {
+                    self.reached.prompts.insert(say.prompt.clone());
                     self.happened.speaking = true;
                     self.happened.said.push_back(say);
                 }
-                Output::Escalate { briefing, .. } => self.happened.briefing = Some(briefing.text),
+                Output::Escalate { queue, briefing, .. } => {
+                    self.reached.queues.insert(queue);
+                    self.happened.briefing = Some(briefing.text);
+                }
                 Output::HangUp => self.ended = true,
             }
         }
@@ -241,36 +310,4 @@ impl Runner {
 /// Letters, digits and characters only, lower case: punctuation is not heard.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-}
-
-/// `2026-02-18T21:00` at an offset in minutes.
-fn wall_time(text: &str, offset: i64) -> Option<SystemTime> {
-    let (date, time) = text.trim().split_once('T')?;
-    let mut date = date.splitn(3, '-').map(str::parse::<i64>);
-    let (year, month, day) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);
-    let (hour, minute) = time.split_once(':')?;
-    let (hour, minute): (i64, i64) = (hour.parse().ok()?, minute.parse().ok()?);
-    let valid = (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-    if !valid || !(0..24).contains(&hour) || !(0..60).contains(&minute) {
-        return None;
-    }
-    // Days since 1970-01-01 of the proleptic Gregorian calendar; years counted from March.
-    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
-    let seconds = ((days * 24 + hour) * 60 + minute - offset) * 60;
-    Some(UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wall_times() {
-        assert_eq!(wall_time("2026-02-18T15:00", 480), Some(UNIX_EPOCH + Duration::from_secs(USUAL_TIME)));
-        assert_eq!(wall_time("1970-01-01T08:00", 480), Some(UNIX_EPOCH));
-        for bad in ["", "2026-02-18", "2026-13-01T00:00", "2026-01-01T25:00", "xT:"] {
-            assert_eq!(wall_time(bad, 480), None, "{bad}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 
 use crate::conversation::normalise::{Token, Views};
 use crate::conversation::readings::Readings;
-use crate::conversation::written;
+use crate::conversation::written::{self, Kind};
 use crate::dialplan::schema::SlotKind;
 use crate::speech::Language;
 
@@ -12,7 +12,8 @@ pub fn fill(kind: SlotKind, said: &Views, readings: &Readings) -> Option<String>
     match kind {
         SlotKind::YesNo => yes_no(said).map(|yes| if yes { "yes" } else { "no" }.to_owned()),
         SlotKind::Phone | SlotKind::Digits { .. } => {
-            check(kind, &digits(said)).or_else(|| check(kind, &digits_by_sound(said, readings)))
+            let all = check(kind, &digits(said)).or_else(|| among_others(kind, said, readings));
+            all.or_else(|| check(kind, &digits_by_sound(said, readings)))
         }
     }
 }
@@ -80,6 +81,20 @@ pub fn digits(said: &Views) -> String {
         }
     }
     all
+}
+
+/// The one number of this kind among others: 「打咗三次，電話係九一二三四五六七」. Of two that differ neither is taken.
+fn among_others(kind: SlotKind, said: &Views, readings: &Readings) -> Option<String> {
+    let spans = written::written(&said.joined(), Language::Cantonese, readings).spans;
+    let runs = spans.iter().filter(|span| matches!(span.kind, Kind::Phone | Kind::Digits));
+    let words = said.tokens.iter().filter_map(|token| match token {
+        Token::Word(word) if word.len() > 1 && word.chars().all(|c| c.is_ascii_digit()) => Some(word.as_str()),
+        Token::Word(_) | Token::Han(_) => None,
+    });
+    let mut values = runs.map(|span| span.value.trim_start_matches('+')).chain(words);
+    let mut values = std::iter::from_fn(|| values.find_map(|value| check(kind, value)));
+    let first = values.next()?;
+    values.all(|other| other == first).then_some(first)
 }
 
 /// As [`digits`], but a character counts by its sound. For answers that are nothing but a number.
@@ -219,6 +234,9 @@ mod tests {
             ("一二三四五六七八", None),
             ("九一二三", None),
             ("唔記得", None),
+            ("我打咗三次喇電話係九一二三四五六七", Some("91234567")),
+            ("i called 3 times my number is nine one two three four five six seven", Some("91234567")),
+            ("唔好打九一二三四五六八打九一二三四五六七", None),
         ];
         for (text, expected) in table {
             assert_eq!(value(SlotKind::Phone, text).as_deref(), expected, "{text}");

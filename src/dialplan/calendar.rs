@@ -1,144 +1,224 @@
-//! Weekly opening hours at a fixed offset from UTC (Hong Kong has had no summer time since 1979). Time comes in as a
-//! value. Is not a holiday calendar.
+//! When the people of a line are there: weekly hours, special days, Hong Kong's general holidays, typhoon and rainstorm
+//! signals. Asked in this order, the first that says anything decides: a signal that closes the line; the first special day
+//! in the plan; a general holiday, where the plan keeps them; the hours of the week. Time comes in as a value, at a fixed
+//! offset from UTC. Sundays are days of the week, not holidays, though the ordinance counts them.
 
-use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
 
-/// Minutes of a day.
-const DAY: i64 = 24 * 60;
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+use jiff::civil::Date;
 
-/// When a line is open, week for week.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WeeklyHours {
-    /// Stretches; open where any holds.
-    pub spans: Vec<DaySpan>,
-    /// Minutes east of UTC.
-    pub utc_offset_minutes: i32,
-}
-
-/// The same hours on some days of the week, written `mon-fri 09:00-18:00`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DaySpan {
-    days: [bool; 7],
-    from: i64,
-    until: i64,
-}
-
-/// Why a text is no stretch of hours.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected e.g. \"mon-fri 09:00-18:00\", found \"{0}\"")]
-pub struct HoursError(pub String);
-
-impl FromStr for DaySpan {
-    type Err = HoursError;
-
-    fn from_str(text: &str) -> Result<Self, HoursError> {
-        let bad = || HoursError(text.to_owned());
-        let (days_text, hours) = text.trim().split_once(' ').ok_or_else(bad)?;
-        let (from, until) = hours.trim().split_once('-').ok_or_else(bad)?;
-        let (from, until) = (minutes(from).ok_or_else(bad)?, minutes(until).ok_or_else(bad)?);
-        let mut days = [false; 7];
-        for part in days_text.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let day = |name: &str| DAYS.iter().position(|d| *d == name);
-            let (first, last) = (day(first).ok_or_else(bad)?, day(last).ok_or_else(bad)?);
-            let mut at = first;
-            loop {
-                days[at] = true;
-                if at == last {
-                    break;
-                }
-                at = (at + 1) % 7;
-            }
-        }
-        if from == DAY || from == until {
-            return Err(bad());
-        }
-        Ok(Self { days, from, until })
-    }
-}
-
-fn minutes(text: &str) -> Option<i64> {
-    let (hour, minute) = text.trim().split_once(':')?;
-    let (hour, minute): (i64, i64) = (hour.parse().ok()?, minute.parse().ok()?);
-    let valid = (0..60).contains(&minute) && (0..=24).contains(&hour) && hour * 60 + minute <= DAY;
-    valid.then(|| hour * 60 + minute)
-}
-
-impl WeeklyHours {
-    /// True where the line is open at this time.
-    pub fn is_open(&self, at: SystemTime) -> bool {
-        let seconds = match at.duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX / 2),
-            Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX / 2),
-        };
-        let local = seconds.div_euclid(60) + i64::from(self.utc_offset_minutes);
-        // 1970-01-01 was a Thursday, day 3 of a week that begins on Monday.
-        let weekday = (local.div_euclid(DAY) + 3).rem_euclid(7);
-        let minute = local.rem_euclid(DAY);
-        self.spans.iter().any(|span| span.holds(weekday, minute))
-    }
-}
-
-impl DaySpan {
-    fn holds(&self, weekday: i64, minute: i64) -> bool {
-        let open = |day: i64| usize::try_from(day.rem_euclid(7)).is_ok_and(|day| self.days[day]);
-        if self.from < self.until {
-            open(weekday) && (self.from..self.until).contains(&minute)
-        } else {
-            open(weekday) && minute >= self.from || open(weekday - 1) && minute < self.until
-        }
-    }
-}
+mod holidays;
+mod moment;
+mod read;
+mod signals;
+mod weekly;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
+mod tests;
 
-    /// Seconds since 1970 of a Hong Kong wall time in the week that begins on Monday 2026-02-16.
-    fn at(day: u64, hour: u64, minute: u64) -> SystemTime {
-        let monday = 1_771_171_200; // 2026-02-15T16:00:00Z
-        UNIX_EPOCH + Duration::from_secs(monday + day * 86_400 + hour * 3600 + minute * 60)
+pub use holidays::{Almanac, Feast, Holiday, YEARS, holidays};
+pub use moment::{HONG_KONG, Moment, instant, local};
+pub use read::{ClosingError, DaysError};
+pub use signals::{Rain, SignalError, Signals, Typhoon};
+pub use weekly::{DaySpan, HoursError, Stretch};
+
+/// When a line is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    /// Minutes east of UTC.
+    pub utc_offset_minutes: i32,
+    /// Hours of the week; open where any holds.
+    pub week: Vec<DaySpan>,
+    /// Days with hours of their own, first match wins.
+    pub special: Vec<Special>,
+    /// What closes the line.
+    pub closings: Vec<Closing>,
+    almanac: Arc<Almanac>,
+}
+
+/// Something that closes a line, written `@hk-gazetted`, `typhoon>=8`, `rain=black`, `extreme`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// General holidays.
+    Gazetted,
+    /// This tropical cyclone signal or a higher one.
+    Typhoon(Typhoon),
+    /// This rainstorm signal or a higher one.
+    Rain(Rain),
+    /// "Extreme conditions".
+    Extreme,
+}
+
+/// Days with hours of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Special {
+    /// Which days.
+    pub on: Vec<Days>,
+    /// Hours; none: closed.
+    pub open: Vec<Stretch>,
+    /// For people.
+    pub name: Option<String>,
+}
+
+/// Days, written `2026-12-24`, `2026-12-24..2026-12-26`, `12-24` (every year), `@winter-solstice`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Days {
+    /// From one day to another, both included.
+    Range(Date, Date),
+    /// Month and day of every year.
+    Yearly(i8, i8),
+    /// General holidays: `@hk-gazetted`.
+    Gazetted,
+    /// A lunar day or solar term: `@lunar-new-year-eve`, `@mid-autumn`, `@winter-solstice`.
+    Festival(Feast),
+}
+
+impl fmt::Display for Days {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Range(first, last) if first == last => write!(f, "{first}"),
+            Self::Range(first, last) => write!(f, "{first}..{last}"),
+            Self::Yearly(month, day) => write!(f, "{month:02}-{day:02}"),
+            Self::Gazetted => f.write_str("@hk-gazetted"),
+            Self::Festival(feast) => f.write_str(feast.english()),
+        }
+    }
+}
+
+/// Whether a line is open, and by which rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// People are there.
+    pub open: bool,
+    /// Why.
+    pub why: Why,
+}
+
+/// The rule that decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The plan has no hours.
+    Always,
+    /// The hours of the week.
+    Week,
+    /// A special day of the plan.
+    Special(String),
+    /// A general holiday.
+    Holiday(Holiday),
+    /// A tropical cyclone signal.
+    Typhoon(Typhoon),
+    /// A rainstorm signal.
+    Rain(Rain),
+    /// "Extreme conditions".
+    Extreme,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Always => f.write_str("no hours: always"),
+            Self::Week => f.write_str("weekly hours"),
+            Self::Special(name) => write!(f, "special day: {name}"),
+            Self::Holiday(holiday) => write!(f, "general holiday: {holiday}"),
+            Self::Typhoon(signal) => write!(f, "tropical cyclone signal {signal}"),
+            Self::Rain(signal) => write!(f, "{signal} rainstorm signal"),
+            Self::Extreme => f.write_str("extreme conditions"),
+        }
+    }
+}
+
+impl Opening {
+    /// Of a plan without hours.
+    pub const ALWAYS: Self = Self { open: true, why: Why::Always };
+}
+
+impl fmt::Display for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", if self.open { "open" } else { "closed" }, self.why)
+    }
+}
+
+/// The hours of one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayHours {
+    /// Stretches that begin on it.
+    pub hours: Vec<Stretch>,
+    /// By which rule.
+    pub why: Why,
+}
+
+impl Calendar {
+    /// Hours of the week and nothing else.
+    pub fn weekly(week: Vec<DaySpan>, utc_offset_minutes: i32) -> Self {
+        Self { utc_offset_minutes, week, special: Vec::new(), closings: Vec::new(), almanac: Arc::default() }
     }
 
-    #[test]
-    fn weeks_open_and_close() {
-        let hours = WeeklyHours {
-            spans: vec!["mon-fri 09:00-18:00".parse().unwrap(), "sat 22:00-02:00".parse().unwrap()],
-            utc_offset_minutes: 480,
-        };
-        let table = [
-            (at(0, 8, 59), false),
-            (at(0, 9, 0), true),
-            (at(4, 17, 59), true),
-            (at(4, 18, 0), false),
-            (at(5, 12, 0), false),
-            (at(5, 23, 0), true),
-            (at(6, 1, 59), true),
-            (at(6, 2, 0), false),
-        ];
-        for (time, open) in table {
-            assert_eq!(hours.is_open(time), open, "{time:?}");
+    /// Whether the line is open now, and why.
+    pub fn opening(&self, now: &Moment) -> Opening {
+        if let Some(why) = self.signal(&now.signals, now.at) {
+            return Opening { open: false, why };
+        }
+        let local = local(now.at, self.utc_offset_minutes);
+        let minute = u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs());
+        let today = self.day(local.date());
+        if today.hours.iter().any(|hours| hours.holds(minute)) {
+            return Opening { open: true, why: today.why };
+        }
+        if let Ok(yesterday) = local.date().yesterday().map(|date| self.day(date))
+            && yesterday.hours.iter().any(|hours| hours.holds_next_day(minute))
+        {
+            return Opening { open: true, why: yesterday.why };
+        }
+        Opening { open: false, why: today.why }
+    }
+
+    /// The hours of a day, whatever is hoisted.
+    pub fn day(&self, date: Date) -> DayHours {
+        let holiday = self.almanac.holidays.get(&date).copied();
+        if let Some(special) = self.special.iter().find(|special| special.on.iter().any(|on| self.is_on(*on, date))) {
+            let feast = self.almanac.festivals.get(&date).map(|feast| feast.chinese().to_owned());
+            let name = special.name.clone().or(holiday.map(|h| h.to_string())).or(feast);
+            return DayHours {
+                hours: special.open.clone(),
+                why: Why::Special(name.unwrap_or_else(|| date.to_string())),
+            };
+        }
+        match holiday.filter(|_| self.closings.contains(&Closing::Gazetted)) {
+            Some(holiday) => DayHours { hours: Vec::new(), why: Why::Holiday(holiday) },
+            None => {
+                let weekday = usize::from(date.weekday().to_monday_zero_offset().unsigned_abs());
+                DayHours { hours: self.week.iter().filter_map(|span| span.on(weekday)).collect(), why: Why::Week }
+            }
         }
     }
 
-    #[test]
-    fn days_wrap_and_nonsense_is_refused() {
-        let always: DaySpan = "sat-fri 00:00-24:00".parse().unwrap();
-        assert!(always.days.iter().all(|d| *d));
-        for bad in [
-            "",
-            "mon",
-            "mon 9-18",
-            "mon 09:00-25:00",
-            "moon 09:00-10:00",
-            "mon 09:00-09:00",
-            "mon 24:00-01:00",
-            "mon 09:00-9223372036854775807:00",
-        ] {
-            assert!(bad.parse::<DaySpan>().is_err(), "{bad}");
+    /// What is known of holidays; empty where the plan asks for none.
+    pub fn almanac(&self) -> &Almanac {
+        &self.almanac
+    }
+
+    fn is_on(&self, days: Days, date: Date) -> bool {
+        match days {
+            Days::Range(first, last) => (first..=last).contains(&date),
+            Days::Yearly(month, day) => (date.month(), date.day()) == (month, day),
+            Days::Gazetted => self.almanac.holidays.contains_key(&date),
+            Days::Festival(feast) => self.almanac.festivals.get(&date) == Some(&feast),
         }
+    }
+
+    fn signal(&self, signals: &Signals, now: SystemTime) -> Option<Why> {
+        let signals = signals.at(now);
+        self.closings.iter().find_map(|closing| match *closing {
+            Closing::Gazetted => None,
+            Closing::Typhoon(least) => {
+                signals.typhoon.filter(|(signal, _)| *signal >= least).map(|(signal, _)| Why::Typhoon(signal))
+            }
+            Closing::Rain(least) => {
+                signals.rain.filter(|(signal, _)| *signal >= least).map(|(signal, _)| Why::Rain(signal))
+            }
+            Closing::Extreme => signals.extreme.map(|_| Why::Extreme),
+        })
     }
 }

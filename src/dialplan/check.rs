@@ -3,10 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dialplan::pattern::Pattern;
 use crate::dialplan::read::PlanFiles;
 use crate::dialplan::schema::{Ladder, Plan, Target, Texts};
 use crate::settings::{Problem, Problems, nearest};
+
+mod numbers;
+mod reach;
+
+pub use numbers::between;
 
 /// Prompt that an agent hears before the bridge.
 pub const BRIEFING: &str = "briefing";
@@ -28,50 +32,21 @@ pub fn plan(files: &PlanFiles, plan: &Plan, problems: &Problems, warnings: &Prob
     checker.fields();
     checker.phrases();
     checker.knowledge();
+    checker.reach();
     checker.ladder("dialogue.no_input", &plan.dialogue.no_input);
     checker.ladder("dialogue.no_match", &plan.dialogue.no_match);
-    numbers(&[(files, plan)], 0, problems, warnings);
+    numbers::within(files, plan, problems, warnings);
 }
 
-/// Adds what is wrong between plans: numbers that an earlier pattern already takes (a problem), and numbers where
-/// Asterisk's best match would choose otherwise than the first match here (a warning). In the order of routing.
-pub fn between(plans: &[(&PlanFiles, &Plan)], problems: &Problems, warnings: &Problems) {
-    for at in 1..plans.len() {
-        numbers(plans.get(..=at).unwrap_or_default(), at, problems, warnings);
-    }
-}
-
-/// Looks at the patterns of the last plan: among themselves where it is alone, else against the plans before it.
-fn numbers(plans: &[(&PlanFiles, &Plan)], last: usize, problems: &Problems, warnings: &Problems) {
-    let all: Vec<(usize, &PlanFiles, &Pattern)> = plans
-        .iter()
-        .enumerate()
-        .flat_map(|(number, (files, plan))| plan.numbers.iter().map(move |pattern| (number, *files, pattern)))
-        .collect();
-    for (at, (number, files, later)) in all.iter().enumerate().filter(|(_, (number, _, _))| *number == last) {
-        let place = |message: String| located(files, "plan.toml", &format!("\"{}\"", later.as_str()), message);
-        for (_, other, earlier) in all.iter().take(at).filter(|(n, _, _)| last == 0 || n != number) {
-            if earlier.covers(later) {
-                let message = format!(
-                    "\"{}\" is never reached: \"{}\" of {} comes first",
-                    later.as_str(),
-                    earlier.as_str(),
-                    other.folder
-                );
-                problems.push(place(message));
-                break;
-            }
-            if let Some(number) = earlier.overlap(later)
-                && later.asterisk_prefers(earlier)
-            {
-                let message = format!(
-                    "{number} goes to \"{}\" of {} (first match); Asterisk's best match would choose \"{}\"",
-                    earlier.as_str(),
-                    other.folder,
-                    later.as_str()
-                );
-                warnings.push(place(message));
-            }
+/// Adds telephones that are behind no trunk of the configuration.
+pub fn trunks(files: &PlanFiles, plan: &Plan, trunks: &BTreeSet<String>, problems: &Problems) {
+    for (name, queue) in &plan.queues {
+        for target in queue.ring.iter().filter(|target| !trunks.contains(&target.trunk)) {
+            let near = nearest(&target.trunk, trunks.iter().map(String::as_str));
+            let hint = near.map_or_else(String::new, |name| format!("; nearest: '{name}'"));
+            let message =
+                format!("queue.{name}.ring: no [[trunk]] is called '{}' in the configuration{hint}", target.trunk);
+            problems.push(located(files, "plan.toml", &format!("\"{target}\""), message));
         }
     }
 }

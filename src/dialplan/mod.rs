@@ -20,6 +20,7 @@ pub mod calendar;
 pub mod check;
 #[cfg(test)]
 pub mod demo;
+pub mod editor;
 pub mod pattern;
 pub mod read;
 pub mod route;

@@ -4,8 +4,6 @@
 //! Is not Asterisk's choice among patterns: here the first match in file order wins. [`Pattern::asterisk_prefers`] tells
 //! where Asterisk would choose differently, so that `check` can warn people who port an `extensions.conf`.
 
-use std::collections::BTreeSet;
-
 /// One pattern.
 #[derive(Clone, Debug)]
 pub struct Pattern {
@@ -15,8 +13,35 @@ pub struct Pattern {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Positions { places: Vec<BTreeSet<char>>, tail: Tail },
+    Positions { places: Vec<Place>, tail: Tail },
     Regex(regex::Regex),
+}
+
+/// The characters that may stand at one place: a bit each of ASCII.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place(u128);
+
+impl Place {
+    fn of(c: char) -> Result<Self, PatternError> {
+        if c.is_ascii() { Ok(Self(1 << u32::from(c))) } else { Err(PatternError::NotAscii(c)) }
+    }
+    /// Both ends included.
+    fn range(from: char, to: char) -> Result<Self, PatternError> {
+        let (Self(from), Self(to)) = (Self::of(from)?, Self::of(to)?);
+        if from <= to { Ok(Self((to - from) | to)) } else { Err(PatternError::Set) }
+    }
+    fn has(self, c: char) -> bool {
+        c.is_ascii() && self.0 & (1 << u32::from(c)) != 0
+    }
+    fn and(self, other: Self) -> Option<Self> {
+        Some(Self(self.0 & other.0)).filter(|both| both.0 != 0)
+    }
+    fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+    fn first(self) -> char {
+        u8::try_from(self.0.trailing_zeros()).map_or('?', char::from)
+    }
 }
 
 /// What may follow the last place.
@@ -36,6 +61,9 @@ pub enum PatternError {
     /// `[` without `]`, or nothing between.
     #[error("has a '[' without its ']' or with nothing inside")]
     Set,
+    /// Not a character that telephones send.
+    #[error("has '{0}', which no number has")]
+    NotAscii(char),
     /// Something after `.` or `!`.
     #[error("has something after '.' or '!'")]
     AfterTail,
@@ -63,7 +91,7 @@ impl std::str::FromStr for Pattern {
         } else if let Some(pattern) = text.strip_prefix('_') {
             positions(pattern)?
         } else {
-            Kind::Positions { places: text.chars().map(|c| BTreeSet::from([c])).collect(), tail: Tail::Nothing }
+            Kind::Positions { places: text.chars().map(Place::of).collect::<Result<_, _>>()?, tail: Tail::Nothing }
         };
         if let Kind::Positions { places, tail } = &kind
             && places.is_empty()
@@ -88,38 +116,38 @@ fn positions(pattern: &str) -> Result<Kind, PatternError> {
             return Err(PatternError::AfterTail);
         }
         match c {
-            'X' | 'x' => places.push(('0'..='9').collect()),
-            'Z' | 'z' => places.push(('1'..='9').collect()),
-            'N' | 'n' => places.push(('2'..='9').collect()),
+            'X' | 'x' => places.push(Place::range('0', '9')?),
+            'Z' | 'z' => places.push(Place::range('1', '9')?),
+            'N' | 'n' => places.push(Place::range('2', '9')?),
             '[' => places.push(set(&mut rest)?),
             '.' => tail = Tail::OneOrMore,
             '!' => tail = Tail::Any,
             '-' => {}
-            literal => places.push(BTreeSet::from([literal])),
+            literal => places.push(Place::of(literal)?),
         }
     }
     Ok(Kind::Positions { places, tail })
 }
 
-fn set(rest: &mut std::str::Chars<'_>) -> Result<BTreeSet<char>, PatternError> {
+fn set(rest: &mut std::str::Chars<'_>) -> Result<Place, PatternError> {
     let (inside, after) = rest.as_str().split_once(']').ok_or(PatternError::Set)?;
     let chars: Vec<char> = inside.chars().collect();
     *rest = after.chars();
-    let mut all = BTreeSet::new();
+    let mut all = Place(0);
     let mut at = 0;
     while let Some(&from) = chars.get(at) {
         match (chars.get(at + 1), chars.get(at + 2)) {
             (Some('-'), Some(&to)) => {
-                all.extend((from..=to).take(128));
+                all.0 |= Place::range(from, to)?.0;
                 at += 3;
             }
             _ => {
-                all.insert(from);
+                all.0 |= Place::of(from)?.0;
                 at += 1;
             }
         }
     }
-    if all.is_empty() { Err(PatternError::Set) } else { Ok(all) }
+    if all.0 == 0 { Err(PatternError::Set) } else { Ok(all) }
 }
 
 impl Pattern {
@@ -134,7 +162,7 @@ impl Pattern {
             Kind::Regex(regex) => regex.is_match(number),
             Kind::Positions { places, tail } => {
                 let mut rest = number.chars();
-                let all = places.iter().all(|place| rest.next().is_some_and(|c| place.contains(&c)));
+                let all = places.iter().all(|place| rest.next().is_some_and(|c| place.has(c)));
                 let left = rest.as_str();
                 all && match tail {
                     Tail::Nothing => left.is_empty(),
@@ -155,9 +183,9 @@ impl Pattern {
         let mut number = String::new();
         for at in 0..a.len().max(b.len()) {
             let common = match (a.get(at), b.get(at)) {
-                (Some(x), Some(y)) => x.intersection(y).next().copied(),
-                (Some(x), None) if *tb != Tail::Nothing => x.first().copied(),
-                (None, Some(y)) if *ta != Tail::Nothing => y.first().copied(),
+                (Some(x), Some(y)) => x.and(*y).map(Place::first),
+                (Some(x), None) if *tb != Tail::Nothing => Some(x.first()),
+                (None, Some(y)) if *ta != Tail::Nothing => Some(y.first()),
                 _ => None,
             };
             number.push(common?);
@@ -168,14 +196,35 @@ impl Pattern {
         (self.matches(&number) && other.matches(&number)).then_some(number)
     }
 
-    /// True where every number that `later` matches is already matched by this one.
+    /// The characters that every number it matches begins with; all of them where it is one number.
+    pub fn prefix(&self) -> String {
+        match &self.kind {
+            Kind::Regex(_) => String::new(),
+            Kind::Positions { places, .. } => {
+                places.iter().take_while(|place| place.0.is_power_of_two()).map(|place| place.first()).collect()
+            }
+        }
+    }
+
+    /// The only number that it matches, where there is only one.
+    fn only(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Positions { places, tail: Tail::Nothing } => {
+                Some(self.prefix()).filter(|number| number.len() == places.len())
+            }
+            Kind::Positions { .. } | Kind::Regex(_) => None,
+        }
+    }
+
+    /// True where every number that `later` matches is already matched by this one. Of a regular expression that is known
+    /// only where `later` is one number or the same expression.
     pub fn covers(&self, later: &Self) -> bool {
         let (Kind::Positions { places: a, tail: ta }, Kind::Positions { places: b, tail: tb }) =
             (&self.kind, &later.kind)
         else {
-            return self.text == later.text;
+            return self.text == later.text || later.only().is_some_and(|number| self.matches(&number));
         };
-        let places = a.iter().enumerate().all(|(at, place)| b.get(at).is_some_and(|other| other.is_subset(place)));
+        let places = a.iter().enumerate().all(|(at, place)| b.get(at).is_some_and(|other| other.is_within(*place)));
         places
             && match ta {
                 Tail::Nothing => a.len() == b.len() && *tb == Tail::Nothing,
@@ -192,8 +241,8 @@ impl Pattern {
         else {
             return false;
         };
-        let weight = |places: &[BTreeSet<char>], tail: Tail, at: usize| match places.get(at) {
-            Some(place) => place.len(),
+        let weight = |places: &[Place], tail: Tail, at: usize| match places.get(at) {
+            Some(place) => place.0.count_ones(),
             None if tail == Tail::OneOrMore => 1000,
             None if tail == Tail::Any => 2000,
             None => 0,
@@ -245,6 +294,8 @@ mod tests {
         assert_eq!("_".parse::<Pattern>().unwrap_err(), PatternError::Empty);
         assert_eq!("_1[".parse::<Pattern>().unwrap_err(), PatternError::Set);
         assert_eq!("_1.2".parse::<Pattern>().unwrap_err(), PatternError::AfterTail);
+        assert_eq!("_1[9-1]".parse::<Pattern>().unwrap_err(), PatternError::Set);
+        assert_eq!("１823".parse::<Pattern>().unwrap_err(), PatternError::NotAscii('１'));
         assert!(matches!("re:(".parse::<Pattern>().unwrap_err(), PatternError::Regex(_)));
     }
 
@@ -256,6 +307,8 @@ mod tests {
         assert!(wide.covers(&narrow) && !narrow.covers(&wide));
         assert_eq!(p("_2X").overlap(&p("_3X")), None);
         assert!(p("_1X.").asterisk_prefers(&p("_1.")));
+        assert!(p("re:^18").covers(&p("1823")) && !p("re:^18").covers(&p("_18XX")));
+        assert_eq!([p("_18[2-3]X").prefix(), p("1823").prefix(), p("re:^18").prefix()], ["18", "1823", ""]);
         assert!(p("_1.").covers(&p("_12X")) && !p("_1.").covers(&p("1")));
     }
 }

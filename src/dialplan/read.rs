@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dialplan::calendar::{DaySpan, WeeklyHours};
+use crate::dialplan::calendar::Calendar;
 use crate::dialplan::check;
 use crate::dialplan::pattern::Pattern;
 use crate::dialplan::schema::{Accept, Dialogue, Escalation, Intent, Ladder, Plan, Queue, RingTarget, Slot, Target};
@@ -18,7 +18,7 @@ mod values;
 mod tests;
 
 use texts::{knowledge, phrases, texts};
-use values::{Kind, Offset, Span};
+use values::{Kind, Span};
 
 /// The files of one hotline: path within the folder (`plan.toml`, `prompts/yue.toml`) to text.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +45,8 @@ pub fn read_plan(files: &PlanFiles, problems: &Problems, warnings: &Problems) ->
     plan.filter(|_| clean)
 }
 
-fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan> {
+/// Reads without checks between files and sections.
+pub(super) fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan> {
     let Some(text) = files.files.get("plan.toml") else {
         problems.push_file(&files.folder, "plan.toml is missing; every hotline has one");
         return None;
@@ -67,7 +68,7 @@ fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan> {
         knowledge,
         escalation: reader.escalation(root.section("escalation")),
         queues: reader.queues(&mut root),
-        hours: hours(root.section("hours")),
+        hours: Calendar::read(root.section("hours")),
         recording: root.boolean("recording").unwrap_or(true),
         prompts,
         labels,
@@ -110,23 +111,6 @@ fn numbers(root: &mut Section<'_>) -> Vec<Pattern> {
         }
     }
     all
-}
-
-fn hours(mut section: Section<'_>) -> Option<WeeklyHours> {
-    if !section.is_present() {
-        return None;
-    }
-    let mut spans = Vec::new();
-    let open = section.strings("open");
-    for text in section.required("open", "a list such as [\"mon-fri 09:00-18:00\"]", open).unwrap_or_default() {
-        match text.parse::<DaySpan>() {
-            Ok(span) => spans.push(span),
-            Err(error) => section.problem("open", error),
-        }
-    }
-    let offset = section.parsed::<Offset>("utc_offset", "an offset such as \"+08:00\"");
-    section.finish();
-    Some(WeeklyHours { spans, utc_offset_minutes: offset.map_or(480, |o| o.0) })
 }
 
 struct Reader {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::dialplan::calendar::WeeklyHours;
+use crate::dialplan::calendar::Calendar;
 use crate::dialplan::pattern::Pattern;
 use crate::speech::{Bias, Language};
 
@@ -31,7 +31,7 @@ pub struct Plan {
     /// Where humans wait, by name.
     pub queues: BTreeMap<String, Queue>,
     /// When humans are there; `None`: always.
-    pub hours: Option<WeeklyHours>,
+    pub hours: Option<Calendar>,
     /// Whether calls of this line are recorded.
     pub recording: bool,
     /// What the bot says.
@@ -64,6 +64,12 @@ impl Plan {
     /// The language that a call begins in.
     pub fn default_language(&self) -> Language {
         self.languages.first().copied().unwrap_or(Language::Cantonese)
+    }
+
+    /// Which Chinese it speaks before the caller has spoken one; its default language where it speaks none.
+    pub fn default_chinese(&self) -> Language {
+        let chinese = self.languages.iter().copied().find(|language| *language != Language::English);
+        chinese.unwrap_or_else(|| self.default_language())
     }
 
     /// Prompts that never change, so that the synthesiser can hold them ready: id, language, text. The greeting first.

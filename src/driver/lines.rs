@@ -1,7 +1,7 @@
 //! Hotlines from their folders: files to [`PlanFiles`], plans to [`Lines`] that take calls. Reads files; what they mean is
 //! the dialplan's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,7 +24,8 @@ pub struct Lines {
 
 impl Lines {
     /// Reads every folder of `folder` that has a `plan.toml`, and learns from its phrases. `None` where anything is wrong.
-    pub fn load(folder: &Path, problems: &Problems, warnings: &Problems) -> Option<Self> {
+    /// Telephones behind none of `trunks` are warnings: the rest of the line works, and their callers hear `no_agent`.
+    pub fn load(folder: &Path, trunks: &BTreeSet<String>, problems: &Problems, warnings: &Problems) -> Option<Self> {
         let folders = line_folders(folder);
         if folders.is_empty() {
             problems.push_file(folder.display(), "no hotline here: expected folders with a plan.toml");
@@ -33,6 +34,7 @@ impl Lines {
         for folder in folders {
             let files = read_folder(&folder, problems);
             if let Some(plan) = read_plan(&files, problems, warnings) {
+                check::trunks(&files, &plan, trunks, warnings);
                 read.push((files, plan));
             }
         }

@@ -10,7 +10,7 @@ use crate::call::{Call, CallParts, Input, Output, SpeakOrder};
 use crate::engine::synthesiser::{SpeakHandle, SpeakRequest};
 use crate::engine::worker::{AudioFeed, Pushed};
 use crate::ids::{CallId, DialogId, LegId, SpeakId};
-use crate::journal::{CallTime, EndCause, Entry, Record};
+use crate::journal::{CallTime, EndCause, Entry, RecogniserLoss, Record};
 use crate::sip::event::{AddressedOrder, DialogOrder};
 
 /// Prompts under way that are remembered for cancelling; older ones are left to finish.
@@ -35,7 +35,7 @@ pub struct LiveCall {
 enum Answer {
     Port { leg: LegId, dialog: DialogId, address: std::net::SocketAddr },
     NoPort { leg: LegId },
-    RecogniserLost,
+    RecogniserLost(RecogniserLoss),
     SpeakFailed { speak: SpeakId },
 }
 
@@ -47,9 +47,11 @@ impl LiveCall {
         if let Some(path) = &recording {
             shell.services.recorder.begin(id, path);
         }
-        let feed = shell.open_feed(id, parts.plan.bias.clone());
-        let deaf = feed.is_none();
-        let mut live = Self {
+        let (feed, deaf) = match shell.open_feed(id, parts.plan.bias.clone()) {
+            Ok(feed) => (Some(feed), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        Self {
             id,
             call: Call::new(now, parts),
             began: now,
@@ -60,12 +62,8 @@ impl LiveCall {
             dialogs: vec![dialog],
             recording: recording.is_some(),
             drop_noted: false,
-            answers: Vec::new(),
-        };
-        if deaf {
-            live.answers.push(Answer::RecogniserLost);
+            answers: deaf.map(Answer::RecogniserLost).into_iter().collect(),
         }
-        live
     }
 
     /// The dialogs that belong to it.
@@ -99,7 +97,7 @@ impl LiveCall {
             let input = match answer {
                 Answer::Port { leg, dialog, address } => Input::LegPort { leg, dialog, address },
                 Answer::NoPort { leg } => Input::NoLegPort { leg },
-                Answer::RecogniserLost => Input::RecogniserLost,
+                Answer::RecogniserLost(reason) => Input::RecogniserLost(reason),
                 Answer::SpeakFailed { speak } => Input::PromptFailed { speak },
             };
             if catch_unwind(AssertUnwindSafe(|| self.call.handle(now, input))).is_err() {
@@ -160,11 +158,14 @@ impl LiveCall {
         match self.feed.as_mut().map(|feed| feed.push(frame)) {
             None | Some(Pushed::Queued) => {}
             Some(Pushed::DroppedOldest) => self.note_drop(now, "hearing", shell),
-            Some(Pushed::Stalled | Pushed::Closed) => {
-                self.feed = None;
-                self.answers.push(Answer::RecogniserLost);
-            }
+            Some(Pushed::Stalled) => self.lose_recogniser(RecogniserLoss::Overloaded),
+            Some(Pushed::Closed) => self.lose_recogniser(RecogniserLoss::Gone),
         }
+    }
+
+    fn lose_recogniser(&mut self, reason: RecogniserLoss) {
+        self.feed = None;
+        self.answers.push(Answer::RecogniserLost(reason));
     }
 
     fn speak(&mut self, order: SpeakOrder, shell: &Shell) {

@@ -20,12 +20,15 @@ use super::live_call::LiveCall;
 use super::pace;
 use super::rtp_port::{PortAllocator, PortError};
 use super::secret;
+use super::signals::LiveSignals;
 use crate::call::{CallConfig, CallParts, Input, Order};
 use crate::conversation::Understanding;
 use crate::dialplan::Plan;
+use crate::dialplan::calendar::Moment;
 use crate::engine::synthesiser::{SpeakEvent, SpeakEventKind, SpeakSink, SynthesiserPool};
 use crate::engine::worker::{AudioFeed, EngineEvent, EventKind, RecogniserPool};
 use crate::ids::{CallId, DialogId, LegId};
+use crate::journal::RecogniserLoss;
 use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, IncomingInvite};
 use crate::speech::Bias;
 use crate::store::journal_writer::JournalQueue;
@@ -96,6 +99,8 @@ pub struct Services {
     pub recorder: Recorder,
     /// What waiting callers hear, 8 kHz.
     pub music: Arc<[i16]>,
+    /// Typhoon and rainstorm signals.
+    pub signals: LiveSignals,
 }
 
 struct LegSockets {
@@ -172,15 +177,16 @@ impl Shell {
         let _ = socket.send_to(bytes, to);
     }
 
-    pub(super) fn open_feed(&self, call: CallId, bias: Arc<Bias>) -> Option<AudioFeed> {
+    pub(super) fn open_feed(&self, call: CallId, bias: Arc<Bias>) -> Result<AudioFeed, RecogniserLoss> {
         let myself = self.myself.clone();
         // An event that finds no room is missed by one call for 20 ms; the inbox counts it.
         let sink = Box::new(move |event: EngineEvent| drop(myself.push(Item::Heard(event))));
         match self.services.recognisers.open(call, bias, sink) {
-            Ok(feed) => Some(feed),
+            Ok(feed) => Ok(feed),
             Err(error) => {
                 tracing::error!(%call, %error, "this call is not heard");
-                None
+                let there = self.services.recognisers.is_alive();
+                Err(if there { RecogniserLoss::Overloaded } else { RecogniserLoss::Gone })
             }
         }
     }
@@ -303,7 +309,7 @@ impl MediaThread {
                     EventKind::Transcript(text) => Input::Transcript(text),
                     EventKind::Overloaded { .. } => return, // journalled where the frames were dropped
                     EventKind::Interrupted => Input::RecogniserInterrupted,
-                    EventKind::Lost => Input::RecogniserLost,
+                    EventKind::Lost => Input::RecogniserLost(RecogniserLoss::Gone),
                 };
                 self.give(now, call, input);
             }
@@ -362,7 +368,7 @@ impl MediaThread {
             understanding: line.understanding.clone(),
             config: self.shell.services.config.clone(),
             address,
-            wall: SystemTime::now(),
+            moment: Moment { at: SystemTime::now(), signals: self.shell.services.signals.get() },
             recording: line.plan.recording.then(|| recording_path(id)),
             music: self.shell.services.music.clone(),
             seed: fastrand::u64(..),

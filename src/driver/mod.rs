@@ -9,6 +9,7 @@ pub mod pace;
 pub mod router;
 pub mod rtp_port;
 pub mod secret;
+pub mod signals;
 pub mod sip_sockets;
 pub mod softphone;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::manifest::{Kind, Manifest, ManifestError, Model};
 use super::recogniser::any::AnyRecogniser;
-use super::recogniser::second_pass::{SecondPass, SecondPassConfig};
+use super::recogniser::second_pass::{SecondPass, SecondPassConfig, SecondPassCounts};
 use super::recogniser::two_pass::TwoPass;
 use super::recogniser::{Recogniser, RecogniserError, RecogniserStream, whole};
 use super::synthesiser::espeak::{Espeak, EspeakConfig};
@@ -23,6 +23,10 @@ use crate::speech::Language;
 /// A child that has not loaded its model by then is given up.
 pub const LOAD_LIMIT: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// So long may the last words of a process that has ended be on their way.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Bytes that are kept of what a process says.
+const MOST_WORDS: usize = 4_096;
 /// Longer than any text takes, or nearly.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -41,6 +45,7 @@ pub struct LocalEngines {
     pub passes: SecondPassConfig,
     /// What works on whole utterances, for all workers: as long as one of them has it.
     shared: Arc<Mutex<Weak<SecondPass>>>,
+    counts: Arc<SecondPassCounts>,
 }
 
 impl LocalEngines {
@@ -49,7 +54,8 @@ impl LocalEngines {
         let (first, second) = recogniser.split_once('+').map_or((recogniser, None), |(a, b)| (a, Some(b)));
         let (recogniser, vad) = (manifest.model(first)?.clone(), manifest.model(vad)?.clone());
         let (gate, passes) = (Some(GateConfig::default()), SecondPassConfig::default());
-        let engines = Self { recogniser, second_pass: None, vad, gate, passes, shared: Arc::default() };
+        let (shared, counts) = Default::default();
+        let engines = Self { recogniser, second_pass: None, vad, gate, passes, shared, counts };
         engines.with_second_pass(manifest, second, passes)
     }
 
@@ -90,7 +96,7 @@ impl LocalEngines {
         if let Some(there) = shared.upgrade() {
             return Ok(there);
         }
-        let second = Arc::new(SecondPass::load(model, self.passes.threads)?);
+        let second = Arc::new(SecondPass::load(model, self.passes.threads, self.counts.clone())?);
         *shared = Arc::downgrade(&second);
         Ok(second)
     }
@@ -102,6 +108,10 @@ impl EngineFactory for LocalEngines {
 
     fn make(&self) -> Result<(AnyRecogniser, SileroVad), RecogniserError> {
         Ok((self.recogniser()?, SileroVad::load(&self.vad, self.gate)?))
+    }
+
+    fn second_pass_counts(&self) -> Arc<SecondPassCounts> {
+        self.counts.clone()
     }
 }
 
@@ -182,39 +192,59 @@ pub fn check_in_child(manifest: &Path, model: &Model) -> Result<(), CheckError> 
     model.verify()?;
     let child_error = |what: String| CheckError::Child { model: model.id.clone(), what };
     let program: PathBuf = std::env::current_exe().map_err(|error| child_error(error.to_string()))?;
-    let mut child = Command::new(program)
-        .args(["models", "load", &model.id, "--manifest"])
-        .arg(manifest)
-        .envs(super::runtime::VARIABLES)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| child_error(error.to_string()))?;
+    let mut command = Command::new(program);
+    command.args(["models", "load", &model.id, "--manifest"]).arg(manifest).envs(super::runtime::VARIABLES);
+    run(command, LOAD_LIMIT).map_err(child_error)
+}
+
+/// Lets a process do its work; where it fails says how it ended, with its last words.
+fn run(mut command: Command, limit: Duration) -> Result<(), String> {
+    let text = |error: std::io::Error| error.to_string();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(text)?;
+    let (said, words) = crossbeam_channel::bounded(1);
+    if let Some(errors) = child.stderr.take() {
+        // Read while it runs: a pipe that is full would hold it up.
+        let reading = move || drop(said.send(last_words(errors)));
+        std::thread::Builder::new().name("model-check-errors".to_owned()).spawn(reading).map_err(text)?;
+    }
     let began = Instant::now();
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if began.elapsed() < LOAD_LIMIT => std::thread::sleep(LOOK_AGAIN),
+            Ok(None) if began.elapsed() < limit => std::thread::sleep(LOOK_AGAIN),
             Ok(None) => {
                 // Both fail only where the process is gone already.
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(child_error(format!("not loaded after {} s", LOAD_LIMIT.as_secs())));
+                return Err(format!("not loaded after {} s", limit.as_secs()));
             }
-            Err(error) => return Err(child_error(error.to_string())),
+            Err(error) => return Err(error.to_string()),
         }
     };
     if status.success() {
         return Ok(());
     }
-    let mut words = String::new();
-    if let Some(mut errors) = child.stderr.take() {
-        // Without its last words the status alone is told.
-        let _ = std::io::Read::read_to_string(&mut errors, &mut words);
-    }
+    // A process of its own making may hold the pipe open: then the status alone is told.
+    let words = words.recv_timeout(LAST_WORDS).unwrap_or_default();
     let last = words.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    Err(child_error(format!("{status}: {last}")))
+    Err(format!("{status}: {last}"))
+}
+
+/// The end of what is said, [`MOST_WORDS`] at least where there is so much.
+fn last_words(mut from: impl std::io::Read) -> String {
+    let (mut all, mut piece) = (Vec::with_capacity(3 * MOST_WORDS), [0; MOST_WORDS]);
+    loop {
+        match from.read(&mut piece) {
+            Ok(read @ 1..) => all.extend_from_slice(piece.get(..read).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => break,
+        }
+        if all.len() > 2 * MOST_WORDS {
+            all.drain(..all.len() - MOST_WORDS);
+        }
+    }
+    String::from_utf8_lossy(&all).into_owned()
 }
 
 #[cfg(test)]
@@ -234,6 +264,25 @@ mod tests {
         let mut wrong = test_speech::model("espeak-ng");
         wrong.voices[0].1 = "klingon-of-nowhere".to_owned();
         assert!(matches!(check_here(&wrong), Err(CheckError::Synthesiser(SynthesiserError::Ended { .. }))));
+    }
+
+    /// Says more than a pipe holds before it ends: 64 KiB.
+    #[test]
+    fn a_child_that_says_much_is_not_held_up_and_its_last_words_are_told() {
+        let shell = |script: &str| {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            command
+        };
+        let much = "head -c 300000 /dev/zero | tr '\\0' x >&2; echo >&2";
+        let told = run(shell(&format!("{much}; echo last words >&2; exit 3")), LOAD_LIMIT).unwrap_err();
+        assert_eq!(told, "exit status: 3: last words");
+        run(shell(much), LOAD_LIMIT).unwrap();
+        let told = run(shell("exit 4"), LOAD_LIMIT).unwrap_err();
+        assert_eq!(told, "exit status: 4: it said nothing");
+        let told = run(shell("exec sleep 600"), Duration::ZERO).unwrap_err();
+        assert!(told.starts_with("not loaded after 0 s"), "{told}");
+        assert_eq!(last_words(&b"x".repeat(100_000)[..]).len().min(MOST_WORDS), MOST_WORDS);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod runtime;
 pub mod score;
 pub mod start;
 pub mod synthesiser;
+pub mod totals;
 pub mod vad;
 pub mod worker;
 

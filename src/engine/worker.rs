@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::audio::frame::WideFrame;
 use crate::engine::process::bridge::{Bridge, Launch};
+use crate::engine::recogniser::second_pass::SecondPassCounts;
 use crate::engine::recogniser::{Recogniser, RecogniserError};
 use crate::engine::vad::Vad;
 use crate::ids::{CallId, UtteranceId};
@@ -244,6 +245,10 @@ pub trait EngineFactory: Send + Sync + 'static {
     type Vad: Vad;
     /// Loads both.
     fn make(&self) -> Result<(Self::Recogniser, Self::Vad), RecogniserError>;
+    /// What a second recogniser of theirs counts.
+    fn second_pass_counts(&self) -> Arc<SecondPassCounts> {
+        Arc::default()
+    }
 }
 
 type Opened = Receiver<Intake>;
@@ -265,6 +270,7 @@ pub struct RecogniserPool {
     config: PoolConfig,
     workers: Vec<WorkerEnd>,
     counts: Arc<Counts>,
+    second_pass: Arc<SecondPassCounts>,
     stop: Arc<AtomicBool>,
     epoch: Instant,
 }
@@ -278,10 +284,8 @@ impl RecogniserPool {
     /// Starts the workers and waits until each has loaded its model.
     pub fn start<F: EngineFactory>(config: PoolConfig, factory: F) -> Result<Self, RecogniserError> {
         let factory = Arc::new(factory);
-        let counts = Arc::new(Counts::default());
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut pool =
-            Self { config, workers: Vec::new(), counts: counts.clone(), stop: stop.clone(), epoch: Instant::now() };
+        let mut pool = Self::empty(config, factory.second_pass_counts());
+        let (counts, stop) = (pool.counts.clone(), pool.stop.clone());
         for _ in 0..config.workers.max(1) {
             let (factory, counts, stop) = (factory.clone(), counts.clone(), stop.clone());
             pool.add_worker(move |opened, woken, streams, alive, ready| {
@@ -297,16 +301,21 @@ impl RecogniserPool {
         processes: usize,
         launcher: Arc<dyn Launch>,
     ) -> Result<Self, RecogniserError> {
-        let (counts, stop) = (Arc::new(Counts::default()), Arc::new(AtomicBool::new(false)));
-        let mut pool =
-            Self { config, workers: Vec::new(), counts: counts.clone(), stop: stop.clone(), epoch: Instant::now() };
+        let mut pool = Self::empty(config, Arc::default());
+        let (counts, second_pass, stop) = (pool.counts.clone(), pool.second_pass.clone(), pool.stop.clone());
         for _ in 0..processes.max(1) {
             let (launcher, counts, stop) = (launcher.clone(), counts.clone(), stop.clone());
+            let second_pass = second_pass.clone();
             pool.add_worker(move |opened, woken, streams, alive, ready| {
-                Bridge { config, launcher, opened, woken, streams, alive, counts, stop }.run(&ready);
+                Bridge { config, launcher, opened, woken, streams, alive, counts, second_pass, stop }.run(&ready);
             })?;
         }
         Ok(pool)
+    }
+
+    fn empty(config: PoolConfig, second_pass: Arc<SecondPassCounts>) -> Self {
+        let (counts, stop) = Default::default();
+        Self { config, workers: Vec::new(), counts, second_pass, stop, epoch: Instant::now() }
     }
 
     fn add_worker(
@@ -379,6 +388,11 @@ impl RecogniserPool {
     /// Totals for metrics.
     pub fn counts(&self) -> &Arc<Counts> {
         &self.counts
+    }
+
+    /// Totals of the second recogniser, where there is one.
+    pub fn second_pass_counts(&self) -> &Arc<SecondPassCounts> {
+        &self.second_pass
     }
 
     /// Ends all workers; their streams get [`EventKind::Lost`]. Waits for the threads.

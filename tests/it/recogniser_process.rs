@@ -1,8 +1,9 @@
 //! A real recogniser process that is really killed.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 use tingwa::audio::frame::WideFrame;
@@ -80,6 +81,13 @@ fn a_second_recogniser_in_the_process_has_the_last_word() {
     let frames = tingwa::cli::models::read_as_call(&root.join("models/tiny-trilingual/sample/en-1.wav")).unwrap();
     for utterance in [UtteranceId(1), UtteranceId(2)] {
         assert_eq!(say(&mut feed, &events, &frames, utterance), "好多謝");
+    }
+    // What the process has counted comes to this one.
+    let (began, heard) = (Instant::now(), &pool.second_pass_counts().heard);
+    while heard.load(Ordering::Relaxed) < 2 || pool.counts().busy_us.load(Ordering::Relaxed) == 0 {
+        assert!(began.elapsed() < PATIENCE, "{:?}", pool.second_pass_counts());
+        feed.push(&WideFrame::SILENCE);
+        let _ = events.recv_timeout(Duration::from_millis(20));
     }
     pool.shut_down();
     std::fs::remove_dir_all(&folder).unwrap();

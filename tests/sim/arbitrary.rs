@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tingwa::call::{Call, CallConfig, CallParts, Input, Order, Output};
 use tingwa::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
-use tingwa::journal::Entry;
+use tingwa::journal::{Entry, RecogniserLoss};
 use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite};
 use tingwa::speech::{Hypothesis, Transcript, VoiceActivity};
 
@@ -90,7 +90,7 @@ fn parts(bytes: &mut Bytes<'_>) -> CallParts {
         understanding,
         config: CallConfig::default(),
         address: SocketAddr::from(([10, 0, 0, 9], 10_000)),
-        wall: SystemTime::UNIX_EPOCH,
+        moment: SystemTime::UNIX_EPOCH.into(),
         recording: bytes.yes().then(|| "fuzz.wav".to_owned()),
         music: Arc::from(vec![100i16; 800]),
         seed: u64::from(bytes.next()),
@@ -169,7 +169,7 @@ fn input<'a>(bytes: &mut Bytes<'_>, body: &'a [u8]) -> Input<'a> {
             let text = TEXTS[usize::from(bytes.below(6))].into();
             Input::Transcript(Transcript { utterance, text, language: None, confidence: 1.0, tags: Default::default() })
         }
-        13 if bytes.below(8) == 0 => Input::RecogniserLost,
+        13 if bytes.below(8) == 0 => Input::RecogniserLost(RecogniserLoss::Gone),
         13 if bytes.below(4) == 0 => Input::RecogniserInterrupted,
         13 | 14 => {
             let samples = Arc::from(vec![900i16; usize::from(bytes.next()) * 16]);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tingwa::audio::frame::WideFrame;
 use tingwa::call::{Input, SpeakOrder};
 use tingwa::ids::{SpeakId, UtteranceId};
+use tingwa::journal::RecogniserLoss;
 use tingwa::speech::{Hypothesis, Transcript, VoiceActivity};
 
 use super::signal;
@@ -55,7 +56,7 @@ impl Recogniser {
             Ear::Lost if self.lost => return Vec::new(),
             Ear::Lost => {
                 self.lost = true;
-                return vec![(5, Input::RecogniserLost)];
+                return vec![(5, Input::RecogniserLost(RecogniserLoss::Gone))];
             }
             Ear::Healthy | Ear::NoTranscripts | Ear::Dies(_) => {}
         }

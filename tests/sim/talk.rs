@@ -1,6 +1,6 @@
 //! Caller and bot: turns, barge-in, silence, keys, and what happens when hearing or speaking fails.
 
-use tingwa::journal::{EndCause, Entry};
+use tingwa::journal::{EndCause, Entry, RecogniserLoss};
 use tingwa::speech::Language;
 
 use super::engine::{Ear, Mouth};
@@ -129,9 +129,22 @@ fn key_0_leads_to_a_human_and_stops_the_bot() {
     assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })));
 }
 
+fn losses(world: &World) -> Vec<RecogniserLoss> {
+    let reason = |entry: &Entry| match entry {
+        Entry::RecogniserLost { reason } => Some(*reason),
+        _ => None,
+    };
+    world.entries().filter_map(reason).collect()
+}
+
 #[test]
 fn a_lost_recogniser_leaves_the_keys() {
-    for ear in [Ear::Lost, Ear::Mute, Ear::NoTranscripts] {
+    let ears = [
+        (Ear::Lost, RecogniserLoss::Gone),
+        (Ear::Mute, RecogniserLoss::Silent),
+        (Ear::NoTranscripts, RecogniserLoss::Silent),
+    ];
+    for (ear, reason) in ears {
         let mut world = World::new(Setting {
             ear,
             agents: [("6001", Agent::Answers(500, Then::Accepts(500)))].into(),
@@ -140,7 +153,7 @@ fn a_lost_recogniser_leaves_the_keys() {
         world.at(4_000, Action::Says("check my bill", 1_000));
         world.at(9_500, Action::Says("check my bill", 1_000));
         world.run_until(15_000);
-        assert_eq!(world.entries().filter(|e| matches!(e, Entry::RecogniserLost)).count(), 1, "{ear:?}");
+        assert_eq!(losses(&world), [reason], "{ear:?}");
         assert!(world.prompts().contains(&"keys_only"), "{ear:?}: {:?}", world.prompts());
         world.at(15_500, Action::Presses('0'));
         world.run_until(20_000);
@@ -171,7 +184,7 @@ fn a_recogniser_that_dies_again_and_again_leaves_the_keys_and_a_human() {
     }
     world.run_until(23_000);
     assert_eq!(world.entries().filter(|e| matches!(e, Entry::RecogniserInterrupted)).count(), 3);
-    assert_eq!(world.entries().filter(|e| matches!(e, Entry::RecogniserLost)).count(), 1);
+    assert_eq!(losses(&world), [RecogniserLoss::Unsteady]);
     assert!(world.prompts().contains(&"keys_only"), "{:?}", world.prompts());
     world.at(24_000, Action::Presses('0'));
     world.run_until(29_000);

@@ -679,7 +679,7 @@ fn parts(setting: &Setting, invite: IncomingInvite) -> CallParts {
         understanding,
         config: CallConfig { domains, ..setting.config.clone() },
         address: gateway_address(LegId::CALLER),
-        wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000),
+        moment: (SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000)).into(),
         recording: Some("sim.wav".to_owned()),
         music: Arc::from(signal::voice(4242, 3_000)),
         seed: setting.seed,

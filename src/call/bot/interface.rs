@@ -1,15 +1,16 @@
 //! What a bot is made of, what can happen to it, and what it asks for.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use crate::audio::frame::{Frame, WideFrame};
 use crate::call::hearing::HearingConfig;
 use crate::call::speaking::{self, Line, SpeakingConfig};
 use crate::conversation::{Briefing, Understanding};
 use crate::dialplan::Plan;
+use crate::dialplan::calendar::Moment;
 use crate::ids::{SpeakId, UtteranceId};
-use crate::journal::{Entry, TransferFailure};
+use crate::journal::{Entry, RecogniserLoss, TransferFailure};
 use crate::speech::{Hypothesis, Transcript, VoiceActivity};
 
 /// How the bot listens and speaks. What a dialplan says of the same goes before it.
@@ -45,8 +46,8 @@ impl Default for BotConfig {
 /// What can happen to it.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// The caller is on the line. Wall time, for opening hours.
-    Started(SystemTime),
+    /// The caller is on the line. Wall time and signals, for opening hours.
+    Started(Moment),
     /// 20 ms of the caller, on arrival.
     Frame(&'a Frame),
     /// Voice activity of the caller.
@@ -58,7 +59,7 @@ pub enum Input<'a> {
     /// The recogniser lost the utterance in hand.
     RecogniserInterrupted,
     /// The recogniser is gone.
-    RecogniserLost,
+    RecogniserLost(RecogniserLoss),
     /// From the synthesiser.
     Sound(speaking::Input),
     /// The caller pressed a key.

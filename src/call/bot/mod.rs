@@ -92,17 +92,17 @@ impl Bot {
     /// Takes one input.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::Started(wall) => {
+            Input::Started(moment) => {
                 self.duty = Duty::Serving;
                 self.floor.handle(now, floor::Input::BotOwes);
-                self.think(now, Thought::Started(wall));
+                self.think(now, Thought::Started(moment));
             }
             Input::Frame(frame) => self.hearing.handle(now, hearing::Input::Frame(frame)),
             Input::Voice(voice) => self.hearing.handle(now, hearing::Input::Voice(voice)),
             Input::Hypothesis(guess) => self.hearing.handle(now, hearing::Input::Hypothesis(guess)),
             Input::Transcript(text) => self.hearing.handle(now, hearing::Input::Transcript(text)),
             Input::RecogniserInterrupted => self.hearing.handle(now, hearing::Input::Interrupted),
-            Input::RecogniserLost => self.hearing.handle(now, hearing::Input::Lost),
+            Input::RecogniserLost(reason) => self.hearing.handle(now, hearing::Input::Lost(reason)),
             Input::Sound(sound) => self.speaking.handle(now, sound),
             Input::Digit(digit) => self.on_digit(now, digit),
             Input::TransferFailed(failure) => self.on_transfer_failed(now, failure),
@@ -262,8 +262,8 @@ impl Bot {
                     self.ask_again(now);
                 }
             }
-            hearing::Output::Lost => {
-                self.outputs.push_back(Output::Note(Entry::RecogniserLost));
+            hearing::Output::Lost(reason) => {
+                self.outputs.push_back(Output::Note(Entry::RecogniserLost { reason }));
                 self.think(now, Thought::RecogniserLost);
             }
         }

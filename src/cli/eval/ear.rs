@@ -10,6 +10,7 @@ use crate::engine::manifest::Manifest;
 use crate::engine::recogniser::RecogniserError;
 use crate::engine::worker::{EngineFactory, EventKind, Feeding, Rehearsal};
 use crate::ids::UtteranceId;
+use crate::journal::RecogniserLoss;
 use crate::speech::{Language, Transcript};
 
 type Recogniser = <LocalEngines as EngineFactory>::Recogniser;
@@ -189,7 +190,7 @@ impl<'e> Line<'e> {
                 | Output::UtteranceEnded
                 | Output::Missed
                 | Output::Interrupted { .. }
-                | Output::Lost => {}
+                | Output::Lost(_) => {}
             }
             for kind in events {
                 match kind {
@@ -198,7 +199,7 @@ impl<'e> Line<'e> {
                     EventKind::Transcript(transcript) => self.hearing.handle(now, Input::Transcript(transcript)),
                     EventKind::Overloaded { .. } => {}
                     EventKind::Interrupted => self.hearing.handle(now, Input::Interrupted),
-                    EventKind::Lost => self.hearing.handle(now, Input::Lost),
+                    EventKind::Lost => self.hearing.handle(now, Input::Lost(RecogniserLoss::Gone)),
                 }
             }
         }

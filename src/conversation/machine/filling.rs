@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::conversation::language::Judged;
+use crate::conversation::language::{self, Judged};
 use crate::conversation::normalise::Views;
 use crate::conversation::policy::Meaning;
 use crate::conversation::slot;
@@ -59,7 +59,8 @@ impl Conversation {
     pub(super) fn filling_turn(&mut self, filling: Filling, views: &Views, judged: Judged) {
         let evidence = format!("language by {}", judged.evidence);
         let because = |rule: String| Reason { rule, guess: None, evidence: evidence.clone() };
-        match self.mind.wish(views, &self.plan) {
+        let chinese = language::chinese_meant(judged, self.voice.before);
+        match self.mind.wish(views, &self.plan, chinese) {
             Some(Meaning::Wish(wish)) => return self.wish(wish, because(wish_rule(wish).to_owned())),
             Some(Meaning::Language(language)) => {
                 self.voice.asked(language);
@@ -84,7 +85,7 @@ impl Conversation {
         } else if let Some(value) = slot::fill(slot.kind, views, &self.mind.readings) {
             return self.filled(filling, &slot, value, &evidence);
         }
-        let verdict = self.mind.judge(views, &self.plan);
+        let verdict = self.mind.judge(views, &self.plan, chinese);
         let sure = verdict.guess.is_some_and(|guess| guess.best.1 >= INTERRUPTS);
         match verdict.meaning {
             Meaning::Intent(number) if sure && number != filling.intent => {

@@ -33,7 +33,7 @@ fn drain(conversation: &mut Conversation) -> Vec<Output> {
 
 fn started(change: impl FnOnce(&mut Plan)) -> Conversation {
     let mut conversation = conversation(change);
-    conversation.handle(Instant::now(), Input::Started { at: UNIX_EPOCH });
+    conversation.handle(Instant::now(), Input::Started(UNIX_EPOCH.into()));
     drain(&mut conversation);
     conversation
 }
@@ -42,7 +42,7 @@ fn started(change: impl FnOnce(&mut Plan)) -> Conversation {
 fn a_greeting_with_the_recording_notice_is_heard_out() {
     for hear_out in [true, false] {
         let mut conversation = conversation(|plan| plan.dialogue.hear_greeting_out = hear_out);
-        conversation.handle(Instant::now(), Input::Started { at: UNIX_EPOCH });
+        conversation.handle(Instant::now(), Input::Started(UNIX_EPOCH.into()));
         let says: Vec<_> = drain(&mut conversation)
             .into_iter()
             .filter_map(|output| if let Output::Say(say) = output { Some((say.prompt, say.barge_in)) } else { None })
@@ -122,10 +122,7 @@ fn whatever_happens_it_decides_before_it_speaks_and_ends_by_speaking() {
 #[test]
 fn a_closed_line_says_so_and_in_the_end_says_goodbye() {
     let mut conversation = started(|plan| {
-        plan.hours = Some(crate::dialplan::calendar::WeeklyHours {
-            spans: vec!["mon 09:00-09:01".parse().unwrap()],
-            utc_offset_minutes: 480,
-        });
+        plan.hours = Some(crate::dialplan::calendar::Calendar::weekly(vec!["mon 09:00-09:01".parse().unwrap()], 480));
     });
     let mut rules = Vec::new();
     for _ in 0..4 {

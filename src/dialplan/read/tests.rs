@@ -79,6 +79,20 @@ fn every_mistake_is_named_with_its_place() {
 }
 
 #[test]
+fn telephones_are_behind_trunks_that_are_there() {
+    let (files, plan) = (demo::files(), demo::plan());
+    let report = |trunk: &str| {
+        let problems = Problems::default();
+        check::trunks(&files, &plan, &[trunk.to_owned()].into(), &problems);
+        problems.report()
+    };
+    assert_eq!(report("pbx"), "");
+    let first = report("pbx2").lines().next().unwrap().to_owned();
+    let expected = "queue.general.ring: no [[trunk]] is called 'pbx' in the configuration; nearest: 'pbx2'";
+    assert_eq!(first, format!("dialplans/demo/plan.toml:29:9: {expected}"));
+}
+
+#[test]
 fn doubts_are_warnings() {
     let (problems, warnings) = report("plan.toml", "\"1823\", \"_1823X\"", "\"_18XX\", \"_182[3-4]\"");
     assert!(problems.contains("never reached"), "{problems}");
@@ -90,6 +104,36 @@ fn doubts_are_warnings() {
     assert!(warnings.contains("182 goes to \"_1X2\" of dialplans/demo (first match)"), "{warnings}");
     let (problems, warnings) = report("prompts/yue.toml", "[say]", "[say]\nspare = \"唔講\"");
     assert!(problems.contains("'spare' is missing in 'cmn'") && warnings.contains("'spare' is never said"));
+}
+
+#[test]
+fn branches_that_no_call_comes_to_are_named() {
+    let special = "[hours]\n[[hours.special]]\non = [\"12-24\", \"2026-02-01..2026-02-09\"]\nopen = []\n[[hours.special]]\n\
+        on = [\"2026-12-24\", \"2026-02-03\", \"2026-02-09..2026-02-10\"]\nopen = []\n[hoursx]";
+    let slot =
+        "[[intent.fault.slots]]\nname = \"number\"\nkind = \"phone\"\nask = \"fault_number\"\n\n[[intent.fault.slots]]";
+    let table = [
+        (
+            "plan.toml",
+            "[\"no_match_1\"]",
+            "[\"no_match_1\", \"wait\"]",
+            "plan.toml:15:1: dialogue.no_match.say: 'wait' is never said",
+        ),
+        (
+            "knowledge/eng.toml",
+            "\"i forgot my password\"",
+            "\"Check my bill!\"",
+            "\"check my bill\" of 'bill' is never understood: it is a question of 'password', too",
+        ),
+        ("plan.toml", "[[intent.fault.slots]]", slot, "intent.fault: slot 'number' is asked for twice"),
+        ("plan.toml", "[hours]", special, "[[hours.special]] number 2: 2026-12-24 is never looked at: number 1 has it"),
+        ("plan.toml", "[hours]", special, "[[hours.special]] number 2: 2026-02-03 is never looked at: number 1 has it"),
+    ];
+    for (path, from, to, expected) in table {
+        let (problems, warnings) = report(path, from, to);
+        assert!(problems.contains(expected) || warnings.contains(expected), "{expected}: {problems} {warnings}");
+        assert!(!warnings.contains("2026-02-09..2026-02-10"), "{warnings}");
+    }
 }
 
 #[test]

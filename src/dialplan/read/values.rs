@@ -46,25 +46,3 @@ impl FromStr for Span {
         if span.is_zero() || span > Duration::from_secs(3600) { Err("1ms to 60m") } else { Ok(Self(span)) }
     }
 }
-
-/// Minutes east of UTC: `+08:00`.
-pub(super) struct Offset(pub(super) i32);
-
-impl FromStr for Offset {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (sign, rest) = match (text.strip_prefix('+'), text.strip_prefix('-')) {
-            (Some(rest), _) => (1, rest),
-            (None, Some(rest)) => (-1, rest),
-            (None, None) => return Err("no sign"),
-        };
-        let (hours, minutes) = rest.split_once(':').ok_or("no colon")?;
-        let (hours, minutes): (i32, i32) =
-            (hours.parse().map_err(|_| "no number")?, minutes.parse().map_err(|_| "no number")?);
-        if (0..=14).contains(&hours) && (0..60).contains(&minutes) {
-            Ok(Self(sign * (hours * 60 + minutes)))
-        } else {
-            Err("-14:00 to +14:00")
-        }
-    }
-}

@@ -18,6 +18,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
 
 use super::protocol::{self, Report, Request, StreamId};
 use crate::engine::recogniser::RecogniserError;
+use crate::engine::recogniser::second_pass::SecondPassCounts;
 use crate::engine::worker::{Control, Counts, EngineEvent, EventKind, Intake, PoolConfig};
 use crate::speech::{Bias, Hypothesis};
 
@@ -104,6 +105,7 @@ pub(crate) struct Bridge {
     pub(crate) streams: Arc<AtomicUsize>,
     pub(crate) alive: Arc<AtomicBool>,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) second_pass: Arc<SecondPassCounts>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -273,11 +275,16 @@ impl Running<'_> {
             News::Ended if matches!(self.link, Link::Down { .. }) => return,
             News::Ended => return self.broken(Instant::now(), "it ended"),
         };
+        // Says nothing about whether the workers still hear.
+        if let Report::Counted(added) = report {
+            return added.add_to(&self.bridge.counts, &self.bridge.second_pass);
+        }
         if let Link::Up { unanswered, .. } = &mut self.link {
             *unanswered = Unanswered::default();
         }
         let (stream, kind) = match report {
             Report::Ready => return self.up(Instant::now()),
+            Report::Counted(_) => return,
             Report::Voice { stream, voice } => (stream, EventKind::Voice(voice)),
             Report::Hypothesis { stream, utterance, text } => {
                 (stream, EventKind::Hypothesis(Hypothesis { utterance, text: text.into() }))

@@ -7,16 +7,20 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::protocol::{self, ProtocolError, Report, Request, StreamId};
 use crate::engine::recogniser::RecogniserError;
+use crate::engine::totals::Added;
 use crate::engine::worker::{AudioFeed, EngineFactory, EventKind, PoolConfig, RecogniserPool};
 use crate::ids::CallId;
 use crate::speech::Bias;
 
 const REPORTS: usize = 8_192;
+/// What was counted is told so often, where there is anything.
+const COUNTED_EVERY: Duration = Duration::from_secs(1);
 /// Biases known at once. A gateway that names more has gone wrong.
 const BIASES: usize = 4_096;
 
@@ -39,7 +43,10 @@ pub fn serve<F: EngineFactory>(socket: UnixStream, config: PoolConfig, factory: 
     let pool = RecogniserPool::start(config, factory)?;
     let (reports, reported) = bounded(REPORTS);
     let out = socket.try_clone()?;
-    let writer = std::thread::Builder::new().name("reports".to_owned()).spawn(move || write(out, &reported))?;
+    let writer = std::thread::Builder::new().name("reports".to_owned()).spawn({
+        let (counts, second_pass) = (pool.counts().clone(), pool.second_pass_counts().clone());
+        move || write(out, &reported, &|| Added::of(&counts, &second_pass))
+    })?;
     let _ = reports.send(Report::Ready);
     let outcome = read(socket, &pool, &reports);
     drop(reports);
@@ -110,13 +117,25 @@ fn sink(stream: StreamId, reports: Sender<Report>) -> crate::engine::worker::Eve
     })
 }
 
-fn write(mut socket: UnixStream, reported: &Receiver<Report>) {
+fn write(mut socket: UnixStream, reported: &Receiver<Report>, counted: &dyn Fn() -> Added) {
     let mut bytes = Vec::with_capacity(1 << 16);
-    while let Ok(report) = reported.recv() {
+    let (mut told, mut due) = (Added::default(), Instant::now() + COUNTED_EVERY);
+    loop {
         bytes.clear();
-        protocol::write_report(&report, &mut bytes);
+        match reported.recv_deadline(due) {
+            Ok(report) => protocol::write_report(&report, &mut bytes),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
         for more in reported.try_iter().take(1_000) {
             protocol::write_report(&more, &mut bytes);
+        }
+        if Instant::now() >= due {
+            let (all, before) = (counted(), told);
+            (told, due) = (all, Instant::now() + COUNTED_EVERY);
+            if all != before {
+                protocol::write_report(&Report::Counted(all.since(before)), &mut bytes);
+            }
         }
         if socket.write_all(&bytes).is_err() {
             return; // the gateway has ended, and reading will see it

@@ -4,6 +4,7 @@
 use std::io::Read;
 
 use crate::audio::frame::{WIDE_FRAME_SAMPLES, WideFrame};
+use crate::engine::totals::{Added, SecondPass};
 use crate::ids::UtteranceId;
 use crate::speech::{Bias, Language, SpeechTags, Transcript, VoiceActivity};
 
@@ -99,6 +100,8 @@ pub enum Report {
         /// Stream.
         stream: StreamId,
     },
+    /// What was counted since the last of these; of no stream.
+    Counted(Added),
 }
 
 /// The other side cannot be understood, or is gone.
@@ -212,6 +215,10 @@ pub fn write_report(report: &Report, out: &mut Vec<u8>) {
             Writing::begin(out, 5).bytes(&stream.to_le_bytes()).bytes(&frames.to_le_bytes()).end();
         }
         Report::Lost { stream } => Writing::begin(out, 6).bytes(&stream.to_le_bytes()).end(),
+        Report::Counted(Added { frames_dropped, worker_panics, busy_us, second_pass }) => {
+            let numbers = [*frames_dropped, *worker_panics, *busy_us].into_iter().chain(second_pass.numbers());
+            numbers.fold(Writing::begin(out, 7), |writing, number| writing.bytes(&number.to_le_bytes())).end();
+        }
     }
 }
 
@@ -312,6 +319,12 @@ pub fn read_report(from: &mut impl Read, buffer: &mut Vec<u8>) -> Result<Report,
         }
         5 => Report::Overloaded { stream: body.stream()?, frames: body.number()? },
         6 => Report::Lost { stream: body.stream()? },
+        7 => {
+            let mut next = || body.take().map(u64::from_le_bytes);
+            let (frames_dropped, worker_panics, busy_us) = (next()?, next()?, next()?);
+            let second_pass = SecondPass::of_numbers([next()?, next()?, next()?, next()?, next()?, next()?]);
+            Report::Counted(Added { frames_dropped, worker_panics, busy_us, second_pass })
+        }
         _ => return Err(ProtocolError::Malformed("a kind that is none")),
     })
 }
@@ -351,6 +364,12 @@ mod tests {
             },
             Report::Overloaded { stream: 1, frames: 4 },
             Report::Lost { stream: 1 },
+            Report::Counted(Added {
+                frames_dropped: 1,
+                worker_panics: 2,
+                busy_us: u64::MAX,
+                second_pass: SecondPass::of_numbers([3, 4, 5, 6, 7, 8]),
+            }),
         ];
         let mut bytes = Vec::new();
         reports.iter().for_each(|report| write_report(report, &mut bytes));

@@ -12,7 +12,8 @@ use super::bridge::{Launch, Launched};
 use super::protocol::{self, Report, Request, StreamId};
 use crate::audio::frame::WideFrame;
 use crate::engine::recogniser::RecogniserError;
-use crate::engine::worker::{AudioFeed, EventKind, PoolConfig, RecogniserPool};
+use crate::engine::totals::{self, Added};
+use crate::engine::worker::{AudioFeed, EventKind, PoolConfig, Pushed, RecogniserPool};
 use crate::ids::{CallId, UtteranceId};
 use crate::speech::{Bias, Transcript, VoiceActivity};
 
@@ -52,6 +53,11 @@ impl Child {
 
     fn next(&mut self) -> Request {
         protocol::read_request(&mut self.socket, &mut self.buffer).unwrap()
+    }
+
+    /// Takes the next request, if the gateway still makes any.
+    fn next_or_end(&mut self) -> bool {
+        protocol::read_request(&mut self.socket, &mut self.buffer).is_ok()
     }
 
     /// Answers until a stream is opened.
@@ -142,6 +148,33 @@ fn a_call_is_heard_on_by_the_next_child() {
     assert_eq!(pool.counts().interrupted.load(Ordering::Relaxed), 1);
     drop(feed);
     assert_eq!(child.next(), Request::Close { stream });
+    pool.shut_down();
+}
+
+#[test]
+fn what_a_child_counts_is_counted_here_and_is_no_sign_of_life() {
+    let (sockets, starting) = start(2);
+    let mut child = Child::of(&sockets);
+    child.say(&Report::Ready);
+    let pool = starting.join().unwrap().unwrap();
+    let (mut feed, events) = open(&pool);
+    let (_, stream) = child.opened();
+    let second_pass = totals::SecondPass { heard: 3, late: 1, ..Default::default() };
+    let added = Added { frames_dropped: 4, worker_panics: 1, busy_us: 50, second_pass };
+    (0..2).for_each(|_| child.say(&Report::Counted(added)));
+    child.say(&Report::Voice { stream, voice: VoiceActivity { probability: 0.9, duration_ms: 20 } });
+    until(&events, |kind| matches!(kind, EventKind::Voice(_)));
+    let numbers = [&pool.counts().frames_dropped, &pool.second_pass_counts().heard, &pool.second_pass_counts().late];
+    assert_eq!(numbers.map(|number| number.load(Ordering::Relaxed)), [8, 6, 2]);
+    // It counts on, but hears nothing.
+    (0..20).for_each(|_| assert_eq!(feed.push(&frame(1)), Pushed::Queued));
+    let counting = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        protocol::write_report(&Report::Counted(Added::default()), &mut bytes);
+        while child.socket.write_all(&bytes).is_ok() && child.next_or_end() {}
+    });
+    until(&events, |kind| *kind == EventKind::Interrupted);
+    counting.join().unwrap();
     pool.shut_down();
 }
 

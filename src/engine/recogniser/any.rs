@@ -44,7 +44,7 @@ impl AnyRecogniser {
             });
         }
         let config = SecondPassConfig::default();
-        let second = SecondPass::load(model, config.threads)?;
+        let second = SecondPass::load(model, config.threads, Arc::default())?;
         Ok(Self::TwoPass(Box::new(TwoPass::alone(Arc::new(second), config.wait))))
     }
 

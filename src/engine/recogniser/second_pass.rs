@@ -1,12 +1,14 @@
 //! The threads that engines of whole utterances work on, one set for all recogniser workers of a process.
 //!
-//! Queue `second pass`: 64 utterances; when full the utterance is refused, counted in [`SecondPassCounts::refused`], and the
-//! first recogniser's text stands. An utterance that nobody waits for any more is skipped.
+//! Queue `second pass`: 64 utterances; an utterance for which there is no room, or before which more waits than can be done while
+//! its text is waited for, is refused, counted in [`SecondPassCounts::refused`], and the first recogniser's text stands at once. An
+//! utterance that nobody waits for any more is skipped. Each is worked on by itself: on processors a batch costs what its utterances
+//! cost, and the first would wait for the last.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
@@ -17,8 +19,8 @@ use crate::speech::Bias;
 
 /// Utterances that wait for a thread.
 pub(super) const UTTERANCES: usize = 64;
-/// Most utterances of one batch: on processors a batch costs what its utterances cost, and the first waits for the last.
-const BATCH: usize = 4;
+/// The mean time of one utterance follows the last so many.
+const MEAN_OF: u64 = 8;
 
 /// How far a second recogniser stands behind the first.
 const BEHIND: i32 = 5;
@@ -44,7 +46,7 @@ impl Default for SecondPassConfig {
 pub struct SecondPassCounts {
     /// Utterances worked on.
     pub heard: AtomicU64,
-    /// Utterances refused because the queue was full.
+    /// Utterances refused because the queue was full, or too long to be done in time.
     pub refused: AtomicU64,
     /// Utterances that nobody waited for when their turn came: the caller went on.
     pub void: AtomicU64,
@@ -56,42 +58,93 @@ pub struct SecondPassCounts {
     pub wordless: AtomicU64,
 }
 
+/// How much there is to do.
+#[derive(Debug, Default)]
+struct Load {
+    /// Utterances that wait for a thread and that somebody waits for.
+    queued: AtomicUsize,
+    /// Utterances that a thread works on.
+    busy: AtomicUsize,
+    /// Mean time of one, us; 0 before the first.
+    one_us: AtomicU64,
+}
+
+impl Load {
+    /// When the text of one more would be there, with so many threads.
+    fn time_of_next(&self, threads: usize) -> Duration {
+        let ahead = self.queued.load(Ordering::Acquire) + self.busy.load(Ordering::Acquire);
+        let rounds = u32::try_from(ahead / threads).unwrap_or(u32::MAX).saturating_add(1);
+        Duration::from_micros(self.one_us.load(Ordering::Relaxed)).saturating_mul(rounds)
+    }
+
+    /// Two threads that do this at once lose one of the two times, no more.
+    fn took(&self, time: Duration) {
+        let time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let mean = self.one_us.load(Ordering::Relaxed);
+        let next = if mean == 0 { time } else { mean - mean / MEAN_OF + time / MEAN_OF };
+        self.one_us.store(next.max(1), Ordering::Relaxed);
+    }
+}
+
+/// An utterance's place in the queue, left when its turn comes or when nobody waits for it any more.
+struct Place {
+    load: Arc<Load>,
+    is_queued: AtomicBool,
+}
+
+impl Place {
+    fn take(load: &Arc<Load>) -> Arc<Self> {
+        load.queued.fetch_add(1, Ordering::AcqRel);
+        Arc::new(Self { load: load.clone(), is_queued: AtomicBool::new(true) })
+    }
+
+    fn leave(&self) {
+        if self.is_queued.swap(false, Ordering::AcqRel) {
+            self.load.queued.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
 struct Job {
     utterance: Utterance,
     reply: Sender<Heard>,
+    place: Arc<Place>,
 }
 
 /// An engine of whole utterances at work.
 pub struct SecondPass {
     jobs: Sender<Job>,
+    threads: usize,
+    load: Arc<Load>,
     counts: Arc<SecondPassCounts>,
 }
 
 impl SecondPass {
-    /// Starts the threads, each of which makes its own engine; returns when all are loaded.
-    pub fn start<W, F>(threads: usize, make: F) -> Result<Self, RecogniserError>
+    /// Starts the threads, each of which makes its own engine; returns when all are loaded. `counts` may have counted before.
+    pub fn start<W, F>(threads: usize, counts: Arc<SecondPassCounts>, make: F) -> Result<Self, RecogniserError>
     where
         W: WholeUtterances,
         F: Fn() -> Result<W, RecogniserError> + Send + Sync + 'static,
     {
         let (jobs, asked) = bounded::<Job>(UTTERANCES);
-        let (counts, make) = (Arc::new(SecondPassCounts::default()), Arc::new(make));
-        for number in 0..threads.max(1) {
+        let (load, make) = (Arc::<Load>::default(), Arc::new(make));
+        let threads = threads.max(1);
+        for number in 0..threads {
             let (ready, loaded) = bounded(1);
-            let (asked, counts, make) = (asked.clone(), counts.clone(), make.clone());
+            let (asked, counts, load, make) = (asked.clone(), counts.clone(), load.clone(), make.clone());
             std::thread::Builder::new()
                 .name(format!("second-pass-{number}"))
-                .spawn(move || work(&asked, &counts, &*make, &ready))
+                .spawn(move || work(&asked, &counts, &load, &*make, &ready))
                 .map_err(|error| RecogniserError::Thread(error.to_string()))?;
             loaded.recv().map_err(|_| RecogniserError::Thread("it ended while loading".to_owned()))??;
         }
-        Ok(Self { jobs, counts })
+        Ok(Self { jobs, threads, load, counts })
     }
 
     /// With a model of the manifest.
-    pub fn load(model: &Model, threads: usize) -> Result<Self, RecogniserError> {
+    pub fn load(model: &Model, threads: usize, counts: Arc<SecondPassCounts>) -> Result<Self, RecogniserError> {
         let model = model.clone();
-        Self::start(threads, move || AnyWhole::load(&model))
+        Self::start(threads, counts, move || AnyWhole::load(&model))
     }
 
     /// Totals.
@@ -99,18 +152,30 @@ impl SecondPass {
         &self.counts
     }
 
-    /// Has these samples worked on; `None` where the queue is full.
-    pub(super) fn ask(&self, samples: Vec<f32>, bias: &Arc<Bias>) -> Option<Asked> {
-        let (reply, answer) = bounded(1);
-        let void = Arc::new(AtomicBool::new(false));
-        let utterance = Utterance::new(samples, bias.clone(), void.clone());
-        if self.jobs.try_send(Job { utterance, reply }).is_ok() {
-            return Some(Asked { void, answer });
+    /// Has these samples worked on; `None` where the text would not be there within `wait`, or the queue is full.
+    pub(super) fn ask(&self, samples: Vec<f32>, bias: &Arc<Bias>, wait: Duration) -> Option<Asked> {
+        let expected = self.load.time_of_next(self.threads);
+        if expected <= wait {
+            let (reply, answer) = bounded(1);
+            let (void, place) = (Arc::new(AtomicBool::new(false)), Place::take(&self.load));
+            let utterance = Utterance::new(samples, bias.clone(), void.clone());
+            // Where there is no room, its drop leaves the place.
+            let asked = Asked { void, answer, place: place.clone() };
+            if self.jobs.try_send(Job { utterance, reply, place }).is_ok() {
+                return Some(asked);
+            }
         }
         if count(&self.counts.refused).is_power_of_two() {
-            tracing::warn!("the second recogniser is {UTTERANCES} utterances behind: the first one's text stands");
+            let (waiting, expected) = (self.load.queued.load(Ordering::Acquire), expected.as_millis());
+            tracing::warn!(waiting, "the second recogniser would need {expected} ms: the first one's text stands");
         }
         None
+    }
+
+    /// Takes one utterance for so long a work, whatever was measured.
+    #[cfg(test)]
+    pub(super) fn assume(&self, one: Duration) {
+        self.load.one_us.store(u64::try_from(one.as_micros()).unwrap(), Ordering::Relaxed);
     }
 }
 
@@ -122,6 +187,7 @@ pub(super) fn count(total: &AtomicU64) -> u64 {
 fn work<W: WholeUtterances>(
     asked: &Receiver<Job>,
     counts: &SecondPassCounts,
+    load: &Load,
     make: &dyn Fn() -> Result<W, RecogniserError>,
     ready: &Sender<Result<(), RecogniserError>>,
 ) {
@@ -135,30 +201,31 @@ fn work<W: WholeUtterances>(
         Err(error) => return drop(ready.send(Err(error))),
     };
     let _ = ready.send(Ok(()));
-    while let Ok(job) = asked.recv() {
-        let (mut utterances, mut replies) = (Vec::with_capacity(BATCH), Vec::with_capacity(BATCH));
-        for job in std::iter::once(job).chain(asked.try_iter().take(BATCH - 1)) {
-            if job.utterance.is_void() {
-                count(&counts.void);
-            } else {
-                utterances.push(job.utterance);
-                replies.push(job.reply);
-            }
-        }
-        if utterances.is_empty() {
+    while let Ok(Job { utterance, reply, place }) = asked.recv() {
+        // First this, so that it is not missed between the two.
+        load.busy.fetch_add(1, Ordering::AcqRel);
+        place.leave();
+        if utterance.is_void() {
+            load.busy.fetch_sub(1, Ordering::AcqRel);
+            count(&counts.void);
             continue;
         }
-        if let Ok(all) = catch_unwind(AssertUnwindSafe(|| engine.hear(&utterances))) {
-            for (heard, reply) in all.into_iter().zip(&replies) {
-                count(&counts.heard);
-                // Nobody waits any more where it comes too late.
-                let _ = reply.try_send(heard);
+        let began = Instant::now();
+        let heard = catch_unwind(AssertUnwindSafe(|| engine.hear(std::slice::from_ref(&utterance))));
+        load.busy.fetch_sub(1, Ordering::AcqRel);
+        if let Ok(all) = heard {
+            // One that was given up on the way took less than it takes.
+            if !utterance.is_void() {
+                load.took(began.elapsed());
             }
+            count(&counts.heard);
+            // Nobody waits any more where it comes too late.
+            all.into_iter().for_each(|heard| drop(reply.try_send(heard)));
             continue;
         }
-        counts.failed.fetch_add(utterances.len() as u64, Ordering::Relaxed);
+        count(&counts.failed);
+        drop(reply);
         tracing::error!("the second recogniser panicked; the first one's text stands and it is loaded anew");
-        drop(replies);
         engine = match catch_unwind(AssertUnwindSafe(make)) {
             Ok(Ok(anew)) => anew,
             Ok(Err(error)) => return tracing::error!(%error, "the second recogniser could not be loaded anew"),
@@ -171,6 +238,7 @@ fn work<W: WholeUtterances>(
 pub(super) struct Asked {
     void: Arc<AtomicBool>,
     answer: Receiver<Heard>,
+    place: Arc<Place>,
 }
 
 /// What there is of a text.
@@ -197,5 +265,6 @@ impl Asked {
 impl Drop for Asked {
     fn drop(&mut self) {
         self.void.store(true, Ordering::Release);
+        self.place.leave();
     }
 }

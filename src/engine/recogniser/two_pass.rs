@@ -91,7 +91,7 @@ impl LastWord {
     }
 
     fn ask(&self) -> Option<Asked> {
-        self.second.ask(self.recording.speech()?, &self.bias)
+        self.second.ask(self.recording.speech()?, &self.bias, self.wait)
     }
 
     /// Ends the utterance, of which the streaming recogniser heard `first`.

@@ -116,7 +116,11 @@ impl Espeak {
         let mut running = Running { child: command.spawn().map_err(not_there)?, program: program.clone() };
         if let Some(mut input) = running.child.stdin.take() {
             // The text is far smaller than a pipe holds, so this does not wait; closing it is what makes espeak begin.
-            input.write_all(plain(words.text).as_bytes()).map_err(|error| running.pipe(error))?;
+            match input.write_all(plain(words.text).as_bytes()) {
+                // It ended without reading: how, its status tells.
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+                written => written.map_err(|error| running.pipe(error))?,
+            }
         }
         Ok(running)
     }
@@ -374,15 +378,26 @@ mod tests {
         assert!(matches!(error, SynthesiserError::TooLong { characters: 2001, limit: 2000 }), "{error}");
     }
 
+    /// The text is more than a pipe holds, so that the process has surely ended while it is written.
+    #[test]
+    fn a_process_that_ends_before_it_has_read_tells_its_status() {
+        let config = EspeakConfig { program: "false".to_owned(), ..EspeakConfig::default() };
+        let espeak = Espeak { config, version: "0".to_owned() };
+        let text = "x".repeat(1 << 20);
+        let mut running = espeak.start(Words { text: &text, language: Language::English }).unwrap();
+        let read = running.read(&mut [0; 16], Duration::from_secs(60), &Cancel::default()).unwrap();
+        assert_eq!(read, Some(0));
+        let error = running.end(0).unwrap_err();
+        assert!(matches!(&error, SynthesiserError::Ended { status, .. } if status.contains('1')), "{error}");
+    }
+
     #[test]
     fn a_process_that_hangs_is_given_up() {
-        let espeak = Espeak {
-            config: EspeakConfig { program: "yes".to_owned(), ..EspeakConfig::default() },
-            version: "0".to_owned(),
-        };
-        let words = Words { text: "x", language: Language::English };
-        let error = espeak.speak(words, &Cancel::default(), &mut |_| ControlFlow::Continue(())).unwrap_err();
-        assert!(matches!(error, SynthesiserError::Ended { .. } | SynthesiserError::NotWav { .. }), "{error}");
+        let child = Command::new("sleep").arg("600").stdout(Stdio::piped()).spawn().unwrap();
+        let mut running = Running { child, program: "sleep".to_owned() };
+        let waited = Duration::from_millis(1);
+        let error = running.read(&mut [0; 16], waited, &Cancel::default()).unwrap_err();
+        assert!(matches!(error, SynthesiserError::TimedOut { .. }), "{error}");
     }
 
     #[test]

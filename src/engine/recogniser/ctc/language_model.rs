@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::lexicon::{Lexicon, WordId};
+use crate::engine::score::tokens;
 use crate::speech::{Bias, Language};
 
 /// Before the first word.
@@ -22,6 +23,8 @@ const LEANING: f64 = 0.5;
 const HOT_COUNT: f64 = 8.0;
 /// Begins a text that is no whole sentence.
 const PART: char = '~';
+/// Begins words of which only the last is counted, as following the others.
+const FOLLOWS: char = '=';
 /// Probability of the end where nothing is known of it.
 const END_PRIOR: f64 = 0.1;
 
@@ -66,6 +69,21 @@ impl Counts {
                 let (first, second) = (words[at - 2], words[at - 1]);
                 see(&mut self.three, &mut self.after_two, (first, second, *word), (first, second), count);
             }
+        }
+    }
+
+    /// Counts only the last of up to three words, as following the others.
+    fn add_last(&mut self, words: &[WordId], count: f64) {
+        match *words {
+            [word] => {
+                *self.one.entry(word).or_default() += count;
+                self.one_total += count;
+            }
+            [before, word] => see(&mut self.two, &mut self.after_one, (before, word), before, count),
+            [first, second, word] => {
+                see(&mut self.three, &mut self.after_two, (first, second, word), (first, second), count);
+            }
+            _ => {}
         }
     }
 
@@ -119,7 +137,8 @@ pub struct Background {
 }
 
 impl Background {
-    /// Reads `phrases.tsv`: `COUNT TAB LANGUAGE TAB TEXT` a line; a text after `~` is a part of a sentence.
+    /// Reads `phrases.tsv`: `COUNT TAB LANGUAGE TAB TEXT` a line; a text after `~` is a part of a sentence; after `=` it says
+    /// only how often its last word follows the others (up to two).
     pub fn parse(phrases: &str, lexicon: &Lexicon) -> Result<Self, PhrasesError> {
         let mut counts = Counts::default();
         for (at, line) in phrases.lines().enumerate() {
@@ -131,9 +150,15 @@ impl Background {
             let count = parts.next().and_then(|c| c.parse::<f64>().ok()).filter(|c| *c > 0.0).ok_or_else(wrong)?;
             let language = parts.next().and_then(|l| l.parse::<Language>().ok()).ok_or_else(wrong)?;
             let text = parts.next().ok_or_else(wrong)?;
-            match text.strip_prefix(PART) {
-                Some(part) => lexicon.words_of(part, language).iter().for_each(|words| counts.add(words, count)),
-                None => learn(&mut counts, lexicon, text, language, count),
+            if let Some(part) = text.strip_prefix(PART) {
+                lexicon.words_of(part, language).iter().for_each(|words| counts.add(words, count));
+            } else if let Some(row) = text.strip_prefix(FOLLOWS) {
+                let known = lexicon.words_of(row, language);
+                if let Some(words) = known.first().filter(|words| words.len() == tokens(row).len()) {
+                    counts.add_last(words, count);
+                }
+            } else {
+                learn(&mut counts, lexicon, text, language, count);
             }
         }
         Ok(Self { counts })
@@ -252,6 +277,19 @@ mod tests {
         let (_, hot) = model("1\tyue\t將單\n", &hot);
         assert!(hot.is_hot(bill) && !hot.is_hot(will));
         assert!(hot.score(&lexicon, [BEGIN, bill], id(&lexicon, "單")) > plain.score(&lexicon, [BEGIN, bill], will));
+    }
+
+    #[test]
+    fn words_in_a_row_count_only_as_following() {
+        let (lexicon, model) = model("4\tyue\t=張\n2\tyue\t=將單\n", &Bias::default());
+        let (bill, will, paper) = (id(&lexicon, "張"), id(&lexicon, "將"), id(&lexicon, "單"));
+        // One word: 張 4 of 4, one kind; nothing is known of 單 but its prior (a half), of which a third is taken.
+        let one = 0.6 * (0.5 / 3.0) / 4.6;
+        let two = (2.0 - 0.6 + 0.6 * one) / 2.0;
+        let found = f64::from(model.score(&lexicon, [BEGIN, will], paper)).exp();
+        assert!((found - two).abs() < 1e-6, "{found} {two}");
+        let found = f64::from(model.score(&lexicon, [BEGIN, bill], paper)).exp();
+        assert!((found - one).abs() < 1e-6, "{found} {one}");
     }
 
     #[test]

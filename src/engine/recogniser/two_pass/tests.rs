@@ -47,7 +47,7 @@ fn trial(late: bool) -> Trial {
     let (go, gate) = bounded::<()>(1_000);
     let (counts, heard) = bounded(1_000);
     let make = move || Ok(Counting { heard: counts.clone(), gate: gate.clone() });
-    let second = Arc::new(SecondPass::start(1, make).unwrap());
+    let second = Arc::new(SecondPass::start(1, Arc::default(), make).unwrap());
     let wait = if late { Duration::ZERO } else { Duration::from_secs(3_600) };
     Trial { last: LastWord::new(second, wait, Arc::default()), go, heard }
 }
@@ -180,21 +180,63 @@ fn words_are_not_lost_to_a_second_that_hears_none() {
 }
 
 #[test]
-fn utterances_that_wait_are_heard_in_one_batch() {
+fn utterances_that_wait_are_heard_one_by_one() {
     let mut trial = trial(false);
     trial.hear(5);
     let first = trial.last.ask().unwrap();
     assert_eq!(trial.heard.recv().unwrap(), [5]);
     trial.hear(2);
-    let more: Vec<_> = (0..3).map(|_| trial.last.ask().unwrap()).collect();
+    let second = trial.last.ask().unwrap();
     drop(trial.last.ask());
-    (0..2).for_each(|_| trial.go.send(()).unwrap());
-    assert_eq!(trial.heard.recv().unwrap(), [7, 7, 7], "without the one that nobody wants");
-    drop((first, more));
+    trial.hear(1);
+    let third = trial.last.ask().unwrap();
+    (0..3).for_each(|_| trial.go.send(()).unwrap());
+    assert_eq!(trial.heard.recv().unwrap(), [7]);
+    assert_eq!(trial.heard.recv().unwrap(), [8], "without the one that nobody wants");
+    drop((first, second, third));
+}
+
+/// One takes more than half of what is waited: a second one would come too late.
+#[test]
+fn what_would_come_too_late_is_refused_at_once_and_not_waited_for() {
+    let mut trial = trial(false);
+    trial.last.second.assume(trial.last.wait / 2 + Duration::from_secs(1));
+    trial.hear(5);
+    trial.last.pause();
+    assert_eq!(trial.heard.recv().unwrap(), [5], "nothing is before it");
+    assert!(trial.last.ask().is_none(), "one is in hand");
+    assert_eq!(trial.counted(|counts| &counts.refused), 1);
+    // Another caller, at the end of his utterance: no wait at all.
+    let (second, wait) = (trial.last.second.clone(), trial.last.wait);
+    let mut other = LastWord::new(second, wait, Arc::default());
+    (0..9).for_each(|_| other.recording.push(&WideFrame::SILENCE));
+    assert_eq!(other.finish(said("first")), Some(said("first")));
+    trial.go.send(()).unwrap();
+    assert_eq!(trial.end("first").text, "5 frames");
+    trial.last.second.assume(Duration::ZERO);
+    trial.hear(8);
+    trial.go.send(()).unwrap();
+    assert_eq!(trial.end("first").text, "8 frames", "there is room again");
+}
+
+#[test]
+fn what_nobody_waits_for_keeps_nobody_out() {
+    let mut trial = trial(false);
+    trial.last.second.assume(trial.last.wait / 3);
+    trial.hear(5);
+    let in_hand = trial.last.ask().unwrap();
+    assert_eq!(trial.heard.recv().unwrap(), [5]);
+    let waiting = trial.last.ask().unwrap();
+    assert!(trial.last.ask().is_some(), "three in all");
+    let third = trial.last.ask().unwrap();
+    assert!(trial.last.ask().is_none(), "a fourth is too many");
+    drop(waiting);
+    assert!(trial.last.ask().is_some());
+    drop((in_hand, third));
 }
 
 #[test]
 fn a_second_that_cannot_load_stops_the_start() {
-    let refused = SecondPass::start(2, || Err::<Counting, _>(RecogniserError::Refused("x".to_owned())));
+    let refused = SecondPass::start(2, Arc::default(), || Err::<Counting, _>(RecogniserError::Refused("x".to_owned())));
     assert!(matches!(refused.err(), Some(RecogniserError::Refused(_))));
 }
