@@ -12,6 +12,7 @@ use crate::dialplan::schema::RingTarget;
 use crate::ids::LegId;
 use crate::journal::{EndCause, Role};
 use crate::media::bridge::Arrangement;
+use crate::media::srtp::sdes::KeySource;
 use crate::redact::Redacted;
 use crate::sip::event::{DialogOrder, OutgoingTarget};
 
@@ -171,8 +172,10 @@ impl Call {
         let display_name = Some(self.shown_caller());
         let headers = self.travelling();
         let uri = self.telephone(target);
+        let media = self.facts.config.media.clone();
         let Some(agent) = self.agent().filter(|agent| agent.id() == leg) else { return };
         agent.at(Some(&target.trunk));
+        agent.allow(&media, Some(&target.trunk));
         let (Some(dialog), Some(offer)) = (agent.dialog(), agent.offer()) else { return };
         let target = OutgoingTarget { uri, trunk: target.trunk.clone(), display_name };
         self.order(dialog, DialogOrder::Invite { target, offer, headers });
@@ -234,6 +237,7 @@ impl Call {
     fn agent_identity(&self, id: LegId) -> LegIdentity {
         // Each leg's stream its own numbers, all from the call's seed.
         let seed = self.facts.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        LegIdentity { id, role: Role::Agent, seed, patience: self.facts.config.patience }
+        let keys = KeySource::new(self.facts.secret, id.0.into());
+        LegIdentity { id, role: Role::Agent, seed, patience: self.facts.config.patience, keys }
     }
 }

@@ -4,11 +4,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::interface::MediaPolicy;
 use crate::audio::frame::Frame;
 use crate::ids::{DialogId, LegId};
 use crate::journal::{Quality, Role};
 use crate::media::negotiate::{self, Direction, LocalMedia, Negotiated};
 use crate::media::quality::QualityFigures;
+use crate::media::srtp::sdes::{KeySource, Security};
 use crate::media::stream::{self, Stream, StreamConfig};
 use crate::sip::event::{DialogOrder, SdpBody};
 
@@ -23,6 +25,8 @@ pub struct LegIdentity {
     pub seed: u64,
     /// No packet for this long: the party is lost.
     pub patience: Duration,
+    /// Its keys, where audio is encrypted.
+    pub keys: KeySource,
 }
 
 /// How far it has come.
@@ -103,6 +107,14 @@ impl Leg {
         match &mut self.link {
             Link::Calling { dialog, .. } | Link::Up { dialog, .. } => Some(std::mem::replace(dialog, to)),
             Link::Opening | Link::Gone => None,
+        }
+    }
+
+    /// How its audio may be agreed at this trunk; to be said before anything is offered or answered.
+    pub fn allow(&mut self, policy: &MediaPolicy, trunk: Option<&str>) {
+        if let Link::Calling { local, .. } = &mut self.link {
+            local.codecs = policy.codecs.to_vec();
+            local.security = Security::new(policy.srtp_of(trunk), self.identity.keys);
         }
     }
 

@@ -37,13 +37,14 @@ pub mod speaking;
 mod thoughts;
 pub mod transfer;
 
-pub use interface::{CallConfig, CallParts, Input, Order, Output, SpeakOrder, Why};
+pub use interface::{CallConfig, CallParts, Codec, Input, MediaPolicy, Order, Output, SpeakOrder, Srtp, Why};
 
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::ids::{CallId, DialogId, LegId, SpeakId};
 use crate::journal::{CallTime, EndCause, Entry, Record, Role};
 use crate::media::bridge::Bridge;
+use crate::media::srtp::sdes::KeySource;
 use crate::media::stream;
 use crate::redact::Redacted;
 use crate::sip::event::{AddressedOrder, DialogOrder, Particulars};
@@ -104,6 +105,7 @@ struct Facts {
     epoch: Instant,
     moment: Moment,
     seed: u64,
+    secret: [u8; 32],
 }
 
 /// The machine.
@@ -124,11 +126,15 @@ pub struct Call {
 impl Call {
     /// Answers the INVITE, or refuses it where no media can be agreed.
     pub fn new(now: Instant, parts: CallParts) -> Self {
-        let CallParts { id, invite, plan, understanding, config, address, moment, recording, music, seed } = parts;
-        let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience: config.patience };
+        let CallParts { id, invite, plan, understanding, config, address, moment, recording, music, seed, secret } =
+            parts;
+        let keys = KeySource::new(secret, LegId::CALLER.0.into());
+        let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience: config.patience, keys };
+        let mut caller = Leg::calling(identity, invite.dialog, address);
+        caller.allow(&config.media, invite.trunk.as_deref());
         let bot = BotParts { config: config.bot.clone(), plan: plan.clone(), understanding, epoch: now, music };
         let mut call = Self {
-            caller: Leg::calling(identity, invite.dialog, address),
+            caller,
             bot: Bot::new(bot),
             phase: Phase::Answering,
             bridge: Bridge::new(),
@@ -148,6 +154,7 @@ impl Call {
                 epoch: now,
                 moment,
                 seed,
+                secret,
             },
         };
         call.note(

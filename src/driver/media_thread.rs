@@ -19,6 +19,7 @@ use super::inbox::{Inbox, InboxSender};
 use super::live_call::LiveCall;
 use super::pace;
 use super::rtp_port::{PortAllocator, PortError};
+use super::secret;
 use super::signals::LiveSignals;
 use crate::call::{CallConfig, CallParts, Input, Order};
 use crate::conversation::Understanding;
@@ -356,6 +357,14 @@ impl MediaThread {
                 return refuse(&self.shell, 503);
             }
         };
+        let secret = match secret::fresh() {
+            Ok(secret) => secret,
+            Err(error) => {
+                tracing::error!(%error, "call refused");
+                self.shell.close_sockets(sockets);
+                return refuse(&self.shell, 503);
+            }
+        };
         let parts = CallParts {
             id,
             invite,
@@ -367,6 +376,7 @@ impl MediaThread {
             recording: line.plan.recording.then(|| recording_path(id)),
             music: self.shell.services.music.clone(),
             seed: fastrand::u64(..),
+            secret,
         };
         self.shell.dialogs.insert(dialog, id);
         self.shell.directory.enter(id, self.shell.number);

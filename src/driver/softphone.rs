@@ -21,7 +21,10 @@ use self::script::{Cue, Script};
 use self::visit::{Visit, VisitParts};
 use super::pace;
 use super::rtp_port::{PortAllocator, PortError, PortRange};
+use super::secret::{self, NoSecret};
 use crate::ids::DialogId;
+use crate::media::codec::Codec;
+use crate::media::srtp::sdes::{KeySource, Security, Srtp};
 use crate::sip::digest::client::Credentials;
 use crate::sip::endpoint::config::{Account, EndpointConfig, Network, Trunk, UnknownSource};
 use crate::sip::endpoint::{Endpoint, Input, Output};
@@ -108,6 +111,10 @@ pub struct PhoneConfig {
     pub record: Option<PathBuf>,
     /// Measure how evenly packets come, by the kernel's time stamps.
     pub measure_pacing: bool,
+    /// Whether audio is encrypted.
+    pub srtp: Srtp,
+    /// Codecs, the best first.
+    pub codecs: Vec<Codec>,
     /// Seed of all randomness.
     pub seed: u64,
 }
@@ -185,6 +192,9 @@ pub enum PhoneError {
     /// No RTP ports.
     #[error(transparent)]
     Ports(#[from] PortError),
+    /// No key can be made.
+    #[error(transparent)]
+    Secret(#[from] NoSecret),
     /// The recording failed.
     #[error(transparent)]
     Recording(#[from] RecordingError),
@@ -459,6 +469,8 @@ impl<'a> Softphone<'a> {
             seed: self.random.u64(..),
             longest: self.config.longest,
             stamped: self.config.measure_pacing,
+            codecs: self.config.codecs.clone(),
+            security: Security::new(self.config.srtp, KeySource::new(secret::fresh()?, 0)),
         };
         let record_to = self.config.record.as_deref().map(|path| numbered(path, number, self.config.calls));
         self.visits.insert(number, Visit::new(now, parts, record_to.as_deref()));

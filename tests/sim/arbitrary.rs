@@ -99,6 +99,7 @@ fn parts(bytes: &mut Bytes<'_>) -> CallParts {
         recording: bytes.yes().then(|| "fuzz.wav".to_owned()),
         music: Arc::from(vec![100i16; 800]),
         seed: u64::from(bytes.next()),
+        secret: [0; 32],
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tingwa::call::{CallConfig, Codec, Srtp};
 use tingwa::ids::LegId;
 use tingwa::journal::{EndCause, Entry, Role};
 
@@ -42,6 +43,77 @@ fn audio_survives_loss_reordering_and_jitter() {
         assert!(quality.received > 400, "{name}: {quality:?}");
         assert!((network.loss == 0.0) || quality.lost > 0, "{name}: {quality:?}");
     }
+}
+
+#[test]
+fn whole_calls_encrypted_on_one_side_on_both_or_on_none() {
+    // What the gateway does at all trunks, and what all telephones do; what comes of an offer of nothing but SRTP.
+    let rows = [
+        (Srtp::Offer, Srtp::Required, true),
+        (Srtp::Required, Srtp::Offer, true),
+        (Srtp::Required, Srtp::Required, true),
+        (Srtp::Offer, Srtp::Off, true),
+        (Srtp::Off, Srtp::Required, false),
+        (Srtp::Required, Srtp::Off, false),
+    ];
+    for (gateway, telephones, agreed) in rows {
+        let mut config = CallConfig::default();
+        config.media.srtp = gateway;
+        let network = Conditions { loss: 2.0, jitter_ms: 15, ..Conditions::default() };
+        let agents = [("6001", Agent::Answers(500, Then::Accepts(1_500)))].into();
+        let mut world = World::new(Setting { config, network, agents, srtp: telephones, ..Setting::default() });
+        let name = format!("gateway {gateway:?}, telephones {telephones:?}");
+        if !agreed {
+            world.run_until(1_000);
+            let ended = world.entries().any(|e| matches!(e, Entry::Ended(EndCause::Refused { status: 488 })));
+            assert!(ended, "{name}");
+            continue;
+        }
+        world.at(2_000, Action::Presses('0'));
+        world.run_until(12_000);
+        assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })), "{name}: {:?}", world.prompts());
+        let voice = signal::voice(811, 1_500);
+        let from = world.phone(0).heard.len();
+        world.phones.get_mut(&LegId(1)).unwrap().say(&voice);
+        world.run_until(15_000);
+        assert!(signal::found(&world.phone(0).heard[from..], &voice) > 0.5, "{name}");
+        world.at(15_100, Action::HangsUp);
+        world.run_until(16_000);
+        world.check_over();
+    }
+}
+
+#[test]
+fn whole_calls_in_every_codec_and_with_another_on_each_side() {
+    let rows = [
+        ("G.722", vec![Codec::G722], vec![Codec::G722]),
+        ("Opus", vec![Codec::Opus], vec![Codec::Opus]),
+        ("G.711 here, Opus there", vec![Codec::Pcmu], vec![Codec::Opus]),
+    ];
+    for (name, caller, agent) in rows {
+        let agents = [("6001", Agent::Answers(500, Then::Accepts(1_500)))].into();
+        let codecs = [caller, agent];
+        let mut world = World::new(Setting { agents, codecs, ..Setting::default() });
+        world.at(2_000, Action::Presses('0'));
+        world.run_until(12_000);
+        assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })), "{name}: {:?}", world.prompts());
+        let greeting = loudest(&world.phone(0).heard) / loudest(&engine::prompt_voice(GREETING));
+        assert!((0.6..1.5).contains(&greeting), "{name}: {greeting} of the greeting");
+        let voice = signal::voice(811, 1_500);
+        let from = world.phone(0).heard.len();
+        world.phones.get_mut(&LegId(1)).unwrap().say(&voice);
+        world.run_until(15_000);
+        let heard = loudest(&world.phone(0).heard[from..]) / loudest(&voice);
+        assert!((0.6..1.5).contains(&heard), "{name}: {heard} of what the agent said");
+        world.at(15_100, Action::HangsUp);
+        world.run_until(16_000);
+        world.check_over();
+    }
+}
+
+/// Loudness of the loudest half second: G.722 and Opus keep the sound, not the samples.
+fn loudest(samples: &[i16]) -> f64 {
+    samples.chunks_exact(4_000).map(signal::loudness).fold(0.0, f64::max)
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tingwa::call::{Call, CallConfig, CallParts, Input, Output};
+use tingwa::call::{Call, CallConfig, CallParts, Codec, Input, Output, Srtp};
 use tingwa::ids::{CallId, DialogId, LegId, UtteranceId};
 use tingwa::journal::{Entry, Record};
 use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget, Particulars, ReferTarget};
@@ -36,6 +36,10 @@ pub struct Setting {
     pub wire: Option<f64>,
     /// False: there are no ports for further legs.
     pub ports: bool,
+    /// What the telephones do about encryption.
+    pub srtp: Srtp,
+    /// Codecs of the caller's telephone and of the agents'.
+    pub codecs: [Vec<Codec>; 2],
     pub seed: u64,
 }
 
@@ -50,6 +54,8 @@ impl Default for Setting {
             offer: true,
             mute_ack: false,
             ports: true,
+            srtp: Srtp::Off,
+            codecs: [Codec::ALL.to_vec(), Codec::ALL.to_vec()],
             wire: None,
             seed: 1,
         }
@@ -144,7 +150,8 @@ fn gateway_address(leg: LegId) -> SocketAddr {
 
 impl World {
     pub fn new(setting: Setting) -> Self {
-        let mut caller = Phone::new(phone_address(LegId::CALLER), 77);
+        let mut caller = Phone::secured(phone_address(LegId::CALLER), 77, setting.srtp);
+        caller.local.codecs.clone_from(&setting.codecs[0]);
         let offer = setting.offer.then(|| caller.offer());
         match setting.wire {
             Some(loss) => Self::over_wire(setting, caller, offer.expect("a telephone's INVITE has an offer"), loss),
@@ -521,7 +528,9 @@ impl World {
         let dialog = DialogId(self.next_dialog);
         self.next_dialog += 1;
         self.agent_dialogs.insert(dialog, leg);
-        self.phones.insert(leg, Phone::new(phone_address(leg), 1000 + u64::from(leg.0)));
+        let mut phone = Phone::secured(phone_address(leg), 1000 + u64::from(leg.0), self.setting.srtp);
+        phone.local.codecs.clone_from(&self.setting.codecs[1]);
+        self.phones.insert(leg, phone);
         self.input(1, Input::LegPort { leg, dialog, address: gateway_address(leg) });
     }
 
@@ -777,5 +786,6 @@ fn parts(setting: &Setting, invite: IncomingInvite) -> CallParts {
         recording: Some("sim.wav".to_owned()),
         music: Arc::from(signal::voice(4242, 3_000)),
         seed: setting.seed,
+        secret: [0x11; 32],
     }
 }

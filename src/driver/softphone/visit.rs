@@ -12,7 +12,9 @@ use crate::audio::frame::{FRAME_MS, Frame};
 use crate::driver::pace;
 use crate::driver::rtp_port::RtpPorts;
 use crate::ids::DialogId;
+use crate::media::codec::Codec;
 use crate::media::negotiate::{self, LocalMedia, Negotiated};
+use crate::media::srtp::sdes::Security;
 use crate::media::stream::{Input, Output, Stream, StreamConfig};
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 use crate::store::recording::Recording;
@@ -41,6 +43,8 @@ pub(super) struct VisitParts {
     /// Give up, or hang up, after this.
     pub(super) longest: Duration,
     pub(super) stamped: bool,
+    pub(super) codecs: Vec<Codec>,
+    pub(super) security: Security,
 }
 
 /// How far a call is.
@@ -93,8 +97,10 @@ impl Visit {
             quality: None,
             pacing: Pacing::default(),
         };
+        let mut local = LocalMedia::new(parts.address, parts.seed >> 1).secured(parts.security);
+        local.codecs.clone_from(&parts.codecs);
         Self {
-            local: LocalMedia::new(parts.address, parts.seed >> 1),
+            local,
             parts,
             began: now,
             stage: Stage::Dialling,
