@@ -43,6 +43,6 @@ fuzz:
 	    -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
 	done
 
-# Trains the small recogniser anew (about 75 minutes on two cores), pins its checksums and writes its card.
+# Trains the small recogniser anew (10 minutes with a GPU, about two hours on two cores), pins its checksums and writes its card.
 model: build
 	TINGWA=$(TINGWA) models/recipe/train.sh

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{Config, ResolveError, secret};
+use crate::config::{Config, SipSetupError, secret};
 use crate::driver::directory::Directory;
 use crate::driver::inbox::inbox;
 use crate::driver::lines::Lines;
@@ -15,8 +15,9 @@ use crate::driver::media_thread::{self, Services};
 use crate::driver::router::{LiveLines, Router};
 use crate::driver::rtp_port::{PortAllocator, PortRange};
 use crate::driver::signals::{LiveSignals, SignalFile};
-use crate::driver::tools::{ToolPool, ToolsError};
+use crate::driver::sip_sockets::tls::Tls;
 use crate::driver::sip_sockets::{ListenError, ORDER_QUEUE, SipSockets};
+use crate::driver::tools::{ToolPool, ToolsError};
 use crate::engine::local::CheckError;
 use crate::engine::manifest::{Manifest, ManifestError};
 use crate::engine::recogniser::RecogniserError;
@@ -68,9 +69,9 @@ pub enum AppError {
     /// A SIP address cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
-    /// A trunk's address cannot be found.
+    /// A trunk's address cannot be found, or certificates cannot be used.
     #[error(transparent)]
-    Resolve(#[from] ResolveError),
+    Sip(#[from] SipSetupError),
     /// The operating system said no.
     #[error("{doing}: {source}")]
     System {
@@ -126,10 +127,13 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     let counts = EngineCounts::of(&recognisers, &synthesiser);
     let (directory, media) = start_media(&config, services)?;
     let live = LiveLines::default();
-    let endpoint = config.sip.endpoint(Instant::now()).await?;
+    let (endpoint, tls) = config.sip.endpoint(Instant::now()).await?;
     let (stop, stopped) = watch::channel(false);
-    let router = Router { directory: directory.clone(), lines: live.clone(), orders: orders.clone() };
-    let sockets = SipSockets::bind(endpoint, &config.sip.listen, ordered, stopped, router).await?;
+    let router =
+        Router { directory: directory.clone(), lines: live.clone(), orders: orders.clone(), moved: Default::default() };
+    let sockets = SipSockets::bind(endpoint, &config.sip.listen, tls.clone(), ordered, stopped, router)?
+        .with_origins(config.sip.origins.clone())
+        .with_limits(config.sip.limits);
     watcher.ready(&lines, &config.sip.listening());
     live.replace(lines);
     let (watched, watching) = mpsc::channel(1024);
@@ -138,7 +142,8 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     let sip = tokio::spawn(sockets.run());
     let totals = tokio::spawn(tell_totals(counts.clone()));
     drop(orders);
-    wait_for_stop(&config, &live, SignalFile::new(config.signals.clone(), signals)).await?;
+    let signal_file = SignalFile::new(config.signals.clone(), signals);
+    wait_for_stop(&config, &live, &tls, signal_file).await?;
     drain(&directory, &stop).await;
     directory.stop();
     // What follows ends by itself: each part goes when the part above it has let go of its queue.
@@ -216,7 +221,8 @@ fn start_media(config: &Config, services: Services) -> Result<(Directory, MediaT
     let mut threads = Vec::with_capacity(count);
     for (number, ends) in boxes.into_iter().enumerate() {
         let first = first + share * u16::try_from(number).unwrap_or(0);
-        let ports = PortAllocator::new(config.driver.address, PortRange { first, last: first + share - 1 });
+        let range = PortRange { first, last: first + share - 1 };
+        let ports = PortAllocator::new(config.driver.address, range).told_as(config.driver.advertised);
         let thread = media_thread::start(number, services.clone(), directory.clone(), ends, ports);
         threads.push(thread.map_err(system("cannot start a media thread"))?);
     }
@@ -237,8 +243,8 @@ async fn watch_facts(mut facts: mpsc::Receiver<crate::journal::Record>, mut watc
     }
 }
 
-/// Returns when the gateway shall stop; reloads the dialplans on SIGHUP and reads changed signals meanwhile.
-async fn wait_for_stop(config: &Config, live: &LiveLines, mut signals: SignalFile) -> Result<(), AppError> {
+/// Returns when the gateway shall stop; reloads dialplans and certificates on SIGHUP and reads changed signals meanwhile.
+async fn wait_for_stop(config: &Config, live: &LiveLines, tls: &Tls, mut signals: SignalFile) -> Result<(), AppError> {
     use tokio::signal::unix::{SignalKind, signal};
     let caught = |kind| signal(kind).map_err(system("cannot catch signals"));
     let (mut terminate, mut interrupt, mut hang_up) =
@@ -253,14 +259,22 @@ async fn wait_for_stop(config: &Config, live: &LiveLines, mut signals: SignalFil
             },
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hang_up.recv() => match load_lines(config) {
-                Ok(lines) => {
-                    live.replace(lines);
-                    tracing::info!("dialplans reloaded; live calls finish on theirs");
-                }
-                Err(error) => tracing::error!("dialplans not reloaded, the old ones stay: {error}"),
-            },
+            _ = hang_up.recv() => reload(config, live, tls),
         }
+    }
+}
+
+fn reload(config: &Config, live: &LiveLines, tls: &Tls) {
+    match load_lines(config) {
+        Ok(lines) => {
+            live.replace(lines);
+            tracing::info!("dialplans reloaded; live calls finish on theirs");
+        }
+        Err(error) => tracing::error!("dialplans not reloaded, the old ones stay: {error}"),
+    }
+    match tls.reload() {
+        Ok(()) => tracing::info!("certificates reloaded; open connections keep theirs"),
+        Err(error) => tracing::error!("certificates not reloaded, the old ones stay: {error}"),
     }
 }
 

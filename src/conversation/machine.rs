@@ -421,10 +421,9 @@ impl Conversation {
             (Some(prompt), _) => self.answer_in_place(prompt, why),
             (None, Target::End(prompt)) => self.goodbye(prompt, &BTreeMap::new(), why),
             (None, Target::Queue(queue)) => self.escalate(Some(queue), why),
-            (
-                None,
-                Target::Say(_) | Target::Language(_) | Target::Run(_) | Target::Repeat | Target::Unresolved,
-            ) => self.escalate(None, why),
+            (None, Target::Say(_) | Target::Language(_) | Target::Run(_) | Target::Repeat | Target::Unresolved) => {
+                self.escalate(None, why)
+            }
         }
     }
 
@@ -488,12 +487,9 @@ impl Conversation {
         let plan = Arc::clone(&self.plan);
         let prompt = match &self.phase {
             Phase::Transferring { queue } => plan.queues.get(queue).map_or("", |queue| queue.no_agent.as_str()),
-            Phase::Waiting
-            | Phase::Listening
-            | Phase::Filling(_)
-            | Phase::Asking(_)
-            | Phase::Closing
-            | Phase::Done => return,
+            Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Asking(_) | Phase::Closing | Phase::Done => {
+                return;
+            }
         };
         self.phase = Phase::Listening;
         self.answer(prompt, BTreeMap::new(), why(rule));

@@ -77,7 +77,8 @@ impl ToolOutcome {
 /// The request of a tool with these values.
 pub fn request(id: ToolCallId, tool: &Tool, values: &BTreeMap<String, String>) -> Result<ToolRequest, ToolFailure> {
     let unsendable = |name: &str| ToolFailure::Unsendable { name: name.to_owned() };
-    let in_path = |name: &str| values.get(name).filter(|value| !matches!(value.as_str(), "" | "." | "..")).map(|v| encoded(v));
+    let in_path =
+        |name: &str| values.get(name).filter(|value| !matches!(value.as_str(), "" | "." | "..")).map(|v| encoded(v));
     let path = fill(&tool.path, in_path).map_err(unsendable)?;
     let body = tool.body.as_ref().map(|body| filled(body, values)).transpose().map_err(|name| unsendable(&name))?;
     Ok(ToolRequest {
@@ -163,7 +164,8 @@ mod tests {
     use crate::dialplan::workflow::ResultPath;
 
     fn tool(path: &str, body: Option<&str>) -> Tool {
-        let result = |name: &str, always| ResultPath { name: name.to_owned(), pointer: format!("/order/{name}"), always };
+        let result =
+            |name: &str, always| ResultPath { name: name.to_owned(), pointer: format!("/order/{name}"), always };
         Tool {
             name: "order".to_owned(),
             method: Method::Get,
@@ -192,7 +194,8 @@ mod tests {
         ];
         for (value, expected) in table {
             let made = request(ToolCallId(1), &tool("/orders/{order}?q={order}", None), &values(value));
-            let expected = expected.map(str::to_owned).map_err(|name| ToolFailure::Unsendable { name: name.to_owned() });
+            let expected =
+                expected.map(str::to_owned).map_err(|name| ToolFailure::Unsendable { name: name.to_owned() });
             assert_eq!(made.map(|request| request.path.into_inner()), expected, "{value}");
         }
         let body = tool("/orders", Some(r#"{"order": "no {order}", "list": [1, "{order}"]}"#));
@@ -201,12 +204,16 @@ mod tests {
         assert_eq!(json["order"], r#"no 1", "admin": "x"#);
         assert_eq!(json.as_object().unwrap().len(), 2);
         assert!(!format!("{made:?}").contains("admin"), "redacted in a log");
-        assert!(request(ToolCallId(1), &body, &BTreeMap::new()).is_err(), "a value that is not there is not sent as its name");
+        assert!(
+            request(ToolCallId(1), &body, &BTreeMap::new()).is_err(),
+            "a value that is not there is not sent as its name"
+        );
     }
 
     #[test]
     fn an_answer_binds_what_can_be_said() {
-        let answered = |status, body: &str| results(&tool("/", None), &ToolOutcome::Answered { status, body: body.into() });
+        let answered =
+            |status, body: &str| results(&tool("/", None), &ToolOutcome::Answered { status, body: body.into() });
         let bound = answered(200, r#"{"order": {"status": " ship{p}ed\n", "eta": 3}}"#).unwrap();
         assert_eq!(bound["status"].as_deref(), Some("shipped"));
         assert_eq!(bound["eta"].as_deref(), Some("3"));

@@ -53,7 +53,8 @@ pub struct Peers {
 /// Adds tools whose host or secret the configuration does not name.
 pub fn hosts(files: &PlanFiles, plan: &Plan, hosts: &BTreeMap<String, BTreeSet<String>>, problems: &Problems) {
     for tool in plan.work.tools.values() {
-        let wrong = |message: String| problems.push(located(files, "plan.toml", &format!("[tool.{}]", tool.name), message));
+        let wrong =
+            |message: String| problems.push(located(files, "plan.toml", &format!("[tool.{}]", tool.name), message));
         let Some(secrets) = hosts.get(&tool.host) else {
             let near = nearest(&tool.host, hosts.keys().map(String::as_str));
             let hint = near.map_or_else(String::new, |name| format!("; nearest: '{name}'"));

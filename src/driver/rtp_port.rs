@@ -47,12 +47,15 @@ pub struct RtpPorts {
     pub rtcp: UdpSocket,
     /// Address of the RTP socket.
     pub local: SocketAddr,
+    /// The same as others see it, for session descriptions.
+    pub told: SocketAddr,
 }
 
 /// Hands out pairs in turn, so that a port rests before it is used again.
 #[derive(Debug)]
 pub struct PortAllocator {
     address: IpAddr,
+    told: IpAddr,
     range: PortRange,
     next: u16,
 }
@@ -60,7 +63,13 @@ pub struct PortAllocator {
 impl PortAllocator {
     /// Pairs of `range` on `address`.
     pub fn new(address: IpAddr, range: PortRange) -> Self {
-        Self { address, range, next: range.first }
+        Self { address, told: address, range, next: range.first }
+    }
+
+    /// Others see this address instead (NAT that keeps ports).
+    #[must_use]
+    pub fn told_as(self, told: Option<IpAddr>) -> Self {
+        Self { told: told.unwrap_or(self.address), ..self }
     }
 
     /// Binds the next free pair. Tries every pair of the range once.
@@ -82,7 +91,7 @@ impl PortAllocator {
         let local = SocketAddr::new(self.address, port);
         let rtp = bind_udp(local)?;
         let rtcp = bind_udp(SocketAddr::new(self.address, port + 1))?;
-        Ok(RtpPorts { rtp, rtcp, local })
+        Ok(RtpPorts { rtp, rtcp, local, told: SocketAddr::new(self.told, port) })
     }
 }
 
@@ -110,6 +119,17 @@ mod tests {
         assert_eq!((first.local.port(), second.local.port()), (39_400, 39_402));
         assert!(matches!(ports.allocate(), Err(PortError::Exhausted { .. })));
         drop(first);
-        assert_eq!(ports.allocate().unwrap().local.port(), 39_400);
+        let again = ports.allocate().unwrap();
+        assert_eq!((again.local.port(), again.told), (39_400, again.local));
+    }
+
+    #[test]
+    fn others_are_told_the_address_that_they_see() {
+        for (own, seen) in [("127.0.0.1", "203.0.113.9"), ("::1", "2001:db8::9")] {
+            let seen: IpAddr = seen.parse().unwrap();
+            let ports = PortAllocator::new(own.parse().unwrap(), PortRange { first: 39_500, last: 39_503 });
+            let pair = ports.told_as(Some(seen)).allocate().unwrap();
+            assert_eq!((pair.local.ip(), pair.told), (own.parse().unwrap(), SocketAddr::new(seen, pair.local.port())));
+        }
     }
 }

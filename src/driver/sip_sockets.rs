@@ -1,80 +1,51 @@
-//! The SIP endpoint's sockets: UDP and TCP, its one deadline, the calls' orders. Carries bytes to the machine and does
-//! what it asks; decides nothing. TLS and WebSocket will be further flows of the same kind.
+//! The SIP endpoint's sockets, its one deadline, the calls' orders. Carries bytes to the machine and does what it asks;
+//! decides nothing. One file a transport; every connection is one task of `connection`.
 //!
-//! Queues: `orders` 4,096 from the calls; `tcp out` 64 messages a connection, full: the connection is closed (its peer
-//! does not read); `tcp in` 256 over all connections, full: reading waits. At most 1,024 connections: one more is closed
-//! at once, so that strangers cannot take the descriptors that calls need.
+//! Queues: `orders` 4,096 from the calls; `sip out` 64 messages a connection, full: the connection is closed (its peer
+//! does not read); `sip in` 256 over all connections, full: reading waits. How many connections there may be: `seats`; how
+//! long one lives is the endpoint's business, but for handshakes.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use self::connection::{Connection, Event, News};
+use self::listen::{Listener, accept, listen_error};
+use self::seats::{Full, Seat, Seats};
+use self::tls::Tls;
+use self::udp::{DATAGRAM, UdpSockets};
+use self::websocket::Origins;
 use crate::sip::endpoint::{Endpoint, Input, Output};
 use crate::sip::event::AddressedOrder;
 use crate::sip::flow::{Flow, Transport};
+use crate::sip::lifetime::Opener;
+
+mod connection;
+mod listen;
+mod seats;
+pub mod tls;
+mod udp;
+pub mod websocket;
+
+pub use listen::ListenError;
+pub use seats::ConnectionLimits;
 
 /// Orders that may wait for the endpoint.
 pub const ORDER_QUEUE: usize = 4_096;
 
-const TCP_OUT_QUEUE: usize = 64;
-const TCP_IN_QUEUE: usize = 256;
-
-/// Largest UDP datagram.
-const DATAGRAM: usize = 65_535;
-
-/// A TCP connection on which nothing was received for so long is closed.
-const TCP_IDLE: Duration = Duration::from_secs(600);
-
-/// A connection attempt is given up after this.
-const TCP_CONNECT: Duration = Duration::from_secs(5);
-
-/// A message that the peer has not taken after this ends the connection.
-const TCP_WRITE: Duration = Duration::from_secs(10);
-
-/// Connections at a time, both ways.
-const TCP_CONNECTIONS: usize = 1_024;
+/// Messages that may wait for a connection.
+const OUT_QUEUE: usize = 64;
+/// Pieces of all connections that may wait for the endpoint.
+const IN_QUEUE: usize = 256;
 
 /// Nothing is accepted for so long after the system refused to: it says the same at once when it is asked again.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
-
-/// A listening address cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum ListenError {
-    /// Somebody else has the port.
-    #[error("{} port {address} is in use by another program; find it with `ss -lnp '( sport = :{} )'`, or change [sip] listen", transport.as_str(), address.port())]
-    InUse {
-        /// UDP or TCP.
-        transport: Transport,
-        /// Configured address.
-        address: SocketAddr,
-    },
-    /// The address is not ours, or we may not use it.
-    #[error("cannot listen on {} {address}: {source}; check [sip] listen against `ip address`", transport.as_str())]
-    Other {
-        /// UDP or TCP.
-        transport: Transport,
-        /// Configured address.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-fn listen_error(transport: Transport, address: SocketAddr) -> impl FnOnce(io::Error) -> ListenError {
-    move |source| match source.kind() {
-        io::ErrorKind::AddrInUse => ListenError::InUse { transport, address },
-        _ => ListenError::Other { transport, address, source },
-    }
-}
 
 /// What the endpoint says to everybody else. Must not wait.
 pub trait EndpointSink: Send {
@@ -82,21 +53,24 @@ pub trait EndpointSink: Send {
     fn take(&mut self, output: Output);
 }
 
-enum TcpEvent {
-    Bytes(Flow, Bytes),
-    Opened(Flow, mpsc::Sender<Bytes>),
-    Closed(Flow),
+/// A connection's way out.
+struct Open {
+    serial: u64,
+    sender: mpsc::Sender<Bytes>,
 }
 
 /// Everything that listens, and the machine.
 pub struct SipSockets<S> {
     endpoint: Endpoint,
-    udp: Vec<(SocketAddr, UdpSocket)>,
-    listeners: Vec<TcpListener>,
-    connections: BTreeMap<Flow, mpsc::Sender<Bytes>>,
-    most_connections: usize,
+    udp: UdpSockets,
+    listeners: Vec<Listener>,
+    tls: Tls,
+    origins: Origins,
+    connections: BTreeMap<Flow, Open>,
+    next_serial: u64,
+    seats: Seats,
     accept_again: Option<Instant>,
-    tcp_events: (mpsc::Sender<TcpEvent>, mpsc::Receiver<TcpEvent>),
+    events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     tasks: JoinSet<()>,
     orders: mpsc::Receiver<AddressedOrder>,
     stop: tokio::sync::watch::Receiver<bool>,
@@ -104,42 +78,53 @@ pub struct SipSockets<S> {
 }
 
 impl<S: EndpointSink> SipSockets<S> {
-    /// Binds every address of `listen`.
-    pub async fn bind(
+    /// Binds every address of `listen`; within a runtime.
+    pub fn bind(
         endpoint: Endpoint,
         listen: &[(Transport, SocketAddr)],
+        tls: Tls,
         orders: mpsc::Receiver<AddressedOrder>,
         stop: tokio::sync::watch::Receiver<bool>,
         sink: S,
     ) -> Result<Self, ListenError> {
-        let (mut udp, mut listeners) = (Vec::new(), Vec::new());
+        let (mut udp, mut listeners) = (UdpSockets::default(), Vec::new());
         for &(transport, address) in listen {
             let failed = listen_error(transport, address);
             match transport {
-                Transport::Udp => {
-                    let socket = UdpSocket::bind(address).await.map_err(failed)?;
-                    let socket_reference = socket2::SockRef::from(&socket);
-                    // A burst of INVITEs waits in the kernel rather than being lost; a smaller buffer still works.
-                    let _ = socket_reference.set_recv_buffer_size(4 << 20);
-                    let local = socket.local_addr().unwrap_or(address);
-                    udp.push((local, socket));
-                }
-                Transport::Tcp => listeners.push(TcpListener::bind(address).await.map_err(failed)?),
+                Transport::Udp => udp.bind(address).map_err(failed)?,
+                _ => listeners.push(Listener::bind(transport, address).map_err(failed)?),
             }
         }
         Ok(Self {
             endpoint,
             udp,
             listeners,
+            tls,
+            origins: Origins::default(),
             connections: BTreeMap::new(),
-            most_connections: TCP_CONNECTIONS,
+            next_serial: 0,
+            seats: Seats::new(ConnectionLimits::default()),
             accept_again: None,
-            tcp_events: mpsc::channel(TCP_IN_QUEUE),
+            events: mpsc::channel(IN_QUEUE),
             tasks: JoinSet::new(),
             orders,
             stop,
             sink,
         })
+    }
+
+    /// Takes WebSockets of pages of these origins only.
+    #[must_use]
+    pub fn with_origins(mut self, origins: Origins) -> Self {
+        self.origins = origins;
+        self
+    }
+
+    /// Takes so many connections.
+    #[must_use]
+    pub fn with_limits(mut self, limits: ConnectionLimits) -> Self {
+        self.seats = Seats::new(limits);
+        self
     }
 
     /// Runs until it is told to stop; sends what the endpoint still has to say (BYE, un-REGISTER) on the way.
@@ -153,13 +138,15 @@ impl<S: EndpointSink> SipSockets<S> {
             let deadline = self.accept_again.map_or(deadline, |at| at.min(deadline));
             tokio::select! {
                 biased;
-                received = receive(&self.udp, &mut datagram) => {
+                received = self.udp.receive(&mut datagram) => {
                     let (flow, length) = received;
                     self.handle(Input::Received { flow, bytes: &datagram[..length] });
                 }
                 Some(order) = self.orders.recv() => self.handle(Input::Order(order)),
-                Some(event) = self.tcp_events.1.recv() => self.take_tcp(event),
-                (local, accepted) = accept(&self.listeners), if self.accept_again.is_none() => self.accepted(local, accepted),
+                Some(event) = self.events.1.recv() => self.take_event(event),
+                (transport, local, accepted) = accept(&self.listeners), if self.accept_again.is_none() => {
+                    self.accepted(transport, local, accepted);
+                }
                 () = tokio::time::sleep_until(deadline.into()) => self.handle(Input::Timeout),
                 _ = self.stop.changed(), if !draining => {
                     draining = true;
@@ -188,79 +175,70 @@ impl<S: EndpointSink> SipSockets<S> {
     }
 
     fn transmit(&mut self, flow: Flow, bytes: Bytes) {
-        match flow.transport {
-            Transport::Udp => {
-                let socket = self.udp.iter().find(|(local, _)| *local == flow.local).or(self.udp.first());
-                if let Some((_, socket)) = socket {
-                    // A datagram that the kernel does not take is a lost datagram: the transaction repeats it.
-                    if let Err(error) = socket.try_send_to(&bytes, flow.remote) {
-                        tracing::debug!(remote = %flow.remote, %error, "SIP datagram not sent");
-                    }
-                }
-            }
-            Transport::Tcp => {
-                let connection = match self.connections.get(&flow) {
-                    Some(connection) => connection.clone(),
-                    None => self.connect(flow),
-                };
-                if connection.try_send(bytes).is_err() {
-                    tracing::warn!(remote = %flow.remote, "SIP over TCP: the peer does not read; connection closed");
-                    self.connections.remove(&flow);
-                    self.endpoint_closed(flow);
-                }
-            }
+        if !flow.transport.is_connected() {
+            return self.udp.send(flow, &bytes);
+        }
+        let sender = match self.connections.get(&flow) {
+            Some(open) => open.sender.clone(),
+            None => self.connect(flow),
+        };
+        if sender.try_send(bytes).is_err() {
+            tracing::warn!(remote = %flow.remote, "SIP connection closed: the peer does not read");
+            self.connections.remove(&flow);
+            self.endpoint.handle(Instant::now(), Input::FlowClosed { flow });
         }
     }
 
-    fn endpoint_closed(&mut self, flow: Flow) {
-        self.endpoint.handle(Instant::now(), Input::FlowClosed { flow });
+    fn connection(&mut self, flow: Flow, seat: Seat) -> (mpsc::Sender<Bytes>, Connection) {
+        self.next_serial += 1;
+        let (sender, outgoing) = mpsc::channel(OUT_QUEUE);
+        let (serial, events) = (self.next_serial, self.events.0.clone());
+        let (tls, origins) = (self.tls.clone(), self.origins.clone());
+        (sender, Connection { flow, serial, tls, origins, outgoing, events, _seat: seat })
     }
 
     fn connect(&mut self, flow: Flow) -> mpsc::Sender<Bytes> {
-        let (sender, outgoing) = mpsc::channel(TCP_OUT_QUEUE);
-        self.connections.insert(flow, sender.clone());
-        let events = self.tcp_events.0.clone();
-        self.tasks.spawn(async move {
-            match tokio::time::timeout(TCP_CONNECT, TcpStream::connect(flow.remote)).await {
-                Ok(Ok(stream)) => carry(stream, flow, outgoing, events).await,
-                Ok(Err(_)) | Err(_) => {
-                    let _ = events.send(TcpEvent::Closed(flow)).await;
-                }
-            }
-        });
+        let seat = self.seats.take_own(flow.remote.ip());
+        let (sender, connection) = self.connection(flow, seat);
+        self.connections.insert(flow, Open { serial: connection.serial, sender: sender.clone() });
+        self.tasks.spawn(connection.open());
         sender
     }
 
-    fn accepted(&mut self, local: SocketAddr, accepted: io::Result<(TcpStream, SocketAddr)>) {
+    fn accepted(&mut self, transport: Transport, local: SocketAddr, accepted: io::Result<(TcpStream, SocketAddr)>) {
         let (stream, remote) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 self.accept_again = Some(Instant::now() + ACCEPT_PAUSE);
-                return tracing::warn!(%error, "SIP over TCP: cannot accept");
+                return tracing::warn!(%error, "SIP: cannot accept connections");
             }
         };
         while self.tasks.try_join_next().is_some() {}
-        if self.tasks.len() >= self.most_connections {
-            return tracing::debug!(%remote, "SIP over TCP: too many connections");
-        }
-        let flow = Flow { transport: Transport::Tcp, local, remote };
-        let (sender, outgoing) = mpsc::channel(TCP_OUT_QUEUE);
-        let events = self.tcp_events.0.clone();
-        self.tasks.spawn(async move {
-            if events.send(TcpEvent::Opened(flow, sender)).await.is_ok() {
-                carry(stream, flow, outgoing, events).await;
-            }
-        });
+        let seat = match self.seats.take(remote.ip()) {
+            Ok(seat) => seat,
+            Err(Full::All) => return tracing::warn!(%remote, "SIP: too many connections; one more was closed"),
+            Err(Full::Address) => return tracing::debug!(%remote, "SIP: too many connections of one address"),
+        };
+        let (sender, connection) = self.connection(Flow { transport, local, remote }, seat);
+        self.tasks.spawn(connection.serve(stream, sender));
     }
 
-    fn take_tcp(&mut self, event: TcpEvent) {
-        match event {
-            TcpEvent::Opened(flow, sender) => drop(self.connections.insert(flow, sender)),
-            TcpEvent::Bytes(flow, bytes) => self.handle(Input::Received { flow, bytes: &bytes }),
-            TcpEvent::Closed(flow) => {
+    fn take_event(&mut self, event: Event) {
+        let Event { flow, serial, news } = event;
+        // One that was given up may still speak, even when another has its flow.
+        let current = self.connections.get(&flow).is_some_and(|open| open.serial == serial);
+        match news {
+            News::Opened(Some(sender)) => {
+                self.connections.insert(flow, Open { serial, sender });
+                self.handle(Input::FlowOpened { flow, opener: Opener::Peer });
+            }
+            News::Opened(None) if current => self.handle(Input::FlowOpened { flow, opener: Opener::Gateway }),
+            News::Bytes(bytes) if current => self.handle(Input::Received { flow, bytes: &bytes }),
+            News::Closed if current => {
                 self.connections.remove(&flow);
                 self.handle(Input::FlowClosed { flow });
             }
+            News::Opened(None) | News::Bytes(_) | News::Closed => {}
         }
         while self.tasks.try_join_next().is_some() {}
     }
@@ -270,97 +248,5 @@ fn far_away() -> Instant {
     Instant::now() + Duration::from_secs(3600)
 }
 
-async fn receive(sockets: &[(SocketAddr, UdpSocket)], datagram: &mut [u8]) -> (Flow, usize) {
-    poll_fn(|context| {
-        for (local, socket) in sockets {
-            let mut buffer = ReadBuf::new(datagram);
-            while let Poll::Ready(received) = socket.poll_recv_from(context, &mut buffer) {
-                // An error here is an ICMP answer to something that we sent; the transaction notices by itself.
-                let Ok(remote) = received else { continue };
-                let flow = Flow { transport: Transport::Udp, local: *local, remote };
-                return Poll::Ready((flow, buffer.filled().len()));
-            }
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-async fn accept(listeners: &[TcpListener]) -> (SocketAddr, io::Result<(TcpStream, SocketAddr)>) {
-    poll_fn(|context| {
-        for listener in listeners {
-            if let Poll::Ready(accepted) = listener.poll_accept(context) {
-                let local = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
-                return Poll::Ready((local, accepted));
-            }
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-/// Moves bytes both ways until either side ends.
-async fn carry(stream: TcpStream, flow: Flow, mut outgoing: mpsc::Receiver<Bytes>, events: mpsc::Sender<TcpEvent>) {
-    // SIP messages are small and urgent; a connection that refuses this still works.
-    let _ = stream.set_nodelay(true);
-    let (mut reader, mut writer) = stream.into_split();
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        tokio::select! {
-            read = tokio::time::timeout(TCP_IDLE, reader.read(&mut buffer)) => match read {
-                Ok(Ok(length)) if length > 0 => {
-                    let bytes = Bytes::copy_from_slice(&buffer[..length]);
-                    if events.send(TcpEvent::Bytes(flow, bytes)).await.is_err() {
-                        return;
-                    }
-                }
-                _ => break,
-            },
-            bytes = outgoing.recv() => match bytes {
-                Some(bytes) => match tokio::time::timeout(TCP_WRITE, writer.write_all(&bytes)).await {
-                    Ok(Ok(())) => {}
-                    _ => break,
-                },
-                None => break,
-            },
-        }
-    }
-    let _ = events.send(TcpEvent::Closed(flow)).await;
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sip::endpoint::config::EndpointConfig;
-
-    struct Deaf;
-
-    impl EndpointSink for Deaf {
-        fn take(&mut self, _: Output) {}
-    }
-
-    #[tokio::test]
-    async fn strangers_cannot_take_every_descriptor() {
-        let listen = [(Transport::Tcp, SocketAddr::from(([127, 0, 0, 1], 0)))];
-        let endpoint = Endpoint::new(EndpointConfig::default(), 1, Instant::now());
-        let (_orders, orders) = mpsc::channel(1);
-        let (_stop, stop) = tokio::sync::watch::channel(false);
-        let mut sockets = SipSockets::bind(endpoint, &listen, orders, stop, Deaf).await.unwrap();
-        sockets.most_connections = 3;
-        let address = sockets.listeners[0].local_addr().unwrap();
-        let gateway = tokio::spawn(sockets.run());
-        let mut held = Vec::new();
-        for _ in 0..3 {
-            held.push(TcpStream::connect(address).await.unwrap());
-        }
-        let mut refused = TcpStream::connect(address).await.unwrap();
-        assert_eq!(refused.read(&mut [0; 8]).await.unwrap(), 0, "the fourth is closed");
-        let question = b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n\
-            To: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
-        held[0].write_all(question).await.unwrap();
-        let mut answer = [0; 11];
-        held[0].read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"SIP/2.0 403", "those before it are served");
-        gateway.abort();
-    }
-}
+mod tests;

@@ -111,7 +111,9 @@ fn base(url: &str) -> Result<String, &'static str> {
     match uri.scheme_str() {
         Some("https") => {}
         Some("http") if inside => {}
-        Some("http") => return Err("http:// goes to an address of this machine or of a private net only; expected https://"),
+        Some("http") => {
+            return Err("http:// goes to an address of this machine or of a private net only; expected https://");
+        }
         _ => return Err("expected http:// or https://"),
     }
     if uri.query().is_some() || uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
@@ -147,10 +149,7 @@ pub struct ToolPool {
 
 impl ToolPool {
     /// Starts the threads. `secret` turns a reference into what it names.
-    pub fn start(
-        config: &ToolsConfig,
-        secret: impl Fn(&str) -> Result<String, String>,
-    ) -> Result<Self, ToolsError> {
+    pub fn start(config: &ToolsConfig, secret: impl Fn(&str) -> Result<String, String>) -> Result<Self, ToolsError> {
         let mut hosts = BTreeMap::new();
         for (name, host) in &config.hosts {
             let mut secrets = BTreeMap::new();
@@ -244,17 +243,27 @@ fn ask(
     last
 }
 
-fn attempt_once(host: &Host, agent: &Agent, request: &ToolRequest, left: Duration) -> Result<(u16, String), ToolFailure> {
+fn attempt_once(
+    host: &Host,
+    agent: &Agent,
+    request: &ToolRequest,
+    left: Duration,
+) -> Result<(u16, String), ToolFailure> {
     let uri = format!("{}{}", host.base, request.path.reveal());
-    let mut made = Request::builder().method(request.method.as_str()).uri(uri).header(header::ACCEPT, "application/json");
+    let mut made =
+        Request::builder().method(request.method.as_str()).uri(uri).header(header::ACCEPT, "application/json");
     for (name, text) in &request.headers {
-        let secret = |field: &str| host.secrets.get(field.strip_prefix("secret:")?).map(|secret| secret.reveal().clone());
+        let secret =
+            |field: &str| host.secrets.get(field.strip_prefix("secret:")?).map(|secret| secret.reveal().clone());
         made = made.header(name, fill(text, secret).map_err(|_| ToolFailure::NotConfigured)?);
     }
     let unsendable = |_| ToolFailure::Unsendable { name: "headers".to_owned() };
     let answer = match &request.body {
         Some(body) => {
-            let made = made.header(header::CONTENT_TYPE, "application/json").body(body.reveal().clone()).map_err(unsendable)?;
+            let made = made
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.reveal().clone())
+                .map_err(unsendable)?;
             agent.run(agent.configure_request(made).timeout_global(Some(left)).build())
         }
         None => {

@@ -12,9 +12,9 @@ use crate::wire::sip::text::Text;
 use crate::wire::sip::uri::{Host, SipUri};
 
 /// Methods that this endpoint takes, for Allow.
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE";
-/// Option tags that this endpoint supports as a server; RFC 4028 only with the other side as the refresher.
-pub const SUPPORTED: &str = "timer";
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY";
+/// Option tags that this endpoint supports (RFC 3262, RFC 4028, RFC 3891, RFC 4488).
+pub const SUPPORTED: &[&str] = &["100rel", "timer", "replaces", "norefersub"];
 /// Bodies that this endpoint takes in an INVITE.
 pub const ACCEPT: &str = "application/sdp";
 
@@ -22,13 +22,13 @@ pub const ACCEPT: &str = "application/sdp";
 #[derive(Debug)]
 pub struct Author {
     random: fastrand::Rng,
-    advertised: Option<IpAddr>,
+    advertised: Vec<IpAddr>,
     product: Text,
 }
 
 impl Author {
-    /// `advertised` stands in Via and Contact instead of the socket's address, where the two differ (NAT, 0.0.0.0).
-    pub fn new(seed: u64, advertised: Option<IpAddr>, product: &str) -> Self {
+    /// Of `advertised`, the first of a socket's family stands in Via and Contact instead of its address (NAT, 0.0.0.0).
+    pub fn new(seed: u64, advertised: Vec<IpAddr>, product: &str) -> Self {
         Self { random: fastrand::Rng::with_seed(seed), advertised, product: Text::from(product) }
     }
 
@@ -47,6 +47,11 @@ impl Author {
         self.random.fill(bytes);
     }
 
+    /// A number from 0 to 1.
+    pub fn share(&mut self) -> f64 {
+        self.random.f64()
+    }
+
     /// A number below `limit`, which is not 0.
     pub fn below(&mut self, limit: u32) -> u32 {
         self.random.u32(..limit)
@@ -54,24 +59,40 @@ impl Author {
 
     /// Our address as others shall see it.
     pub fn address(&self, local: SocketAddr) -> SocketAddr {
-        SocketAddr::new(self.advertised.unwrap_or(local.ip()), local.port())
+        let advertised = self.advertised.iter().find(|address| address.is_ipv4() == local.is_ipv4());
+        SocketAddr::new(advertised.copied().unwrap_or(local.ip()), local.port())
     }
 
     /// Puts a fresh Via of ours on top and returns its branch.
     pub fn stamp(&mut self, request: &mut Request, flow: Flow) -> String {
-        let branch = format!("z9hG4bK{:016x}", self.random.u64(..));
-        let via = Via::new(flow.transport.as_str(), self.address(flow.local), &branch);
-        request.headers.push_front(HeaderName::Via, via.to_bytes());
+        let (via, branch) = self.via(flow);
+        request.headers.push_front(HeaderName::Via, via);
         branch
+    }
+
+    /// Puts another Via in the place of the topmost one, for another flow, and returns its branch.
+    pub fn restamp(&mut self, request: &mut Request, flow: Flow) -> String {
+        let (via, branch) = self.via(flow);
+        request.headers.replace_first_value(&HeaderName::Via, &via);
+        branch
+    }
+
+    fn via(&mut self, flow: Flow) -> (Bytes, String) {
+        let branch = format!("z9hG4bK{:016x}", self.random.u64(..));
+        let mut via = Via::new(flow.transport.as_str(), self.address(flow.local), &branch);
+        // RFC 5923 8.1: the peer may send its requests for us on this connection.
+        if matches!(flow.transport, Transport::Tcp | Transport::Tls) {
+            via.params.push("alias", None::<Bytes>);
+        }
+        (via.to_bytes(), branch)
     }
 
     /// Our URI on a flow: the Contact.
     pub fn uri(&self, flow: Flow, user: Option<&str>) -> SipUri {
         let address = self.address(flow.local);
         let mut uri = SipUri::new(user, Host::from(address.ip()), Some(address.port()));
-        match flow.transport {
-            Transport::Udp => {}
-            Transport::Tcp => uri.params.push("transport", Some("tcp")),
+        if flow.transport != Transport::Udp {
+            uri.params.push("transport", Some(flow.transport.as_param()));
         }
         uri
     }
@@ -87,6 +108,7 @@ impl Author {
         request.headers.push(HeaderName::UserAgent, self.product.clone().into_bytes());
         if matches!(request.method, Method::Invite | Method::Update) {
             request.headers.push(HeaderName::Allow, ALLOW);
+            request.headers.push(HeaderName::Supported, SUPPORTED.join(", "));
         }
     }
 
@@ -100,7 +122,7 @@ impl Author {
             response.headers.push(HeaderName::Allow, ALLOW);
         }
         if status.is_success() && describes {
-            response.headers.push(HeaderName::Supported, SUPPORTED);
+            response.headers.push(HeaderName::Supported, SUPPORTED.join(", "));
             response.headers.push(HeaderName::Accept, ACCEPT);
         }
         response

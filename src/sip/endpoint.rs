@@ -1,35 +1,38 @@
 //! The SIP endpoint: bytes of sockets and orders of calls in; bytes, new calls and what happens in dialogs out. It composes
 //! transactions, dialogs, registrations and the digest server, and knows every table of them.
 //!
-//! Followed: RFC 3261, RFC 3581 (rport), RFC 6026, RFC 5626 3.5.1 (keepalive over TCP). Requests outside of dialogs are
+//! Followed: RFC 3261, RFC 3581 (rport), RFC 5626 4.4.1 (keepalive), RFC 5923 (alias), RFC 6026, RFC 7118. Requests outside of dialogs are
 //! checked and refused without a transaction (RFC 3261 8.2.7), so that nothing is built for what is refused.
 //! Not followed: 18.2.2's `maddr` (it would make a reflector of us); 483 (Max-Forwards of 0 has arrived: RFC 4475 3.3.11);
 //! look-ups of names (RFC 3263): peers are addresses.
 //!
-//! - `receive`, `request`, `checks`, `response`: what comes in. `dialogs`, `accounts`: what machines ask for.
-//! - `tables`: transactions and dialogs. `config`: values.
+//! - `receive`, `request`, `checks`, `particulars`, `response`: what comes in. `dialogs`, `accounts`: what machines ask for.
+//! - `tables`: transactions and dialogs. `connections`: streams, their times and aliases. `config`: values.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use self::config::EndpointConfig;
+use self::connections::Connections;
 use self::tables::{Dialogs, Transactions};
 use super::author::Author;
 use super::digest::server::DigestServer;
 use super::event::{AddressedOrder, DialogEvent, IncomingInvite};
 use super::flow::Flow;
+use super::lifetime::Opener;
 use super::registration::{Registration, RegistrationState};
 use super::timers::TimerTable;
 use super::transaction::{ClientId, ServerId};
 use crate::ids::DialogId;
-use crate::wire::sip::parse::StreamParser;
 
 mod accounts;
 mod checks;
 pub mod config;
+mod connections;
 mod dialogs;
+mod particulars;
 mod receive;
 mod request;
 mod response;
@@ -48,7 +51,14 @@ pub enum Input<'a> {
         /// What came.
         bytes: &'a [u8],
     },
-    /// A TCP connection has ended or could not be opened. UDP flows never close.
+    /// A connection can be used.
+    FlowOpened {
+        /// Which.
+        flow: Flow,
+        /// Who wanted it.
+        opener: Opener,
+    },
+    /// A connection has ended or could not be opened. UDP flows never close.
     FlowClosed {
         /// Which.
         flow: Flow,
@@ -66,14 +76,14 @@ pub enum Input<'a> {
 /// What the endpoint asks for.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Send these bytes. Over TCP a connection is opened where there is none.
+    /// Send these bytes. A connection is opened where there is none.
     Transmit {
         /// Where.
         flow: Flow,
         /// What.
         bytes: Bytes,
     },
-    /// Close a TCP connection whose framing is lost.
+    /// Close a connection: its framing is lost, or its time is over.
     Close {
         /// Which.
         flow: Flow,
@@ -119,8 +129,10 @@ pub enum Counter {
     TransactionsFull,
     /// The table of dialogs is full: a call got 503.
     DialogsFull,
-    /// The table of streams is full: a connection was closed.
+    /// The table of connections is full: one was closed.
     StreamsFull,
+    /// A connection was closed: it was idle, or a stranger's that brought nothing whole, or answered no ping.
+    ConnectionSilent,
 }
 
 impl Counter {
@@ -137,6 +149,7 @@ impl Counter {
             Self::TransactionsFull => "sip_transactions_full",
             Self::DialogsFull => "sip_dialogs_full",
             Self::StreamsFull => "sip_streams_full",
+            Self::ConnectionSilent => "sip_connection_silent",
         }
     }
 }
@@ -150,6 +163,8 @@ pub enum Why {
     Dialog,
     /// A registration: refresh or try again.
     Registration,
+    /// A connection: ping, or close.
+    Connection,
 }
 
 /// Who waits in the timer table.
@@ -158,6 +173,7 @@ enum TimerKey {
     Client(ClientId),
     Server(ServerId),
     Dialog(DialogId),
+    Connection(Flow),
     Registration(usize),
 }
 
@@ -186,7 +202,7 @@ pub struct Endpoint {
     /// Dialogs whose last event has not been told.
     live: usize,
     registrations: Vec<(String, Registration)>,
-    streams: BTreeMap<Flow, StreamParser>,
+    connections: Connections,
     timers: TimerTable<TimerKey>,
     /// Makes the tags of answers that no transaction keeps.
     tag_key: u64,
@@ -196,7 +212,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Registrations begin at the first time-out, which is due at once.
     pub fn new(config: EndpointConfig, seed: u64, now: Instant) -> Self {
-        let mut author = Author::new(seed, config.advertised, &config.product);
+        let mut author = Author::new(seed, config.advertised.clone(), &config.product);
         let mut secret = [0; 32];
         author.fill(&mut secret);
         let mut this = Self {
@@ -207,7 +223,7 @@ impl Endpoint {
             next_dialog: 0,
             live: 0,
             registrations: Vec::new(),
-            streams: BTreeMap::new(),
+            connections: Connections::default(),
             timers: TimerTable::default(),
             tag_key: u64::from(author.below(u32::MAX)),
             out: VecDeque::new(),
@@ -222,6 +238,7 @@ impl Endpoint {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Received { flow, bytes } => self.receive(now, flow, bytes),
+            Input::FlowOpened { flow, opener } => self.flow_opened(now, flow, opener),
             Input::FlowClosed { flow } => self.flow_closed(now, flow),
             Input::Order(order) => self.order(now, order),
             Input::Overloaded(overloaded) => match self.admission {
@@ -249,6 +266,7 @@ impl Endpoint {
         let why = match key {
             TimerKey::Client(_) | TimerKey::Server(_) => Why::Transaction,
             TimerKey::Dialog(_) => Why::Dialog,
+            TimerKey::Connection(_) => Why::Connection,
             TimerKey::Registration(_) => Why::Registration,
         };
         Some((at, why))
@@ -276,6 +294,7 @@ impl Endpoint {
                 TimerKey::Client(id) => self.client_timeout(now, id),
                 TimerKey::Server(id) => self.server_timeout(now, id),
                 TimerKey::Dialog(id) => self.dialog_timeout(now, id),
+                TimerKey::Connection(flow) => self.connection_timeout(now, flow),
                 TimerKey::Registration(place) => self.registration_timeout(now, place),
             }
         }

@@ -9,6 +9,7 @@ pub mod digest;
 pub mod endpoint;
 pub mod event;
 pub mod flow;
+pub mod lifetime;
 pub mod registration;
 pub mod timers;
 pub mod transaction;

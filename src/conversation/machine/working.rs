@@ -92,8 +92,7 @@ impl Walk {
 impl Conversation {
     /// Begins a workflow with what is known already.
     pub(super) fn run(&mut self, workflow: &str, values: BTreeMap<String, String>, why: Reason) {
-        let work =
-            Working { workflow: workflow.to_owned(), step: 0, values, backs: BTreeMap::new(), agreed: false };
+        let work = Working { workflow: workflow.to_owned(), step: 0, values, backs: BTreeMap::new(), agreed: false };
         self.walk(Walk { work, why: Some(why), trail: Vec::new(), append: false });
     }
 
@@ -218,7 +217,11 @@ impl Conversation {
         match tool::request(id, tool, &walk.work.values) {
             Err(failure) => {
                 let outcome = ToolOutcome::Failed(failure.clone());
-                self.note_answer(&ToolReply { id, tool: tool.name.clone(), outcome, ms: 0 }, Some(failure.clone()), BTreeMap::new());
+                self.note_answer(
+                    &ToolReply { id, tool: tool.name.clone(), outcome, ms: 0 },
+                    Some(failure.clone()),
+                    BTreeMap::new(),
+                );
                 self.failed(walk, tool, fail, &failure);
             }
             Ok(request) => {
@@ -294,7 +297,12 @@ impl Conversation {
         self.branch(walk, fail, &tool.name);
     }
 
-    fn note_answer(&mut self, reply: &ToolReply, failure: Option<ToolFailure>, values: BTreeMap<String, Redacted<String>>) {
+    fn note_answer(
+        &mut self,
+        reply: &ToolReply,
+        failure: Option<ToolFailure>,
+        values: BTreeMap<String, Redacted<String>>,
+    ) {
         let (request, tool, status, ms) = (reply.id, reply.tool.clone(), reply.outcome.status(), reply.ms);
         self.outputs.push_back(Output::Note(Entry::ToolAnswered { request, tool, status, failure, ms, values }));
     }
@@ -426,12 +434,52 @@ fn read_back(prompt: &str) -> Slot {
 /// Yes, and nothing that could take it back: 「好，但係改做聽日」 and 「好唔好？」 are no yes.
 fn plain_yes(views: &Views) -> bool {
     const YES: [&str; 27] = [
-        "冇問題", "沒問題", "冇錯", "沒錯", "正確", "確認", "同意", "可以", "係", "啱", "好", "得", "是", "對", "行", "嗯",
-        "yes ", "yeah ", "yep ", "correct ", "right ", "sure ", "okay ", "ok ", "confirm ", "confirmed ", "go ahead ",
+        "冇問題",
+        "沒問題",
+        "冇錯",
+        "沒錯",
+        "正確",
+        "確認",
+        "同意",
+        "可以",
+        "係",
+        "啱",
+        "好",
+        "得",
+        "是",
+        "對",
+        "行",
+        "嗯",
+        "yes ",
+        "yeah ",
+        "yep ",
+        "correct ",
+        "right ",
+        "sure ",
+        "okay ",
+        "ok ",
+        "confirm ",
+        "confirmed ",
+        "go ahead ",
     ];
     const POLITE: [&str; 17] = [
-        "唔該", "麻煩", "多謝", "謝謝", "請", "你", "曬", "嘅", "的", "就", "please ", "thank you ", "thanks ", "that s ",
-        "that is ", "it is ", "all ",
+        "唔該",
+        "麻煩",
+        "多謝",
+        "謝謝",
+        "請",
+        "你",
+        "曬",
+        "嘅",
+        "的",
+        "就",
+        "please ",
+        "thank you ",
+        "thanks ",
+        "that s ",
+        "that is ",
+        "it is ",
+        "all ",
     ];
     let text = views.joined();
     let core = crate::conversation::normalise::joined(&views.core);

@@ -21,14 +21,20 @@ impl Checker<'_> {
             self.warning("plan.toml", &format!("[tool.{name}]"), format!("no workflow asks tool '{name}'"));
         }
         let targets = self.plan.intents.iter().map(|intent| &intent.then).chain(self.plan.dialogue.menu.values());
-        let run: BTreeSet<&str> =
-            targets.filter_map(|target| if let Target::Run(name) = target { Some(name.as_str()) } else { None }).collect();
+        let run: BTreeSet<&str> = targets
+            .filter_map(|target| if let Target::Run(name) = target { Some(name.as_str()) } else { None })
+            .collect();
         for name in work.workflows.keys().filter(|name| !run.contains(name.as_str())) {
-            self.warning("plan.toml", &format!("[[workflow.{name}.steps]]"), format!("nothing leads to workflow '{name}'"));
+            self.warning(
+                "plan.toml",
+                &format!("[[workflow.{name}.steps]]"),
+                format!("nothing leads to workflow '{name}'"),
+            );
         }
         for tool in work.tools.values() {
             for text in self.texts_of(&tool.filler).filter(|text| text.contains('{')) {
-                let message = format!("tool.{}.filler: \"{text}\" has values; it is said before there are any", tool.name);
+                let message =
+                    format!("tool.{}.filler: \"{text}\" has values; it is said before there are any", tool.name);
                 self.problem("plan.toml", &format!("[tool.{}]", tool.name), message);
             }
         }
@@ -54,7 +60,8 @@ impl Checker<'_> {
         let last = workflow.steps.len().saturating_sub(1);
         let ends = matches!(workflow.steps.get(last).map(|step| &step.act), Some(StepAct::Say(_)));
         if all.last().is_some_and(Option::is_some) && !ends {
-            let message = "nothing follows the last step, and the caller would hear nothing; end with say, or with then";
+            let message =
+                "nothing follows the last step, and the caller would hear nothing; end with say, or with then";
             self.at_step(workflow, last, message.to_owned());
         }
     }
@@ -126,7 +133,10 @@ impl Checker<'_> {
         }
         let asked = self.asked(workflow);
         for name in tool.sends().into_iter().filter(|name| asked.contains(*name) && !known.read_back.contains(*name)) {
-            let message = format!("tool '{}' sends '{name}', which the confirm step does not read back in every language", tool.name);
+            let message = format!(
+                "tool '{}' sends '{name}', which the confirm step does not read back in every language",
+                tool.name
+            );
             self.at_step(workflow, at, message);
         }
     }
@@ -175,7 +185,9 @@ impl Checker<'_> {
             match act {
                 StepAct::Say(prompt) | StepAct::Confirm { prompt, .. } => all.push((prompt.as_str(), by())),
                 StepAct::Ask(slot) => {
-                    all.extend([Some(&slot.ask), slot.confirm.as_ref()].into_iter().flatten().map(|p| (p.as_str(), by())));
+                    all.extend(
+                        [Some(&slot.ask), slot.confirm.as_ref()].into_iter().flatten().map(|p| (p.as_str(), by())),
+                    );
                 }
                 StepAct::Call { .. } | StepAct::When { .. } | StepAct::Then { .. } => {}
             }
@@ -212,7 +224,11 @@ impl Checker<'_> {
     fn values_elsewhere(&self) {
         let mut uses: Vec<(&str, String, BTreeSet<&str>)> = Vec::new();
         for (prompt, by) in self.named_prompts() {
-            if !by.starts_with("intent.") && !by.starts_with("workflow.") && !by.starts_with("tool.") && prompt != BRIEFING {
+            if !by.starts_with("intent.")
+                && !by.starts_with("workflow.")
+                && !by.starts_with("tool.")
+                && prompt != BRIEFING
+            {
                 uses.push((prompt, by, BTreeSet::new()));
             }
         }
@@ -222,12 +238,15 @@ impl Checker<'_> {
                 uses.push((prompt, format!("intent.{}", intent.name), slots));
             }
         }
-        let elsewhere: BTreeSet<&str> = self.plan.intents.iter().flat_map(|i| i.slots.iter().map(|s| s.name.as_str())).collect();
-        let works: BTreeSet<String> = self.plan.work.workflows.values().flat_map(|workflow| self.names(workflow)).collect();
+        let elsewhere: BTreeSet<&str> =
+            self.plan.intents.iter().flat_map(|i| i.slots.iter().map(|s| s.name.as_str())).collect();
+        let works: BTreeSet<String> =
+            self.plan.work.workflows.values().flat_map(|workflow| self.names(workflow)).collect();
         for (prompt, by, known) in uses {
             let all: BTreeSet<&str> = self.texts_of(prompt).flat_map(fields).collect();
             // What is nobody's name is reported with the prompt.
-            for field in all.into_iter().filter(|f| !known.contains(f) && (elsewhere.contains(f) || works.contains(*f))) {
+            for field in all.into_iter().filter(|f| !known.contains(f) && (elsewhere.contains(f) || works.contains(*f)))
+            {
                 let message = format!("{by}: '{prompt}' has {{{field}}}, which has no value there");
                 self.problem("plan.toml", &format!(":{prompt}\""), message);
             }
@@ -257,7 +276,9 @@ fn branches(act: &StepAct) -> Vec<&Branch> {
         StepAct::Call { fail, .. } => vec![fail],
         StepAct::Confirm { no, .. } => vec![no],
         StepAct::When { then, otherwise, .. } => [Some(then), otherwise.as_ref()].into_iter().flatten().collect(),
-        StepAct::Then { to, limit } => [Some(to), limit.as_ref().map(|limit| &limit.after)].into_iter().flatten().collect(),
+        StepAct::Then { to, limit } => {
+            [Some(to), limit.as_ref().map(|limit| &limit.after)].into_iter().flatten().collect()
+        }
     }
 }
 

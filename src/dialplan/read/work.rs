@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Reader, needed, slot, there};
+use crate::dialplan::schema::Target;
 use crate::dialplan::workflow::{
     Branch, Condition, Limit, MOST, MOST_STEPS, Method, ResultPath, Step, StepAct, Tool, Work, Workflow,
 };
-use crate::dialplan::schema::Target;
 use crate::settings::Section;
 
 use super::values::Span;
@@ -26,8 +26,11 @@ const KINDS: [&str; 6] = ["say", "ask", "tool", "confirm", "when", "then"];
 impl Reader {
     /// Everything that is done in steps.
     pub(super) fn work(&self, root: &mut Section<'_>) -> Work {
-        let tools: BTreeMap<_, _> =
-            root.named_sections("tool").into_iter().map(|(name, section)| (name.clone(), tool(name, section))).collect();
+        let tools: BTreeMap<_, _> = root
+            .named_sections("tool")
+            .into_iter()
+            .map(|(name, section)| (name.clone(), tool(name, section)))
+            .collect();
         let names: Vec<String> = tools.keys().cloned().collect();
         let sections = root.named_sections("workflow");
         if sections.len() > MOST || tools.len() > MOST {
@@ -68,12 +71,17 @@ impl Reader {
         let (tool, confirm) = (section.string("tool"), section.string("confirm"));
         let condition = section.parsed::<Condition>("when", "a condition such as \"status == 'shipped'\"");
         let then = self.branch(section, "then", steps);
-        let [fail, no, otherwise, after] = ["fail", "no", "otherwise", "after"].map(|key| self.branch(section, key, steps));
+        let [fail, no, otherwise, after] =
+            ["fail", "no", "otherwise", "after"].map(|key| self.branch(section, key, steps));
         let at_most = section.integer("at_most", 1..=9).and_then(|n| u8::try_from(n).ok());
         let mut has = |key: &str| if key == "ask" { asks } else { section.string(key).is_some() };
         let there_are = KINDS.map(|kind| (kind, has(kind)));
         let with_when = there_are.contains(&("when", true));
-        let kinds: Vec<&str> = there_are.into_iter().filter(|(kind, has)| *has && !(*kind == "then" && with_when)).map(|(kind, _)| kind).collect();
+        let kinds: Vec<&str> = there_are
+            .into_iter()
+            .filter(|(kind, has)| *has && !(*kind == "then" && with_when))
+            .map(|(kind, _)| kind)
+            .collect();
         let [kind] = kinds.as_slice() else {
             let message = format!("expected one of {}", KINDS.join(", "));
             let found = if kinds.is_empty() { "none".to_owned() } else { kinds.join(" and ") };
@@ -90,9 +98,8 @@ impl Reader {
         for (_, key, with) in belongs.into_iter().filter(|(has, _, with)| *has && with != kind) {
             section.problem(key, format_args!("belongs to a step with '{with}'"));
         }
-        let must = |section: &Section<'_>, key: &str, what: &str, branch: Option<Branch>| {
-            section.required(key, what, branch)
-        };
+        let must =
+            |section: &Section<'_>, key: &str, what: &str, branch: Option<Branch>| section.required(key, what, branch);
         Some(match *kind {
             "say" => StepAct::Say(say?),
             "ask" => StepAct::Ask(ask?),
@@ -115,7 +122,8 @@ impl Reader {
                     (Some(at_most), Some(after)) => Some(Limit { at_most, after }),
                     (None, None) => None,
                     (Some(_), None) | (None, Some(_)) => {
-                        section.problem("then", "at_most and after belong together: how often, and where it leads then");
+                        section
+                            .problem("then", "at_most and after belong together: how often, and where it leads then");
                         None
                     }
                 };
@@ -135,7 +143,10 @@ impl Reader {
     fn leaving(&self, section: &mut Section<'_>, key: &str) -> Option<Branch> {
         let target = self.target(section, key)?;
         if matches!(target, Target::Run(_)) {
-            section.problem(key, "a workflow does not run another; expected step:NAME, say:PROMPT, go:QUEUE or end:PROMPT");
+            section.problem(
+                key,
+                "a workflow does not run another; expected step:NAME, say:PROMPT, go:QUEUE or end:PROMPT",
+            );
         }
         Some(Branch::Leave(target))
     }
@@ -200,16 +211,22 @@ fn headers(mut section: Section<'_>) -> BTreeMap<String, String> {
     for name in section.keys() {
         let Some(text) = section.string(&name) else { continue };
         let lower = name.to_ascii_lowercase();
-        let secret = ["authorization", "cookie", "token", "key", "secret", "password"].iter().any(|w| lower.contains(w));
+        let secret =
+            ["authorization", "cookie", "token", "key", "secret", "password"].iter().any(|w| lower.contains(w));
         let fields = crate::dialplan::workflow::placeholders(&text);
-        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') || !text.chars().all(|c| (' '..='~').contains(&c)) {
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            || !text.chars().all(|c| (' '..='~').contains(&c))
+        {
             section.problem(&name, "expected a header's name, and a value of ASCII");
         } else if ["host", "content-length", "transfer-encoding", "connection"].contains(&lower.as_str()) {
             section.problem(&name, "is set by the gateway");
         } else if fields.iter().any(|field| !field.starts_with("secret:")) {
             section.problem(&name, "holds no values of a caller, only {secret:NAME} of the host's secrets");
         } else if secret && fields.is_empty() {
-            section.problem(&name, "a secret does not stand in a plan: {secret:NAME} names one of the host's in the configuration");
+            section.problem(
+                &name,
+                "a secret does not stand in a plan: {secret:NAME} names one of the host's in the configuration",
+            );
         }
         all.insert(name, text);
     }
@@ -226,7 +243,10 @@ fn results(mut section: Section<'_>) -> Vec<ResultPath> {
         let Some(text) = section.string(&name) else { continue };
         let (pointer, always) = text.strip_suffix('?').map_or((text.as_str(), true), |pointer| (pointer, false));
         if !pointer.starts_with('/') {
-            section.problem(&name, "expected a JSON pointer such as \"/order/status\"; with a ? at its end it may be absent");
+            section.problem(
+                &name,
+                "expected a JSON pointer such as \"/order/status\"; with a ? at its end it may be absent",
+            );
         }
         all.push(ResultPath { name, pointer: pointer.to_owned(), always });
     }

@@ -249,7 +249,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        for text in ["", "status", "status ==", "== 3", "status == 'x", "status == 'x' days", "has", "a & b", "(a == 1)"] {
+        for text in
+            ["", "status", "status ==", "== 3", "status == 'x", "status == 'x' days", "has", "a & b", "(a == 1)"]
+        {
             assert!(text.parse::<Condition>().is_err(), "{text}");
         }
     }

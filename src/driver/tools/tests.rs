@@ -110,7 +110,10 @@ fn what_is_not_allowed_is_not_done() {
     let other = ToolRequest { host: "other".to_owned(), ..request(Method::Get) };
     assert_eq!(answer(&pool_there, other), failed(ToolFailure::NotConfigured));
     let headers = [("X".to_owned(), "{secret:other}".to_owned())].into();
-    assert_eq!(answer(&pool_there, ToolRequest { headers, ..request(Method::Get) }), failed(ToolFailure::NotConfigured));
+    assert_eq!(
+        answer(&pool_there, ToolRequest { headers, ..request(Method::Get) }),
+        failed(ToolFailure::NotConfigured)
+    );
     assert_eq!(answer(&pool_there, request(Method::Get)), failed(ToolFailure::Unreachable), "nobody listens any more");
 }
 

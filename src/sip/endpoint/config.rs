@@ -12,8 +12,8 @@ use crate::sip::flow::{Flow, Transport};
 pub struct EndpointConfig {
     /// Sockets that the shell listens on; requests of ours leave from the first of their transport.
     pub listen: Vec<(Transport, SocketAddr)>,
-    /// Our address as others see it, where it is not that of the socket.
-    pub advertised: Option<IpAddr>,
+    /// Our address as others see it, where it is not that of the socket; one of each family.
+    pub advertised: Vec<IpAddr>,
     /// For User-Agent and Server, e.g. `tingwa/0.1.0`.
     pub product: String,
     /// Realm of our challenges.
@@ -30,7 +30,7 @@ impl Default for EndpointConfig {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
-            advertised: None,
+            advertised: Vec::new(),
             product: concat!("tingwa/", env!("CARGO_PKG_VERSION")).to_owned(),
             realm: "tingwa".to_owned(),
             unknown: UnknownSource::Refuse,
@@ -88,7 +88,7 @@ pub struct Limits {
     pub transactions: usize,
     /// Dialogs.
     pub dialogs: usize,
-    /// TCP connections that are being read.
+    /// Connections that are being read.
     pub streams: usize,
     /// Seconds of Retry-After.
     pub retry_after: u32,
@@ -102,12 +102,30 @@ impl Default for Limits {
 }
 
 impl EndpointConfig {
-    /// The flow of a trunk; `None` where nothing listens on its transport.
+    /// The flow of a trunk; `None` where nothing listens in its address family, or on UDP where it is asked by UDP.
     pub fn flow(&self, trunk: &Trunk) -> Option<Flow> {
-        let same_family = |local: &SocketAddr| local.is_ipv4() == trunk.address.is_ipv4();
-        let (transport, local) =
-            *self.listen.iter().find(|(transport, local)| *transport == trunk.transport && same_family(local))?;
+        let transport = trunk.transport;
+        let local = self.local(transport, trunk.address)?;
         Some(Flow { transport, local, remote: trunk.address })
+    }
+
+    /// The same peer over TCP; `None` where it is no datagram's flow, or we do not listen on TCP.
+    pub(super) fn over_tcp(&self, flow: Flow) -> Option<Flow> {
+        let fits = |(transport, local): &&(Transport, SocketAddr)| {
+            *transport == Transport::Tcp && local.is_ipv4() == flow.remote.is_ipv4()
+        };
+        let (transport, local) = *self.listen.iter().find(fits)?;
+        (flow.transport == Transport::Udp).then_some(Flow { transport, local, ..flow })
+    }
+
+    /// Our side towards a peer. A connection can be opened without a listener on its transport: what comes back comes on it.
+    fn local(&self, transport: Transport, remote: SocketAddr) -> Option<SocketAddr> {
+        let mut near = self.listen.iter().filter(|(_, local)| local.is_ipv4() == remote.is_ipv4());
+        if let Some((_, local)) = near.clone().find(|(listener, _)| *listener == transport) {
+            return Some(*local);
+        }
+        let (_, local) = near.next().filter(|_| transport.is_connected())?;
+        Some(SocketAddr::new(local.ip(), transport.default_port()))
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::request::reply_flow;
 use super::{Counter, Endpoint, Output, TimerKey};
 use crate::sip::endpoint::config::UnknownSource;
-use crate::sip::flow::{Flow, Transport};
+use crate::sip::flow::{Flow, Framing};
 use crate::sip::transaction::{ClientInput, ServerInput};
 use crate::wire::sip::MAX_MESSAGE_BYTES;
 use crate::wire::sip::header::HeaderName;
@@ -16,29 +16,49 @@ use crate::wire::sip::parse::{ParseError, StreamItem, is_keepalive, parse_datagr
 
 impl Endpoint {
     pub(super) fn receive(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
-        match flow.transport {
-            Transport::Udp if is_keepalive(bytes) => {}
-            Transport::Udp => match parse_datagram(bytes) {
-                Ok(message) => self.message(now, flow, message),
+        if flow.transport.is_connected()
+            && let Some(life) = self.connections.life(flow)
+        {
+            life.heard(now);
+        }
+        match flow.transport.framing() {
+            Framing::Whole if is_keepalive(bytes) => {
+                // RFC 5626 4.4.1, which browsers' stacks use within a WebSocket too; over UDP it asks for nothing.
+                if flow.transport.is_connected() && bytes == b"\r\n\r\n" {
+                    self.transmit(flow, Bytes::from_static(b"\r\n"));
+                }
+            }
+            Framing::Whole => match parse_datagram(bytes) {
+                Ok(message) => {
+                    if let Some(life) = self.connections.life(flow) {
+                        life.spoken();
+                    }
+                    self.message(now, flow, message);
+                }
                 Err(error) => self.unreadable(flow, error),
             },
-            Transport::Tcp => self.receive_stream(now, flow, bytes),
+            Framing::Stream => self.receive_stream(now, flow, bytes),
         }
     }
 
     fn receive_stream(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
-        let mut parser = match self.streams.remove(&flow) {
-            Some(parser) => parser,
-            None if self.streams.len() >= self.config.limits.streams => {
-                self.count(Counter::StreamsFull);
-                self.out.push_back(Output::Close { flow });
-                return;
-            }
-            None => Default::default(),
+        let Some(mut connection) = self.connections.take(flow, &self.config.limits) else {
+            return self.close_full(flow);
         };
+        if connection.life.is_some_and(|life| life.pings()) {
+            connection.parser.forget_line_end();
+        }
         for piece in bytes.chunks(MAX_MESSAGE_BYTES) {
-            parser.push(piece);
-            while let Some(item) = parser.next() {
+            connection.parser.push(piece);
+            while let Some(item) = connection.parser.next() {
+                if let Some(life) = &mut connection.life {
+                    match item {
+                        StreamItem::Message(_) => life.spoken(),
+                        StreamItem::Pong => life.line_end(),
+                        StreamItem::Ping => life.was_ping(),
+                        StreamItem::Bad(_) | StreamItem::Broken(_) => {}
+                    }
+                }
                 match item {
                     StreamItem::Message(message) => self.message(now, flow, message),
                     StreamItem::Bad(error) => self.unreadable(flow, error),
@@ -56,7 +76,7 @@ impl Endpoint {
                 }
             }
         }
-        self.streams.insert(flow, parser);
+        self.connections.put(flow, connection);
     }
 
     fn message(&mut self, now: Instant, flow: Flow, message: Message) {
@@ -91,14 +111,16 @@ impl Endpoint {
     }
 
     pub(super) fn flow_closed(&mut self, now: Instant, flow: Flow) {
-        self.streams.remove(&flow);
+        self.connections.remove(flow);
+        self.timers.set(TimerKey::Connection(flow), None);
         for key in self.transactions.on_flow(flow) {
             match key {
+                TimerKey::Client(id) if self.falls_back(now, id) => {}
                 TimerKey::Client(id) => self.run_client(now, id, ClientInput::TransportFailed, None),
                 TimerKey::Server(id) => {
                     self.run_server(now, id, ServerInput::TransportFailed);
                 }
-                TimerKey::Dialog(_) | TimerKey::Registration(_) => {}
+                TimerKey::Dialog(_) | TimerKey::Connection(_) | TimerKey::Registration(_) => {}
             }
         }
         self.registrations_disconnected(now, flow);

@@ -14,6 +14,9 @@ use crate::sip::transaction::{ClientId, ClientInput, ClientTransaction, Effect, 
 use crate::wire::sip::header::{CSeq, HeaderName};
 use crate::wire::sip::message::{Method, Request, Response};
 
+/// A larger request goes over TCP where the peer takes it: the path's MTU is not known (18.1.1).
+const MAX_DATAGRAM: usize = 1_300;
+
 impl Endpoint {
     pub(super) fn response(&mut self, now: Instant, response: &Response) {
         // More than one Via: it is meant for somebody behind us (8.1.3.3).
@@ -22,6 +25,9 @@ impl Endpoint {
         let Some(id) = key.and_then(|key| self.transactions.find_client(&key)) else {
             return self.count(Counter::StrayResponse);
         };
+        if let Some(slot) = self.transactions.client(id) {
+            slot.fallback = None;
+        }
         let input = match response.status.as_u16() {
             ..200 => ClientInput::Provisional,
             200..300 => ClientInput::Success,
@@ -42,14 +48,46 @@ impl Endpoint {
         owner: Owner,
     ) -> ClientId {
         let branch = self.author.stamp(&mut request, flow);
-        self.start_stamped(now, flow, request, &branch, owner)
+        let bytes = request.to_bytes();
+        let tcp = self.config.over_tcp(flow).filter(|_| bytes.len() > MAX_DATAGRAM);
+        match tcp.filter(|_| !self.connections.is_udp_only(now, flow.remote)) {
+            Some(tcp) => {
+                let branch = self.author.restamp(&mut request, tcp);
+                let bytes = request.to_bytes();
+                let id = self.start_stamped(now, tcp, (request, bytes), &branch, owner);
+                if let Some(slot) = self.transactions.client(id) {
+                    slot.fallback = Some(flow);
+                }
+                id
+            }
+            None => self.start_stamped(now, flow, (request, bytes), &branch, owner),
+        }
+    }
+
+    /// A connection could not be had for a large INVITE: it goes over UDP after all (18.1.1). Other requests are not kept.
+    pub(super) fn falls_back(&mut self, now: Instant, id: ClientId) -> bool {
+        let Some(slot) = self.transactions.client(id) else { return false };
+        let (Some(flow), true) = (slot.fallback.take(), slot.invite.is_some()) else { return false };
+        self.timers.set(TimerKey::Client(id), None);
+        let Some(slot) = self.transactions.remove_client(id) else { return false };
+        let Some(mut request) = slot.invite else { return false };
+        self.connections.note_udp_only(now, flow.remote);
+        let branch = self.author.restamp(&mut request, flow);
+        let bytes = request.to_bytes();
+        let client = self.start_stamped(now, flow, (request, bytes), &branch, slot.owner);
+        if let Owner::Dialog(dialog, Purpose::Invite) = slot.owner
+            && let Some(dialog) = self.dialogs.get(dialog)
+        {
+            dialog.invite = Some(client);
+        }
+        true
     }
 
     fn start_stamped(
         &mut self,
         now: Instant,
         flow: Flow,
-        request: Box<Request>,
+        (request, bytes): (Box<Request>, Bytes),
         branch: &str,
         owner: Owner,
     ) -> ClientId {
@@ -58,7 +96,7 @@ impl Endpoint {
         let is_invite = request.method == Method::Invite;
         let mut effects = Effects::new();
         let reliability = flow.transport.reliability();
-        let machine = ClientTransaction::start(now, is_invite, request.to_bytes(), reliability, &mut effects);
+        let machine = ClientTransaction::start(now, is_invite, bytes, reliability, &mut effects);
         self.timers.set(TimerKey::Client(id), machine.deadline().map(|(at, _)| at));
         self.transactions.add_client(id, key, machine, flow, owner, is_invite.then_some(request));
         for effect in effects {
@@ -78,7 +116,8 @@ impl Endpoint {
         };
         let Ok(via) = request.headers.via() else { return };
         let branch = via.branch().unwrap_or_default().to_owned();
-        self.start_stamped(now, flow, Box::new(request), &branch, Owner::Nobody);
+        let bytes = request.to_bytes();
+        self.start_stamped(now, flow, (Box::new(request), bytes), &branch, Owner::Nobody);
     }
 
     pub(super) fn client_timeout(&mut self, now: Instant, id: ClientId) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::TimerKey;
 use crate::ids::DialogId;
 use crate::sip::dialog::{Dialog, Purpose};
-use crate::sip::flow::{Flow, Transport};
+use crate::sip::flow::Flow;
 use crate::sip::transaction::key::{ClientKey, MergeKey, ServerKey};
 use crate::sip::transaction::{ClientId, ClientTransaction, ServerId, ServerTransaction};
 use crate::wire::sip::message::Request;
@@ -32,6 +32,8 @@ pub struct ClientSlot {
     pub owner: Owner,
     /// An INVITE with its Via, from which CANCEL and ACK are made.
     pub invite: Option<Box<Request>>,
+    /// Where it goes instead where its connection cannot be had; `None` once there was an answer.
+    pub fallback: Option<Flow>,
     key: ClientKey,
 }
 
@@ -54,8 +56,8 @@ pub struct Transactions {
     merge_keys: HashMap<MergeKey, ServerId>,
     clients: BTreeMap<ClientId, ClientSlot>,
     client_keys: HashMap<ClientKey, ClientId>,
-    /// Those on TCP, by connection.
-    on_tcp: BTreeSet<(Flow, TimerKey)>,
+    /// Those on connections, by connection.
+    connected: BTreeSet<(Flow, TimerKey)>,
     next: u64,
 }
 
@@ -71,11 +73,8 @@ impl Transactions {
     }
 
     fn note_flow(&mut self, flow: Flow, key: TimerKey) {
-        match flow.transport {
-            Transport::Udp => {}
-            Transport::Tcp => {
-                self.on_tcp.insert((flow, key));
-            }
+        if flow.transport.is_connected() {
+            self.connected.insert((flow, key));
         }
     }
 
@@ -105,7 +104,7 @@ impl Transactions {
         if let Some(merge) = &slot.merge {
             self.merge_keys.remove(merge);
         }
-        self.on_tcp.remove(&(slot.reply, TimerKey::Server(id)));
+        self.connected.remove(&(slot.reply, TimerKey::Server(id)));
     }
 
     /// One of them.
@@ -140,20 +139,28 @@ impl Transactions {
     ) {
         self.client_keys.insert(key.clone(), id);
         self.note_flow(flow, TimerKey::Client(id));
-        self.clients.insert(id, ClientSlot { machine, flow, owner, invite, key });
+        self.clients.insert(id, ClientSlot { machine, flow, owner, invite, fallback: None, key });
     }
 
     /// Takes one out.
     pub fn remove_client(&mut self, id: ClientId) -> Option<ClientSlot> {
         let slot = self.clients.remove(&id)?;
         self.client_keys.remove(&slot.key);
-        self.on_tcp.remove(&(slot.flow, TimerKey::Client(id)));
+        self.connected.remove(&(slot.flow, TimerKey::Client(id)));
         Some(slot)
     }
 
     /// One of them.
     pub fn client(&mut self, id: ClientId) -> Option<&mut ClientSlot> {
         self.clients.get_mut(&id)
+    }
+
+    /// True for an INVITE of ours without a final answer.
+    pub fn awaits_answer(&self, id: ClientId) -> bool {
+        self.clients.get(&id).is_some_and(|slot| match &slot.machine {
+            ClientTransaction::Invite(invite) => invite.awaits_answer(),
+            ClientTransaction::Other(_) => false,
+        })
     }
 
     /// The one that a response belongs to.
@@ -165,7 +172,7 @@ impl Transactions {
     pub fn on_flow(&self, flow: Flow) -> Vec<TimerKey> {
         let first = (flow, TimerKey::Client(ClientId(0)));
         let last = (flow, TimerKey::LAST);
-        self.on_tcp.range(first..=last).map(|(_, key)| *key).collect()
+        self.connected.range(first..=last).map(|(_, key)| *key).collect()
     }
 }
 
@@ -175,13 +182,28 @@ pub struct DialogSlot {
     pub dialog: Dialog,
     /// The transaction of its INVITE, where we sent it.
     pub invite: Option<ClientId>,
+    /// The transaction of our last re-INVITE or UPDATE.
+    pub change: Option<ClientId>,
     local_tag: String,
+}
+
+impl DialogSlot {
+    /// The transaction of our last request of this purpose, where that can be cancelled.
+    pub fn client(&self, purpose: Purpose) -> Option<ClientId> {
+        match purpose {
+            Purpose::Invite => self.invite,
+            Purpose::Change => self.change,
+            Purpose::Prack | Purpose::Refer | Purpose::Notify | Purpose::Bye | Purpose::ExtraBye => None,
+        }
+    }
 }
 
 /// Dialogs by id and by our tag.
 #[derive(Default)]
 pub struct Dialogs {
     by_id: HashMap<DialogId, DialogSlot>,
+    /// How many need a connection.
+    on_connection: BTreeMap<Flow, usize>,
     by_tag: HashMap<String, DialogId>,
 }
 
@@ -199,13 +221,23 @@ impl Dialogs {
     /// Adds one.
     pub fn add(&mut self, id: DialogId, local_tag: String, dialog: Dialog) {
         self.by_tag.insert(local_tag.clone(), id);
-        self.by_id.insert(id, DialogSlot { dialog, invite: None, local_tag });
+        let flow = dialog.flow();
+        if flow.transport.is_connected() {
+            *self.on_connection.entry(flow).or_default() += 1;
+        }
+        self.by_id.insert(id, DialogSlot { dialog, invite: None, change: None, local_tag });
     }
 
     /// Takes one out.
     pub fn remove(&mut self, id: DialogId) {
-        if let Some(slot) = self.by_id.remove(&id) {
-            self.by_tag.remove(&slot.local_tag);
+        let Some(slot) = self.by_id.remove(&id) else { return };
+        self.by_tag.remove(&slot.local_tag);
+        let flow = slot.dialog.flow();
+        if let Some(count) = self.on_connection.get_mut(&flow) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.on_connection.remove(&flow);
+            }
         }
     }
 
@@ -218,6 +250,11 @@ impl Dialogs {
     pub fn find(&self, local_tag: &str, call_id: &[u8], remote_tag: &str) -> Option<DialogId> {
         let id = *self.by_tag.get(local_tag)?;
         self.by_id.get(&id).filter(|slot| slot.dialog.matches(call_id, remote_tag)).map(|_| id)
+    }
+
+    /// True where one goes by this connection.
+    pub fn use_connection(&self, flow: Flow) -> bool {
+        self.on_connection.contains_key(&flow)
     }
 
     /// Our tag in one of them.

@@ -17,7 +17,7 @@ struct World {
 impl World {
     fn new(expires: u32) -> Self {
         let now = Instant::now();
-        let mut author = Author::new(1, None, "tingwa");
+        let mut author = Author::new(1, Vec::new(), "tingwa");
         let config = RegistrationConfig {
             flow: Flow {
                 transport: Transport::Udp,

@@ -99,7 +99,10 @@ fn the_caller_is_never_left_in_silence_while_a_tool_is_asked() {
     assert_eq!(caller.prompts(), ["one_moment"]);
     // The shell never answers: the conversation does not wait for it.
     caller.wait(Duration::from_secs(60));
-    assert_eq!((caller.queue.as_deref(), caller.rules.as_slice()), (Some("general"), &["tool_failed:free_visit".to_owned()][..]));
+    assert_eq!(
+        (caller.queue.as_deref(), caller.rules.as_slice()),
+        (Some("general"), &["tool_failed:free_visit".to_owned()][..])
+    );
     assert!(caller.said[0].append, "the filler is not cut");
 }
 
@@ -107,7 +110,11 @@ fn the_caller_is_never_left_in_silence_while_a_tool_is_asked() {
 fn a_human_is_to_be_had_while_a_tool_is_asked_and_what_it_says_then_is_only_written_down() {
     for digit in [false, true] {
         let mut caller = Caller::looking(plan());
-        if digit { caller.give(Input::Digit('0')) } else { caller.says("我要搵真人") }
+        if digit {
+            caller.give(Input::Digit('0'))
+        } else {
+            caller.says("我要搵真人")
+        }
         assert_eq!(caller.queue.as_deref(), Some("general"));
         caller.answer(r#"{"visit": "v1", "period": "morning"}"#);
         assert!(caller.said.is_empty() && caller.rules.is_empty());
@@ -144,7 +151,9 @@ fn nothing_is_changed_without_a_plain_yes() {
 fn a_plan_that_was_not_checked_still_changes_nothing_and_says_no_gap() {
     let mut unsafe_plan = demo::plan();
     let steps = &mut unsafe_plan.work.workflows.get_mut("visit").unwrap().steps;
-    steps.retain(|step| !matches!(step.act, StepAct::Confirm { .. } | StepAct::When { .. } | StepAct::Then { limit: None, .. }));
+    steps.retain(|step| {
+        !matches!(step.act, StepAct::Confirm { .. } | StepAct::When { .. } | StepAct::Then { limit: None, .. })
+    });
     let mut caller = Caller::looking(Arc::new(unsafe_plan));
     caller.answer(r#"{"visit": "v1", "period": "morning"}"#);
     assert_eq!(caller.rules, ["workflow:visit:unconfirmed"]);
@@ -193,13 +202,29 @@ fn check_proves_what_a_workflow_must_not_do() {
         ("at_most = 1\nafter = \"go:general\"\n", "", "workflow.visit step other: goes back without a limit"),
         ("after = \"go:general\"\n", "after = \"step:number\"\n", "goes back without a limit"),
         ("confirm = \"visit_morning\"\nno = \"step:other\"", "say = \"visit_morning\"", "without the caller's yes"),
-        ("confirm = \"visit_morning\"", "confirm = \"one_moment\"", "sends 'number', which the confirm step does not read back"),
+        (
+            "confirm = \"visit_morning\"",
+            "confirm = \"one_moment\"",
+            "sends 'number', which the confirm step does not read back",
+        ),
         ("period = \"/period\"", "period = \"/period?\"", "'period' has no value here; there is a way"),
-        ("reference = \"/reference\"", "reference = \"/reference?\"", "'visit_booked' has {reference}, which has no value on every way"),
-        ("when = \"period == 'morning'\"", "when = \"perod == 'morning'\"", "'perod' has no value here; nearest: 'period'"),
+        (
+            "reference = \"/reference\"",
+            "reference = \"/reference?\"",
+            "'visit_booked' has {reference}, which has no value on every way",
+        ),
+        (
+            "when = \"period == 'morning'\"",
+            "when = \"perod == 'morning'\"",
+            "'perod' has no value here; nearest: 'period'",
+        ),
         ("when = \"period == 'morning'\"", "when = \"period is morning\"", "expected == != < <= > or >="),
         ("then = \"step:morning\"", "then = \"step:mornig\"", "no step 'mornig' in this plan; nearest: 'morning'"),
-        ("then = \"step:morning\"", "then = \"step:afternoon\"", "workflow.visit step morning: nobody comes to this step"),
+        (
+            "then = \"step:morning\"",
+            "then = \"step:afternoon\"",
+            "workflow.visit step morning: nobody comes to this step",
+        ),
         ("tool = \"book_visit\"", "tool = \"book_vist\"", "no tool 'book_vist' in this plan; nearest: 'book_visit'"),
         ("then = \"run:visit\"", "then = \"run:vist\"", "no workflow 'vist' in this plan; nearest: 'visit'"),
         ("then = \"say:visit_booked\"", "then = \"run:visit\"", "a workflow does not run another"),
@@ -208,7 +233,11 @@ fn check_proves_what_a_workflow_must_not_do() {
         ("method = \"POST\"\n", "method = \"POST\"\nretries = 1\n", "POST is not tried again"),
         ("\"phone\": \"{number}\"", "\"phone\": \"{nummer}\"", "'nummer' has no value here; nearest: 'number'"),
         ("\"/visits/free", "\"//evil/visits", "expected a path that begins with one '/'"),
-        ("then = \"say:bill\"", "then = \"say:visit_booked\"", "'visit_booked' has {reference}, which has no value there"),
+        (
+            "then = \"say:bill\"",
+            "then = \"say:visit_booked\"",
+            "'visit_booked' has {reference}, which has no value there",
+        ),
     ];
     for (from, to, expected) in table {
         let report = report(from, to);

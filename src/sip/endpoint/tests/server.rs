@@ -241,3 +241,27 @@ fn a_peer_of_rfc_2543_is_understood() {
     assert_eq!(bench.run(10.0), [0u64; 0]);
     bench.ends_empty();
 }
+
+#[test]
+fn a_browser_is_reached_on_its_own_connection() {
+    for transport in [Transport::Ws, Transport::Wss] {
+        let (mut bench, mut caller) = (Bench::new(), Caller::new());
+        caller.via = "SIP/2.0/WSS df7jal23ls0d.invalid";
+        bench.flow = flow(transport);
+        let place =
+            |text: String| text.replace("sip:6001@192.0.2.2:5070", "sip:6001@df7jal23ls0d.invalid;transport=ws");
+        bench.receive(place(caller.invite()));
+        bench.order(DialogOrder::Answer { sdp: sdp("ours") });
+        let ok = bench.response();
+        assert_eq!(header(&ok.headers, HeaderName::Contact), "<sip:1000@192.0.2.1:5060;transport=ws>");
+        assert!(header(&ok.headers, HeaderName::Via).ends_with(";received=192.0.2.2"));
+        caller.learn(&ok);
+        bench.receive(place(caller.ack(1)));
+        bench.order(DialogOrder::HangUp);
+        let (on, bye) = bench.sent.pop().unwrap();
+        let Message::Request(bye) = bye else { panic!("{bye:?}") };
+        assert_eq!((on, bye.uri.to_string()), (bench.flow, "sip:6001@df7jal23ls0d.invalid;transport=ws".into()));
+        let via = header(&bye.headers, HeaderName::Via);
+        assert!(via.starts_with(&format!("SIP/2.0/{} 192.0.2.1:5060;", transport.as_str())), "{via}");
+    }
+}

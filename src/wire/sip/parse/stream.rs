@@ -54,6 +54,12 @@ impl StreamParser {
         self.buffer.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
+    /// A line end that stood alone until now was an answer: the next one does not make a ping of it. For whoever sends pings and
+    /// so gets answers one by one.
+    pub fn forget_line_end(&mut self) {
+        self.line_ended = false;
+    }
+
     /// The next item; `None` until more is pushed.
     #[allow(clippy::should_implement_trait, reason = "an iterator may not be pushed to between two items")]
     pub fn next(&mut self) -> Option<StreamItem> {

@@ -1,0 +1,89 @@
+//! `[sip]` and `[[trunk]]` as people write them.
+
+use super::*;
+use crate::settings::{Problems, Source};
+
+/// What is read, and the problems without their file.
+fn read(text: &str) -> (SipConfig, Vec<String>) {
+    let (source, problems) = (Source::new("t", text), Problems::default());
+    let table = source.parse(&problems);
+    let mut root = Section::root(&source, &table, &problems);
+    let config = SipConfig::read(&mut root);
+    root.finish();
+    (config, problems.into_vec().iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn every_transport_can_be_listened_on() {
+    let files = "tls_certificate = \"c.pem\"\ntls_key = \"k.pem\"\n";
+    let (config, problems) = read(&format!(
+        "[sip]\nlisten = [\"udp:[::1]:5060\", \"WSS:192.0.2.1:443\"]\ntls = \"127.0.0.1:5061\"\nws = \"[::1]:80\"\n\
+         wss = \"127.0.0.1:8443\"\n{files}tls_ca = \"ca.pem\"\n"
+    ));
+    assert_eq!(problems, [""; 0]);
+    assert_eq!(
+        config.listening(),
+        ["udp:[::1]:5060", "wss:192.0.2.1:443", "tls:127.0.0.1:5061", "ws:[::1]:80", "wss:127.0.0.1:8443"]
+    );
+    assert_eq!((config.tls.ca, config.tls.client_ca), (Some("ca.pem".into()), None));
+}
+
+#[test]
+fn tls_needs_a_certificate_and_its_key() {
+    for (text, expected) in [
+        ("tls = \"127.0.0.1:5061\"", &["tls_certificate", "tls_key"][..]),
+        ("listen = [\"wss:127.0.0.1:443\"]", &["tls_certificate", "tls_key"]),
+        ("tls_certificate = \"c.pem\"", &["tls_key"]),
+        ("tls_key = \"k.pem\"", &["tls_certificate"]),
+        ("tls_ca = \"ca.pem\"", &[]),
+        ("ws = \"127.0.0.1:80\"", &[]),
+    ] {
+        let (_, problems) = read(&format!("[sip]\n{text}\n"));
+        assert_eq!(problems.len(), expected.len(), "{text}: {problems:?}");
+        for (problem, key) in problems.iter().zip(expected) {
+            assert!(problem.contains(&format!("sip.{key}: expected a PEM file")), "{problem}");
+        }
+    }
+    let (_, problems) = read("[sip]\nlisten = [\"sctp:127.0.0.1:5060\"]\ntls = \"5061\"\n");
+    assert_eq!(problems.len(), 2, "{problems:?}");
+}
+
+#[test]
+fn how_a_trunk_is_reached() {
+    for (uri, expected) in [
+        ("sip:pbx.example", Some(("pbx.example", 5060, Transport::Udp))),
+        ("sip:pbx.example;transport=TCP", Some(("pbx.example", 5060, Transport::Tcp))),
+        ("sip:pbx.example;transport=tls", Some(("pbx.example", 5061, Transport::Tls))),
+        ("sips:pbx.example", Some(("pbx.example", 5061, Transport::Tls))),
+        ("sips:pbx.example:5071;transport=tcp", Some(("pbx.example", 5071, Transport::Tls))),
+        ("sip:[2001:db8::1]", Some(("[2001:db8::1]", 5060, Transport::Udp))),
+        ("sips:pbx.example;transport=udp", None),
+        ("sip:pbx.example;transport=ws", None),
+    ] {
+        let (config, problems) = read(&format!("[[trunk]]\nname = \"pbx\"\nuri = \"{uri}\"\n"));
+        let trunk = config.trunks.first().map(|trunk| (trunk.host.as_str(), trunk.port, trunk.transport));
+        assert_eq!(trunk, expected, "{uri}");
+        assert_eq!(problems.is_empty(), expected.is_some(), "{uri}: {problems:?}");
+    }
+}
+
+#[test]
+fn advertised_addresses_and_limits() {
+    for (text, advertised, wrong) in [
+        ("advertise = \"203.0.113.1\"", &["203.0.113.1"][..], false),
+        ("advertise = \"203.0.113.1\"\nadvertise_ipv6 = \"2001:db8::f\"", &["203.0.113.1", "2001:db8::f"], false),
+        ("advertise_ipv6 = \"2001:db8::f\"", &["2001:db8::f"], false),
+        ("advertise = \"203.0.113.1\"\nadvertise_ipv6 = \"203.0.113.2\"", &["203.0.113.1", "203.0.113.2"], true),
+        ("connections_per_address = 0", &[], true),
+    ] {
+        let (config, problems) = read(&format!("[sip]\n{text}\n"));
+        let given: Vec<_> = config.advertised.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            (&given[..], problems.is_empty()),
+            (&advertised.iter().map(|a| (*a).to_owned()).collect::<Vec<_>>()[..], !wrong),
+            "{text}"
+        );
+    }
+    let (config, _) = read("[sip]\nconnections = 10\nconnections_per_address = 2\n");
+    assert_eq!(config.limits, ConnectionLimits { all: 10, per_address: 2 });
+}
