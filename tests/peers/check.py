@@ -2,6 +2,7 @@
 """check.py TINGWA [NAME-PART...]   Calls between real peers and a real gateway; one line a check, exit 1 when one failed.
 Run by run.sh inside a network namespace. Asterisk 22 is the company's PBX (127.0.0.1:5070), the gateway is 127.0.0.10:5060."""
 import json, os, subprocess, sys, time
+from crm import TOKEN, Crm
 from phone import Phone
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -21,6 +22,8 @@ class Gateway:
             f.write(open(HERE + "/tingwa.toml").read().replace("@RUN@", RUN).replace("@ROOT@", ROOT))
         with open(RUN + "/8200.pw", "w") as f:
             f.write("pw8200\n")
+        with open(RUN + "/crm.token", "w") as f:
+            f.write(TOKEN + "\n")
         self.log = open(RUN + "/gateway.log", "w")
         self.process = subprocess.Popen([TINGWA, "serve", "--config", CONFIG], cwd=ROOT, stdout=self.log, stderr=subprocess.STDOUT)
 
@@ -182,6 +185,75 @@ def check_caller_gone():
     return f"agent's phone stopped after {took * 1000:.0f} ms"
 
 
+def book(crm, **how):
+    """Books a technician's visit by keys, with the stub CRM as told; the call's entries."""
+    for name, value in how.items():
+        setattr(crm, name, value)
+    c = customer()
+    try:
+        c.dial("1823")
+        c.wait("CALL_ESTABLISHED", 10)
+        c.listen(GREETING)
+        c.keys("4")
+        c.listen(8)
+        c.keys("91234567")
+        c.listen(12 + 2 * crm.slow)
+        if not crm.broken:
+            c.keys("1")
+            c.listen(8 + 2 * crm.slow)
+        c.hang_up()
+    finally:
+        c.close()
+    entries = journal()
+    assert TOKEN not in json.dumps(entries), "the secret is in the journal"
+    assert TOKEN not in open(RUN + "/gateway.log").read(), "the secret is in the log"
+    return entries
+
+
+def check_tool_books():
+    """A call books a visit at the stub CRM: looked up, read back, agreed to, booked."""
+    crm = Crm()
+    try:
+        entries = book(crm)
+    finally:
+        crm.close()
+    assert crm.requests and crm.requests[0][:2] == ("GET", "/visits/free?phone=91234567"), crm.requests
+    assert [r[0] for r in crm.requests] == ["GET", "POST"] and json.loads(crm.requests[1][2])["phone"] == "91234567", crm.requests
+    answers = facts(entries, "tool_answered")
+    prompts = [t["prompt"] for t in facts(entries, "bot_turn")]
+    assert [a["status"] for a in answers] == [200, 201] and "visit_booked" in prompts, (answers, prompts)
+    return f"answers after {[a['ms'] for a in answers]} ms, said {prompts[-1]}"
+
+
+def check_tool_slow():
+    """The CRM takes 2.5 s: the caller hears the filler, and no silence of 4 s."""
+    crm = Crm()
+    try:
+        entries = book(crm, slow=2.5)
+    finally:
+        crm.close()
+    prompts = [t["prompt"] for t in facts(entries, "bot_turn")]
+    assert "one_moment" in prompts and "visit_booked" in prompts, prompts
+    gaps = []
+    for called in (i for i, e in enumerate(entries) if e["entry"]["fact"] == "tool_called"):
+        gaps.append(next(e["at"] for e in entries[called:] if e["entry"]["fact"] == "bot_turn") - entries[called]["at"])
+    assert gaps and max(gaps) < 4000, gaps
+    return f"the caller heard something after {gaps} ms"
+
+
+def check_tool_fails():
+    """The CRM answers 500: the error branch, a human, and nothing booked."""
+    crm = Crm()
+    try:
+        entries = book(crm, broken=True)
+    finally:
+        crm.close()
+    rules = [d["rule"] for d in facts(entries, "decided")]
+    assert "tool_failed:free_visit" in rules and facts(entries, "transfer_dialling"), rules
+    assert all(r[0] == "GET" for r in crm.requests), crm.requests
+    return f"rules {rules[-3:]}"
+
+
 def check_crash():
     """kill -9 in mid-call: the next start closes the record and the recording plays."""
     global gateway
@@ -205,7 +277,8 @@ def check_crash():
     return f"record closed, {seconds:.1f} s of recording"
 
 
-CHECKS = [check_registration, check_sipp_speech, check_warm_transfer, check_agent_busy, check_agent_silent, check_caller_gone, check_crash]
+CHECKS = [check_registration, check_sipp_speech, check_warm_transfer, check_agent_busy, check_agent_silent, check_caller_gone,
+          check_tool_books, check_tool_slow, check_tool_fails, check_crash]
 
 
 def main():
