@@ -225,7 +225,7 @@ pub fn placeholders(text: &str) -> Vec<&str> {
 }
 
 /// A text with every `{name}` replaced; `Err` with the first name that `value` does not know.
-pub fn fill<'t>(text: &'t str, value: impl Fn(&str) -> Option<String>) -> Result<String, &'t str> {
+pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, &str> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {

@@ -197,7 +197,7 @@ def book(crm, **how):
         c.keys("4")
         c.listen(8)
         c.keys("91234567")
-        c.listen(12 + 2 * crm.slow)
+        c.listen(9 + crm.slow)
         if not crm.broken:
             c.keys("1")
             c.listen(8 + 2 * crm.slow)

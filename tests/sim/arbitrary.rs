@@ -132,6 +132,7 @@ impl Ends {
                 | Output::RestartUtterance(_)
                 | Output::Speak(_)
                 | Output::CancelSpeak(_)
+                | Output::AskTool(_)
                 | Output::Record { .. } => {}
             }
         }

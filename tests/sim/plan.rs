@@ -17,7 +17,7 @@ language_changed = "language_changed"
 keys_only = "keys_only"
 no_input = { after = "4s", say = ["no_input_1", "no_input_2"], then = "end:goodbye" }
 no_match = { say = ["no_match"], then = "go:general" }
-menu = { 1 = "lang:yue", 2 = "lang:eng" }
+menu = { 1 = "lang:yue", 2 = "lang:eng", 3 = "run:order" }
 [escalation]
 queue = "general"
 transferring = "transferring"
@@ -40,6 +40,17 @@ then = "say:fault"
 then = "say:roaming"
 [intent.payment]
 then = "say:payment"
+[[workflow.order.steps]]
+tool = "order"
+fail = "go:general"
+[[workflow.order.steps]]
+then = "say:order"
+[tool.order]
+host = "crm"
+path = "/order"
+results = { status = "/status" }
+timeout = "10s"
+filler = "looking"
 [intent.goodbye]
 then = "end:goodbye"
 chat = true
@@ -64,6 +75,8 @@ fault = "A technician will call you."
 roaming = "Roaming is 68 dollars a day."
 payment = "Pay at any shop."
 goodbye = "Thank you, goodbye."
+order = "Your order is {status}."
+looking = "Let me look."
 [labels]
 yue = "Cantonese"
 eng = "English"
@@ -100,6 +113,8 @@ fault = "技術員會打俾你。"
 roaming = "漫遊每日六十八蚊。"
 payment = "可以去分店交錢。"
 goodbye = "多謝，再見。"
+order = "訂單{status}。"
+looking = "等我睇睇。"
 [labels]
 yue = "廣東話"
 eng = "英文"

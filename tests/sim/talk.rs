@@ -117,6 +117,30 @@ fn what_is_not_understood_twice_goes_to_a_human() {
 }
 
 #[test]
+fn a_slow_tool_is_waited_for_without_silence_and_a_silent_one_brings_a_human() {
+    for (tool, last) in [
+        (Some((200, r#"{"status": "sent"}"#)), "order"),
+        (Some((9_000, r#"{"status": "sent"}"#)), "order"),
+        (None, "transferring"),
+    ] {
+        let agents = [("6001", Agent::Answers(500, Then::Accepts(500)))].into();
+        let mut world = World::new(Setting { tool, agents, ..Setting::default() });
+        world.at(1_500, Action::Presses('3'));
+        // A caller who hears the answer and says nothing would be asked again.
+        world.run_until(tool.map_or(20_000, |(ms, _)| ms + 5_000));
+        let prompts = world.prompts();
+        assert!(prompts.contains(&last), "{tool:?}: {prompts:?}");
+        let fillers = prompts.iter().filter(|prompt| **prompt == "looking").count();
+        assert_eq!(fillers > 1, tool.is_none_or(|(ms, _)| ms > 1_000), "{tool:?}: {prompts:?}");
+        assert!(!prompts.contains(&"no_match") && !prompts.contains(&"no_input_1"), "{tool:?}: {prompts:?}");
+        assert!(world.longest_silence() < 4_000, "{tool:?}: {} ms of silence", world.longest_silence());
+        assert_eq!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })), tool.is_none());
+        let answers = world.entries().filter(|e| matches!(e, Entry::ToolAnswered { .. })).count();
+        assert_eq!(answers, 1, "{tool:?}");
+    }
+}
+
+#[test]
 fn key_0_leads_to_a_human_and_stops_the_bot() {
     let mut world = World::new(Setting {
         agents: [("6001", Agent::Answers(500, Then::Accepts(500)))].into(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tingwa::call::{Call, CallConfig, CallParts, Codec, Input, Output, Srtp};
+use tingwa::conversation::{ToolOutcome, ToolReply};
 use tingwa::ids::{CallId, DialogId, LegId, UtteranceId};
 use tingwa::journal::{Entry, Record};
 use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget, Particulars, ReferTarget};
@@ -40,6 +41,8 @@ pub struct Setting {
     pub srtp: Srtp,
     /// Codecs of the caller's telephone and of the agents'.
     pub codecs: [Vec<Codec>; 2],
+    /// After so many ms every tool answers this. `None`: none ever answers.
+    pub tool: Option<(u64, &'static str)>,
     pub seed: u64,
 }
 
@@ -57,6 +60,7 @@ impl Default for Setting {
             srtp: Srtp::Off,
             codecs: [Codec::ALL.to_vec(), Codec::ALL.to_vec()],
             wire: None,
+            tool: None,
             seed: 1,
         }
     }
@@ -477,6 +481,13 @@ impl World {
                     }
                 }
                 Output::CancelSpeak(_) => {}
+                Output::AskTool(request) => {
+                    if let Some((ms, body)) = self.setting.tool {
+                        let outcome = ToolOutcome::Answered { status: 200, body: body.into() };
+                        let reply = ToolReply { id: request.id, tool: request.tool, outcome, ms };
+                        self.input(ms, Input::Tool(reply));
+                    }
+                }
                 Output::Record { left, right } => {
                     self.left.extend_from_slice(&left.0);
                     self.right.extend_from_slice(&right.0);

@@ -108,6 +108,10 @@ impl Conversation {
         let verdict = self.mind.judge(views, &self.plan, chinese);
         let sure = verdict.guess.is_some_and(|guess| guess.best.1 >= INTERRUPTS);
         match verdict.meaning {
+            // Small talk is no answer to a read-back, and no reason to forget what is being done.
+            Meaning::Intent(number) if is_read_back(&slot) && self.plan.intents.get(number).is_some_and(|i| i.chat) => {
+                self.missed(filling, because(format!("slot:{}:missed", slot.name)));
+            }
             Meaning::Intent(number) if sure && number != filling.intent => {
                 let repeat = self.plan.intents.get(number).is_some_and(|intent| intent.then == Target::Repeat);
                 if repeat { self.ask(filling, because("repeat".to_owned())) } else { self.free_turn(views, judged) }

@@ -58,6 +58,8 @@ pub(super) struct Asking {
     asked: Option<Instant>,
     give_up: Option<Instant>,
     filler_due: Option<Instant>,
+    /// The workflow said something after the caller's last word. If not, what is being said is stale and is cut.
+    append: bool,
 }
 
 /// From one wait to the next.
@@ -232,7 +234,8 @@ impl Conversation {
                 let called = Entry::ToolCalled { request: id, tool: tool.name.clone(), at, path, body };
                 self.outputs.push_back(Output::Note(called));
                 self.outputs.push_back(Output::Ask(Box::new(request)));
-                let asking = Asking { work: walk.work, id, asked: None, give_up: None, filler_due: None };
+                let asking =
+                    Asking { work: walk.work, id, asked: None, give_up: None, filler_due: None, append: walk.append };
                 self.phase = Phase::Asking(Box::new(asking));
             }
         }
@@ -255,7 +258,7 @@ impl Conversation {
     fn answered(&mut self, asking: Asking, reply: &ToolReply) {
         let plan = Arc::clone(&self.plan);
         let step = plan.work.workflows.get(&asking.work.workflow).and_then(|w| w.steps.get(asking.work.step));
-        let mut walk = Walk { work: asking.work, why: None, trail: Vec::new(), append: true };
+        let mut walk = Walk { work: asking.work, why: None, trail: Vec::new(), append: asking.append };
         let Some(StepAct::Call { tool, fail }) = step.map(|step| &step.act) else {
             return self.stuck(walk, "", "no such step");
         };
@@ -342,7 +345,8 @@ impl Conversation {
         let Some(StepAct::Call { tool, .. }) = step.map(|step| &step.act) else { return };
         let Some(tool) = plan.work.tools.get(tool) else { return };
         let last = self.memory.last.clone();
-        self.in_turn(true, |me| me.answer(&tool.filler, BTreeMap::new(), reason));
+        let append = std::mem::replace(&mut asking.append, true);
+        self.in_turn(append, |me| me.answer(&tool.filler, BTreeMap::new(), reason));
         self.memory.last = last;
     }
 

@@ -107,6 +107,23 @@ fn the_caller_is_never_left_in_silence_while_a_tool_is_asked() {
 }
 
 #[test]
+fn what_was_being_said_before_the_caller_answered_is_cut_and_what_the_workflow_says_is_not() {
+    let mut caller = Caller::looking(plan());
+    caller.answer(r#"{"visit": "v1", "period": "morning"}"#);
+    assert!(!caller.said[0].append, "a quick answer does not wait for what was being said");
+    caller.give(Input::NoInput);
+    assert_eq!(caller.prompts(), ["no_input_1", "visit_morning"]);
+    caller.give(Input::Digit('1'));
+    caller.wait(FILLER_AFTER);
+    assert!(
+        caller.prompts() == ["one_moment"] && !caller.said[0].append,
+        "the question is not asked again after its answer"
+    );
+    caller.answer(r#"{"reference": "1"}"#);
+    assert!(caller.prompts() == ["visit_booked"] && caller.said[0].append, "the filler is heard out");
+}
+
+#[test]
 fn a_human_is_to_be_had_while_a_tool_is_asked_and_what_it_says_then_is_only_written_down() {
     for digit in [false, true] {
         let mut caller = Caller::looking(plan());
@@ -144,6 +161,9 @@ fn nothing_is_changed_without_a_plain_yes() {
         caller.says(text);
         let asked = caller.asked.as_ref().map(|request| request.tool.as_str());
         assert_eq!(asked, books.then_some("book_visit"), "{text}: {:?}", caller.rules);
+        if text.starts_with('好') {
+            assert_eq!(caller.prompts(), ["visit_morning"], "{text}: asked again, and the visit is not forgotten");
+        }
     }
 }
 
