@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::civil::Date;
+
 use crate::conversation::briefing::{self, Facts};
 use crate::conversation::escalation::Wish;
 use crate::conversation::intent::Guess;
@@ -20,7 +22,7 @@ use crate::conversation::normalise::Views;
 use crate::conversation::policy::{Meaning, Understanding};
 use crate::conversation::{Briefing, Input, Output, Say, Why, written};
 use crate::dialplan::Plan;
-use crate::dialplan::calendar::{Moment, Opening};
+use crate::dialplan::calendar::{self, Moment, Opening};
 use crate::dialplan::schema::Target;
 use crate::journal::{Act, Decision, Entry, TransferFailure};
 use crate::redact::Redacted;
@@ -47,6 +49,8 @@ pub struct Conversation {
     tally: Tally,
     memory: Memory,
     open: bool,
+    /// In Hong Kong, when the call was answered.
+    today: Date,
     /// The recogniser was lost when it could not be said yet.
     deaf: bool,
     outputs: VecDeque<Output>,
@@ -102,6 +106,7 @@ impl Conversation {
             tally: Tally::default(),
             memory: Memory::default(),
             open: true,
+            today: Date::ZERO,
             deaf: false,
             outputs: VecDeque::new(),
         }
@@ -185,7 +190,7 @@ impl Conversation {
         }
         let always = Opening::ALWAYS;
         let opening = self.plan.hours.as_ref().map_or(always, |hours| hours.opening(now));
-        self.open = opening.open;
+        (self.open, self.today) = (opening.open, calendar::day(now.at));
         self.phase = Phase::Listening;
         let greeting = self.plan.dialogue.greeting.clone();
         self.answer(&greeting, BTreeMap::new(), Reason { evidence: opening.to_string(), ..why("started") });
@@ -233,7 +238,7 @@ impl Conversation {
 
     fn free_turn(&mut self, views: &Views, judged: Judged) {
         let chinese = language::chinese_meant(judged, self.voice.before);
-        let verdict = self.mind.judge(views, &self.plan, chinese);
+        let verdict = self.mind.judge(views, &self.plan, chinese, self.today);
         let stays = if judged.language == self.voice.before.current { "" } else { ", the reply's stays" };
         let evidence = format!("language by {}{stays}", judged.evidence);
         let because = |rule: String| Reason { rule, guess: verdict.guess, evidence: evidence.clone() };
@@ -247,9 +252,13 @@ impl Conversation {
     }
 
     fn question(&mut self, number: usize, because: impl FnOnce(String) -> Reason) {
-        let Some(prompt) = self.plan.knowledge.get(number).map(|question| question.prompt_id.clone()) else { return };
+        let Some(question) = self.plan.knowledge.get(number) else { return };
+        let (prompt, approval) = (question.prompt_id.clone(), question.standing.approval.clone());
         self.tally.unresolved = 0;
-        let why = because(prompt.clone());
+        let mut why = because(prompt.clone());
+        if let Some(approval) = approval {
+            why.evidence.push_str(&format!("; approved {}", approval.at));
+        }
         self.answer(&prompt, BTreeMap::new(), why);
     }
 

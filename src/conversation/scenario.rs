@@ -67,7 +67,8 @@ impl Reached {
     pub fn missing(&self, plan: &Plan) -> Vec<String> {
         let intents = plan.intents.iter().map(|intent| &intent.name).filter(|name| !self.intents.contains(*name));
         let spoken = plan.prompts.0.keys().filter(|id| *id != BRIEFING && !self.prompts.contains(*id));
-        let questions = plan.knowledge.iter().filter(|question| !self.prompts.contains(&question.prompt_id));
+        let questions = plan.knowledge.iter().filter(|q| q.standing.approval.is_some());
+        let questions = questions.filter(|question| !self.prompts.contains(&question.prompt_id));
         let queues = plan.queues.keys().filter(|name| !self.queues.contains(*name));
         let intents = intents.map(|name| format!("intent {name}"));
         let spoken = spoken.map(|name| format!("prompt {name}"));

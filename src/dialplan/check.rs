@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dialplan::read::PlanFiles;
+use crate::dialplan::read::{ENTRIES, PlanFiles};
 use crate::dialplan::schema::{Ladder, Plan, Target, Texts};
 use crate::settings::{Problem, Problems, nearest};
 
@@ -66,6 +66,14 @@ fn located(files: &PlanFiles, path: &str, needle: &str, message: String) -> Prob
     }
 }
 
+/// The first of many names.
+fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 8;
+    let more = names.len().saturating_sub(SHOWN);
+    let first = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{first} and {more} more") } else { first }
+}
+
 /// Names between braces.
 pub fn fields(text: &str) -> Vec<&str> {
     text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect()
@@ -91,6 +99,7 @@ impl Checker<'_> {
         for path in self.files.files.keys() {
             let known = match path.split_once('/') {
                 None => path == "plan.toml" || path.ends_with(".md"),
+                Some(("knowledge", "entries.toml")) => true,
                 Some(("prompts" | "phrases" | "knowledge", name)) => {
                     self.plan.languages.iter().any(|language| name.strip_suffix(".toml") == Some(language.code()))
                 }
@@ -266,6 +275,18 @@ impl Checker<'_> {
     }
 
     fn knowledge(&self) {
+        let all = &self.plan.knowledge;
+        let names: Vec<&str> =
+            all.iter().filter(|q| q.standing.approval.is_none()).map(|question| question.name.as_str()).collect();
+        if !names.is_empty() {
+            let message = format!(
+                "{} of {} knowledge entries are not approved and never answered: {}; entries.toml says approved_by and approved_at",
+                names.len(),
+                all.len(),
+                listed(&names)
+            );
+            self.warning(ENTRIES, "", message);
+        }
         for question in &self.plan.knowledge {
             for language in &self.plan.languages {
                 let path = format!("knowledge/{language}.toml");

@@ -7,6 +7,7 @@
 //! | `prompts/{yue,cmn,eng}.toml` | `[say]` what the bot says; `[labels]` names of intents and reasons, for briefings |
 //! | `phrases/{yue,cmn,eng}.toml` | what callers say, by intent |
 //! | `knowledge/{yue,cmn,eng}.toml` | questions and answers |
+//! | `knowledge/entries.toml` | tags, days and approval of each entry; without approval it is never answered |
 //! | `scenarios/*.txt` | conversations that must go as written |
 //!
 //! ```text
@@ -25,6 +26,7 @@ pub mod pattern;
 pub mod read;
 pub mod route;
 pub mod schema;
+pub mod standing;
 
 pub use read::{PlanFiles, read_plan};
 pub use route::Routes;

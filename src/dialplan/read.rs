@@ -17,6 +17,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use texts::ENTRIES;
 use texts::{knowledge, phrases, texts};
 use values::{Kind, Span};
 

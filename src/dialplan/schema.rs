@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::dialplan::calendar::Calendar;
 use crate::dialplan::pattern::Pattern;
+use crate::dialplan::standing::Standing;
 use crate::speech::{Bias, Language};
 
 /// Everything of one hotline.
@@ -75,7 +76,8 @@ impl Plan {
     /// Prompts that never change, so that the synthesiser can hold them ready: id, language, text. The greeting first.
     pub fn fixed_prompts(&self) -> Vec<(&str, Language, &str)> {
         let mut all: Vec<_> = self.prompts.iter().filter(|(_, _, text)| !text.contains('{')).collect();
-        all.extend(self.knowledge.iter().flat_map(|q| {
+        let approved = self.knowledge.iter().filter(|question| question.standing.approval.is_some());
+        all.extend(approved.flat_map(|q| {
             q.answers.iter().map(move |(language, text)| (q.prompt_id.as_str(), *language, text.as_str()))
         }));
         all.sort_by_key(|(id, _, _)| *id != self.dialogue.greeting);
@@ -195,6 +197,10 @@ pub struct Question {
     pub questions: BTreeMap<Language, Vec<String>>,
     /// The answer.
     pub answers: BTreeMap<Language, String>,
+    /// For people who look after the entries.
+    pub tags: Vec<String>,
+    /// Who has approved it, and its days.
+    pub standing: Standing,
 }
 
 /// When the caller gets a human unasked.

@@ -85,7 +85,7 @@ impl Conversation {
         } else if let Some(value) = slot::fill(slot.kind, views, &self.mind.readings) {
             return self.filled(filling, &slot, value, &evidence);
         }
-        let verdict = self.mind.judge(views, &self.plan, chinese);
+        let verdict = self.mind.judge(views, &self.plan, chinese, self.today);
         let sure = verdict.guess.is_some_and(|guess| guess.best.1 >= INTERRUPTS);
         match verdict.meaning {
             Meaning::Intent(number) if sure && number != filling.intent => {

@@ -73,7 +73,7 @@ fn minutes(text: &str) -> Option<u16> {
     let (hour, minute) = text.trim().split_once(':')?;
     let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
     let valid = minute < 60 && hour <= 24 && hour.saturating_mul(60) + minute <= DAY;
-    valid.then_some(hour * 60 + minute)
+    valid.then(|| hour * 60 + minute)
 }
 
 impl fmt::Display for Stretch {
