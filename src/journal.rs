@@ -234,6 +234,34 @@ pub enum Entry {
     },
     /// What the policy decided, and why.
     Decided(Decision),
+    /// A sentence of a filed script was played to its end.
+    ScriptHeard {
+        /// Name of the script.
+        script: String,
+        /// Its version.
+        version: String,
+        /// Language of the sentence.
+        language: Language,
+        /// Which, from 1.
+        sentence: u8,
+        /// Of how many.
+        of: u8,
+    },
+    /// A filed script is over.
+    ScriptEnded {
+        /// Name of the script.
+        script: String,
+        /// Its version.
+        version: String,
+        /// Sentences that were played to their end, from the first.
+        heard: u8,
+        /// Of how many.
+        of: u8,
+        /// How many must be heard.
+        must: u8,
+        /// True where those were.
+        satisfied: bool,
+    },
     /// The bot began to speak.
     BotTurn {
         /// Which act of speaking.

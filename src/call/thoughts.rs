@@ -20,12 +20,16 @@ pub enum Thought {
     Started(Moment),
     /// The caller finished a turn.
     Turn(Transcript),
+    /// The caller finished a turn, and the bot speaks on.
+    SpokenOver(Transcript),
     /// The caller pressed a key.
     Digit(char),
     /// The caller says nothing.
     NoInput,
     /// The caller has heard everything.
     SpokenToEnd,
+    /// All was said, but not all of it was heard: the synthesiser broke off.
+    BrokenOff,
     /// Nobody took the call.
     TransferFailed(TransferFailure),
     /// A human has the caller.
@@ -124,9 +128,11 @@ impl Thoughts {
         let input = match thought {
             Thought::Started(moment) => Input::Started(*moment),
             Thought::Turn(transcript) => Input::Turn(transcript),
+            Thought::SpokenOver(transcript) => Input::SpokenOver(transcript),
             Thought::Digit(digit) => Input::Digit(*digit),
             Thought::NoInput => Input::NoInput,
             Thought::SpokenToEnd => Input::SpokenToEnd,
+            Thought::BrokenOff => Input::BrokenOff,
             Thought::TransferFailed(TransferFailure::Unreachable) => Input::TransferUnavailable,
             Thought::TransferFailed(failure) => Input::TransferFailed { failure: failure.clone() },
             Thought::Bridged => Input::Bridged,

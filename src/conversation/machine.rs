@@ -6,6 +6,7 @@
 //!                       |  ^ TransferFailed
 //!                       v  |
 //!                  Transferring -Bridged-> Done        Listening -> Closing -SpokenToEnd-> Done
+//! Listening -script-> Reading -SpokenToEnd (each sentence)-> Reading .. -> where the script leads
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
@@ -29,8 +30,10 @@ use crate::redact::Redacted;
 use crate::speech::{Language, Transcript};
 
 mod filling;
+mod reading;
 
 use filling::Filling;
+use reading::Reading;
 
 /// The key that always leads to a human.
 const HUMAN_KEY: char = '0';
@@ -61,6 +64,7 @@ enum Phase {
     Waiting,
     Listening,
     Filling(Filling),
+    Reading(Reading),
     Transferring { queue: String },
     Closing,
     Done,
@@ -116,10 +120,12 @@ impl Conversation {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Started(moment) => self.started(&moment),
-            Input::Turn(transcript) => self.turn(transcript),
+            Input::Turn(transcript) => self.turn(transcript, false),
+            Input::SpokenOver(transcript) => self.turn(transcript, true),
             Input::Digit(digit) => self.digit(now, digit),
             Input::NoInput => self.no_input(),
-            Input::SpokenToEnd => self.spoken(),
+            Input::SpokenToEnd => self.spoken(true),
+            Input::BrokenOff => self.spoken(false),
             Input::TransferFailed { failure } => {
                 self.transfer_over(&format!("transfer_failed:{}", failure_name(&failure)))
             }
@@ -139,7 +145,8 @@ impl Conversation {
     pub fn deadline(&self) -> Option<(Instant, Why)> {
         match &self.phase {
             Phase::Filling(filling) => filling.keys_due.map(|at| (at, Why::KeysPaused)),
-            Phase::Waiting | Phase::Listening | Phase::Transferring { .. } | Phase::Closing | Phase::Done => None,
+            Phase::Waiting | Phase::Listening | Phase::Reading(_) => None,
+            Phase::Transferring { .. } | Phase::Closing | Phase::Done => None,
         }
     }
 
@@ -163,7 +170,7 @@ impl Conversation {
 
     /// True while the caller may speak over what is said.
     pub fn allows_barge_in(&self) -> bool {
-        matches!(self.phase, Phase::Listening | Phase::Filling(_)) && self.plan.dialogue.barge_in
+        matches!(self.phase, Phase::Listening | Phase::Filling(_) | Phase::Reading(_)) && self.plan.dialogue.barge_in
     }
 
     fn judge_language(&self, transcript: &Transcript, views: &Views) -> Judged {
@@ -186,7 +193,8 @@ impl Conversation {
     fn started(&mut self, now: &Moment) {
         match self.phase {
             Phase::Waiting => {}
-            Phase::Listening | Phase::Filling(_) | Phase::Transferring { .. } | Phase::Closing | Phase::Done => return,
+            Phase::Listening | Phase::Filling(_) | Phase::Reading(_) => return,
+            Phase::Transferring { .. } | Phase::Closing | Phase::Done => return,
         }
         let always = Opening::ALWAYS;
         let opening = self.plan.hours.as_ref().map_or(always, |hours| hours.opening(now));
@@ -207,12 +215,13 @@ impl Conversation {
         }
     }
 
-    fn turn(&mut self, transcript: &Transcript) {
+    /// `over`: the bot went on speaking.
+    fn turn(&mut self, transcript: &Transcript, over: bool) {
         let rule = match self.phase {
             Phase::Waiting | Phase::Done => return,
             Phase::Transferring { .. } => Some("transferring"),
             Phase::Closing => Some("closing"),
-            Phase::Listening | Phase::Filling(_) => None,
+            Phase::Listening | Phase::Filling(_) | Phase::Reading(_) => None,
         };
         if let Some(rule) = rule {
             return self.decide(Act::Listen, why(rule));
@@ -230,6 +239,7 @@ impl Conversation {
         }
         match std::mem::replace(&mut self.phase, Phase::Listening) {
             Phase::Filling(filling) => self.filling_turn(filling, &views, judged),
+            Phase::Reading(reading) => self.reading_turn(reading, &views, judged, over),
             Phase::Waiting | Phase::Listening | Phase::Transferring { .. } | Phase::Closing | Phase::Done => {
                 self.free_turn(&views, judged);
             }
@@ -316,6 +326,7 @@ impl Conversation {
             Target::Say(prompt) => self.answer(prompt, values, why),
             Target::End(prompt) => self.goodbye(prompt, &values, why),
             Target::Queue(queue) => self.escalate(Some(queue), why),
+            Target::Script(name) => self.read_script(name, why),
             Target::Language(language) => self.change_language(*language, why),
             Target::Repeat => {
                 let greeting = (self.plan.dialogue.greeting.clone(), BTreeMap::new());
@@ -340,7 +351,9 @@ impl Conversation {
             Some(_) | None => match &ladder.then {
                 Target::End(prompt) => self.goodbye(prompt, &BTreeMap::new(), why),
                 Target::Queue(queue) => self.escalate(Some(queue), why),
-                Target::Say(_) | Target::Language(_) | Target::Repeat | Target::Unresolved => self.escalate(None, why),
+                Target::Say(_) | Target::Script(_) | Target::Language(_) | Target::Repeat | Target::Unresolved => {
+                    self.escalate(None, why);
+                }
             },
         }
     }
@@ -351,6 +364,7 @@ impl Conversation {
         match &mut self.phase {
             Phase::Waiting | Phase::Closing | Phase::Done | Phase::Transferring { .. } => {}
             Phase::Listening => self.menu(digit),
+            Phase::Reading(_) => self.reading_digit(digit),
             Phase::Filling(filling) => {
                 let filling = filling.clone();
                 self.tally.silences = 0;
@@ -379,6 +393,10 @@ impl Conversation {
             Phase::Waiting | Phase::Transferring { .. } | Phase::Done => return,
             Phase::Closing => return self.hang_up(),
             Phase::Filling(filling) if filling.keys_due.is_some() => return,
+            Phase::Reading(reading) => {
+                let reading = reading.clone();
+                return self.sentence_missed(reading, why("no_input"));
+            }
             Phase::Listening | Phase::Filling(_) => {}
         }
         self.tally.silences = self.tally.silences.saturating_add(1);
@@ -391,8 +409,8 @@ impl Conversation {
             (Some(prompt), _) => self.answer_in_place(prompt, why),
             (None, Target::End(prompt)) => self.goodbye(prompt, &BTreeMap::new(), why),
             (None, Target::Queue(queue)) => self.escalate(Some(queue), why),
-            (None, Target::Say(_) | Target::Language(_) | Target::Repeat | Target::Unresolved) => {
-                self.escalate(None, why)
+            (None, Target::Say(_) | Target::Script(_) | Target::Language(_) | Target::Repeat | Target::Unresolved) => {
+                self.escalate(None, why);
             }
         }
     }
@@ -410,9 +428,14 @@ impl Conversation {
 
     // -- ends and transfers
 
-    fn spoken(&mut self) {
-        match self.phase {
+    /// All was said; `whole` where all of it was heard.
+    fn spoken(&mut self, whole: bool) {
+        match &self.phase {
             Phase::Closing => self.hang_up(),
+            Phase::Reading(reading) => {
+                let reading = reading.clone();
+                if whole { self.sentence_heard(reading) } else { self.sentence_missed(reading, why("broken_off")) }
+            }
             Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Transferring { .. } | Phase::Done => {}
         }
     }
@@ -425,6 +448,7 @@ impl Conversation {
     fn escalate(&mut self, queue: Option<&str>, mut why: Reason) {
         let plan = Arc::clone(&self.plan);
         let queue = queue.unwrap_or(&plan.escalation.queue).to_owned();
+        self.leave_script();
         self.phase = Phase::Listening;
         (self.tally.unresolved, self.tally.silences) = (0, 0);
         if self.tally.transfers >= MOST_TRANSFERS {
@@ -456,7 +480,8 @@ impl Conversation {
         let plan = Arc::clone(&self.plan);
         let prompt = match &self.phase {
             Phase::Transferring { queue } => plan.queues.get(queue).map_or("", |queue| queue.no_agent.as_str()),
-            Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Closing | Phase::Done => return,
+            Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Reading(_) => return,
+            Phase::Closing | Phase::Done => return,
         };
         self.phase = Phase::Listening;
         self.answer(prompt, BTreeMap::new(), why(rule));
@@ -467,8 +492,8 @@ impl Conversation {
 
     fn recogniser_lost(&mut self) {
         match self.phase {
-            // Said once the caller has been greeted, or is back from a transfer in vain.
-            Phase::Waiting | Phase::Transferring { .. } => self.deaf = true,
+            // Said once the caller has been greeted, has heard the script, or is back from a transfer in vain.
+            Phase::Waiting | Phase::Reading(_) | Phase::Transferring { .. } => self.deaf = true,
             Phase::Closing | Phase::Done => {}
             Phase::Listening | Phase::Filling(_) => {
                 let prompt = self.plan.dialogue.keys_only.clone();
@@ -513,9 +538,7 @@ impl Conversation {
     }
 
     fn say(&mut self, prompt: &str, values: &BTreeMap<String, String>, language: Language, append: bool) {
-        let knowledge = self.plan.knowledge.iter().find(|question| question.prompt_id == prompt);
-        let text = knowledge.and_then(|question| question.answers.get(&language).map(String::as_str));
-        let text = text.or_else(|| self.plan.prompts.get(prompt, language)).unwrap_or(LAST_WORDS);
+        let text = self.plan.text(prompt, language).unwrap_or(LAST_WORDS);
         let say = Say {
             prompt: prompt.to_owned(),
             text: briefing::render(text, values, language),

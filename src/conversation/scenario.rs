@@ -5,6 +5,7 @@
 //! at       2026-02-18T21:00        wall time of the line, before anything else; else a working Wednesday, 15:00
 //! signal   typhoon 8                hoisted, before the first turn; also `rain black`, `extreme`
 //! caller   我想搵真人傾             a turn as the recogniser writes it
+//! interrupts 唔使讀喇               the same, before what the bot says is heard to its end
 //! digit    1                       keys, one or several
 //! pause                            the caller stops pressing keys
 //! silence                          the caller says nothing
@@ -155,6 +156,10 @@ impl Runner {
         }
         match word {
             "caller" => self.caller(rest),
+            "interrupts" => {
+                self.happened.speaking = false;
+                self.caller(rest)
+            }
             "digit" | "digits" => rest.chars().filter(|c| !c.is_whitespace()).try_for_each(|key| match key {
                 '0'..='9' | '*' | '#' | 'A'..='D' => self.input(Input::Digit(key)),
                 other => Err(format!("'{other}' is no key")),
@@ -183,8 +188,19 @@ impl Runner {
             }
             other => {
                 let words = [
-                    "at", "signal", "caller", "digit", "pause", "silence", "agent", "bot", "decision", "briefing",
-                    "language", "end",
+                    "at",
+                    "signal",
+                    "caller",
+                    "interrupts",
+                    "digit",
+                    "pause",
+                    "silence",
+                    "agent",
+                    "bot",
+                    "decision",
+                    "briefing",
+                    "language",
+                    "end",
                 ];
                 let hint = nearest(other, words).map_or(words.join(", "), |word| format!("nearest: '{word}'"));
                 Err(format!("no step is called '{other}'; {hint}"))
@@ -235,11 +251,22 @@ impl Runner {
 
     /// The playout has ended, if anything was said since it last did.
     fn spoken(&mut self) -> Result<(), String> {
-        if std::mem::take(&mut self.happened.speaking) {
+        for _ in 0..MOST_STEPS {
+            if !self.spoken_once() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is being said is heard to its end; false where nothing is.
+    fn spoken_once(&mut self) -> bool {
+        let speaking = std::mem::take(&mut self.happened.speaking);
+        if speaking {
             self.conversation.handle(self.now, Input::SpokenToEnd);
             self.drain();
         }
-        Ok(())
+        speaking
     }
 
     fn input(&mut self, input: Input<'_>) -> Result<(), String> {
@@ -277,7 +304,9 @@ impl Runner {
 
     fn expect_said(&mut self, expected: &str) -> Result<(), String> {
         let mut others = Vec::new();
-        while let Some(say) = self.happened.said.pop_front() {
+        loop {
+            // A script goes on by itself.
+            let Some(say) = self.happened.said.pop_front() else { if self.spoken_once() { continue } else { break } };
             let matches = match expected.strip_prefix('@') {
                 Some(prompt) => say.prompt == prompt,
                 None => plain(&say.text).contains(&plain(expected)),
@@ -292,6 +321,7 @@ impl Runner {
     }
 
     fn expect_decision(&mut self, expected: &str) -> Result<(), String> {
+        while self.happened.decided.is_empty() && self.spoken_once() {}
         let Some(decision) = self.happened.decided.pop_front() else { return Err("nothing was decided".to_owned()) };
         let (act, target) = match &decision.act {
             Act::Answer { prompt } => ("answer", format!("prompt={prompt}")),

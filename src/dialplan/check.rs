@@ -9,6 +9,7 @@ use crate::settings::{Problem, Problems, nearest};
 
 mod numbers;
 mod reach;
+mod scripts;
 
 pub use numbers::between;
 
@@ -33,6 +34,7 @@ pub fn plan(files: &PlanFiles, plan: &Plan, problems: &Problems, warnings: &Prob
     checker.phrases();
     checker.knowledge();
     checker.reach();
+    checker.scripts();
     checker.ladder("dialogue.no_input", &plan.dialogue.no_input);
     checker.ladder("dialogue.no_match", &plan.dialogue.no_match);
     numbers::within(files, plan, problems, warnings);
@@ -103,6 +105,7 @@ impl Checker<'_> {
                 Some(("prompts" | "phrases" | "knowledge", name)) => {
                     self.plan.languages.iter().any(|language| name.strip_suffix(".toml") == Some(language.code()))
                 }
+                Some(("scripts", name)) => name.ends_with(".toml"),
                 Some(("scenarios", name)) => name.ends_with(".txt"),
                 Some(_) => false,
             };
@@ -142,10 +145,11 @@ impl Checker<'_> {
         let menu = dialogue.menu.iter().map(|(key, target)| (format!("dialogue.menu.{key}"), target));
         let ladders = [("dialogue.no_input", &dialogue.no_input), ("dialogue.no_match", &dialogue.no_match)];
         let ladders = ladders.into_iter().map(|(name, ladder)| (name.to_owned(), &ladder.then));
-        for (name, target) in targets.chain(menu).chain(ladders) {
+        let scripts = plan.scripts.iter().map(|script| (format!("scripts/{}", script.name), &script.then));
+        for (name, target) in targets.chain(menu).chain(ladders).chain(scripts) {
             match target {
                 Target::Say(prompt) | Target::End(prompt) => all.push((prompt.as_str(), name)),
-                Target::Queue(_) | Target::Language(_) | Target::Repeat | Target::Unresolved => {}
+                Target::Queue(_) | Target::Script(_) | Target::Language(_) | Target::Repeat | Target::Unresolved => {}
             }
         }
         all
@@ -172,6 +176,7 @@ impl Checker<'_> {
         }
         let mut queues: BTreeSet<&str> = BTreeSet::from([self.plan.escalation.queue.as_str()]);
         let targets = self.plan.intents.iter().map(|intent| &intent.then).chain(self.plan.dialogue.menu.values());
+        let targets = targets.chain(self.plan.scripts.iter().map(|script| &script.then));
         let ladders = [&self.plan.dialogue.no_input.then, &self.plan.dialogue.no_match.then];
         for target in targets.chain(ladders) {
             if let Target::Queue(name) = target {
@@ -303,7 +308,7 @@ impl Checker<'_> {
     fn ladder(&self, name: &str, ladder: &Ladder) {
         match &ladder.then {
             Target::Queue(_) | Target::End(_) => {}
-            Target::Say(_) | Target::Language(_) | Target::Repeat | Target::Unresolved => {
+            Target::Say(_) | Target::Script(_) | Target::Language(_) | Target::Repeat | Target::Unresolved => {
                 let message = format!("{name}.then must be go:QUEUE or end:PROMPT, or the call would never end");
                 self.problem("plan.toml", name.rsplit('.').next().unwrap_or(name), message);
             }

@@ -8,6 +8,7 @@
 //! | `phrases/{yue,cmn,eng}.toml` | what callers say, by intent |
 //! | `knowledge/{yue,cmn,eng}.toml` | questions and answers |
 //! | `knowledge/entries.toml` | tags, days and approval of each entry; without approval it is never answered |
+//! | `scripts/NAME.toml` | texts that are spoken word for word, with version, approval and what must be heard |
 //! | `scenarios/*.txt` | conversations that must go as written |
 //!
 //! ```text
@@ -26,6 +27,7 @@ pub mod pattern;
 pub mod read;
 pub mod route;
 pub mod schema;
+pub mod script;
 pub mod standing;
 
 pub use read::{PlanFiles, read_plan};

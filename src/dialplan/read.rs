@@ -67,6 +67,7 @@ pub(super) fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan>
         dialogue: reader.dialogue(root.section("dialogue")),
         intents: reader.intents(&mut root, phrases, files, problems),
         knowledge,
+        scripts: super::script::scripts(files, &reader, problems),
         escalation: reader.escalation(root.section("escalation")),
         queues: reader.queues(&mut root),
         hours: Calendar::read(root.section("hours")),
@@ -114,9 +115,9 @@ fn numbers(root: &mut Section<'_>) -> Vec<Pattern> {
     all
 }
 
-struct Reader {
+pub(super) struct Reader {
     queues: Vec<String>,
-    languages: Vec<Language>,
+    pub(super) languages: Vec<Language>,
 }
 
 impl Reader {
@@ -169,11 +170,12 @@ impl Reader {
         section.required(key, "where it leads, e.g. \"go:general\"", target).unwrap_or(Target::Unresolved)
     }
 
-    fn target(&self, section: &mut Section<'_>, key: &str) -> Option<Target> {
+    pub(super) fn target(&self, section: &mut Section<'_>, key: &str) -> Option<Target> {
         let text = section.string(key)?;
         let target = match text.split_once(':') {
             Some(("say", prompt)) => Target::Say(prompt.to_owned()),
             Some(("end", prompt)) => Target::End(prompt.to_owned()),
+            Some(("script", name)) => Target::Script(name.to_owned()),
             Some(("go", queue)) => {
                 if !self.queues.iter().any(|name| name == queue) {
                     let near = crate::settings::nearest(queue, self.queues.iter().map(String::as_str));
@@ -196,7 +198,7 @@ impl Reader {
             None if text == "repeat" => Target::Repeat,
             None if text == "unresolved" => Target::Unresolved,
             Some(_) | None => {
-                let what = "expected say:PROMPT, go:QUEUE, end:PROMPT, lang:CODE, repeat or unresolved";
+                let what = "expected say:PROMPT, go:QUEUE, end:PROMPT, script:NAME, lang:CODE, repeat or unresolved";
                 section.problem(key, format_args!("{what}, found \"{text}\""));
                 return None;
             }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::dialplan::calendar::Calendar;
 use crate::dialplan::pattern::Pattern;
+use crate::dialplan::script::Script;
 use crate::dialplan::standing::Standing;
 use crate::speech::{Bias, Language};
 
@@ -27,6 +28,8 @@ pub struct Plan {
     pub intents: Vec<Intent>,
     /// Questions and answers that need no intent of their own.
     pub knowledge: Vec<Question>,
+    /// Texts that are spoken word for word.
+    pub scripts: Vec<Script>,
     /// When the caller gets a human unasked, and where.
     pub escalation: Escalation,
     /// Where humans wait, by name.
@@ -80,8 +83,28 @@ impl Plan {
         all.extend(approved.flat_map(|q| {
             q.answers.iter().map(move |(language, text)| (q.prompt_id.as_str(), *language, text.as_str()))
         }));
+        let filed = self.scripts.iter().filter(|script| script.standing.approval.is_some());
+        all.extend(filed.flat_map(|script| &script.sentences).flat_map(|sentence| {
+            sentence.texts.iter().map(move |(language, text)| (sentence.prompt_id.as_str(), *language, text.as_str()))
+        }));
         all.sort_by_key(|(id, _, _)| *id != self.dialogue.greeting);
         all
+    }
+
+    /// What is said under a prompt id: a prompt, an answer of the knowledge files, or a sentence of a script.
+    pub fn text(&self, prompt: &str, language: Language) -> Option<&str> {
+        let filed = || {
+            let texts = match prompt.split_once(':')?.0 {
+                "knowledge" => &self.knowledge.iter().find(|question| question.prompt_id == prompt)?.answers,
+                "script" => {
+                    let mut all = self.scripts.iter().flat_map(|script| &script.sentences);
+                    &all.find(|sentence| sentence.prompt_id == prompt)?.texts
+                }
+                _ => return None,
+            };
+            texts.get(&language).map(String::as_str)
+        };
+        self.prompts.get(prompt, language).or_else(filed)
     }
 
     /// An intent by its name.
@@ -125,7 +148,7 @@ pub struct Ladder {
     pub then: Target,
 }
 
-/// Where a turn can lead. Written `say:PROMPT`, `go:QUEUE`, `end:PROMPT`, `lang:yue`, `repeat`, `unresolved`.
+/// Where a turn can lead. Written `say:PROMPT`, `go:QUEUE`, `end:PROMPT`, `script:NAME`, `lang:yue`, `repeat`, `unresolved`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Say a prompt and listen.
@@ -134,6 +157,8 @@ pub enum Target {
     Queue(String),
     /// Say a prompt and hang up.
     End(String),
+    /// Read a filed script, and then go where that leads.
+    Script(String),
     /// Go on in this language.
     Language(Language),
     /// Say the last prompt again.
