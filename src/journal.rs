@@ -224,7 +224,7 @@ pub enum Entry {
     Digit {
         /// By whom.
         leg: LegId,
-        /// 0-9 * # A-D.
+        /// 0-9 * # A-D; • where it may not be written down (a payment card's).
         digit: char,
     },
     /// The caller said nothing for as long as the dialplan waits.

@@ -114,6 +114,16 @@ impl Thoughts {
         self.conversation.language_of(transcript)
     }
 
+    /// This transcript as it may be written down.
+    pub fn kept(&self, transcript: &Transcript) -> Transcript {
+        self.conversation.kept(transcript)
+    }
+
+    /// True where the keys that the caller presses are not to be written down.
+    pub fn hides_keys(&self) -> bool {
+        self.conversation.asks_for_card()
+    }
+
     /// This transcript as people write it, where that differs.
     pub fn written(&self, transcript: &Transcript, language: Language) -> Option<Redacted<String>> {
         self.conversation.written(transcript, language)

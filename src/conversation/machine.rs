@@ -21,10 +21,10 @@ use crate::conversation::intent::Guess;
 use crate::conversation::language::{self, Before, Follow, Judged, Strength};
 use crate::conversation::normalise::Views;
 use crate::conversation::policy::{Meaning, Understanding};
-use crate::conversation::{Briefing, Input, Output, Say, Why, written};
+use crate::conversation::{Briefing, Input, Output, Say, Why, slot, written};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::{self, Moment, Opening};
-use crate::dialplan::schema::Target;
+use crate::dialplan::schema::{SlotKind, Target};
 use crate::journal::{Act, Decision, Entry, TransferFailure};
 use crate::redact::Redacted;
 use crate::speech::{Language, Transcript};
@@ -161,6 +161,19 @@ impl Conversation {
         self.judge_language(transcript, &views).language
     }
 
+    /// True while a payment card number is being asked for: its keys are not written down.
+    pub fn asks_for_card(&self) -> bool {
+        let Phase::Filling(filling) = &self.phase else { return false };
+        let slot = self.plan.intents.get(filling.intent).and_then(|intent| intent.slots.get(filling.slot));
+        slot.is_some_and(|slot| slot.kind == SlotKind::Card)
+    }
+
+    /// The turn as it may be written down: without card numbers.
+    pub fn kept(&self, transcript: &Transcript) -> Transcript {
+        let text = slot::mask::cards(transcript.text.reveal(), self.asks_for_card());
+        Transcript { text: text.into(), ..transcript.clone() }
+    }
+
     /// The turn as people write it (see [`crate::conversation::written`]); `None` where it is what was heard.
     pub fn written(&self, transcript: &Transcript, language: Language) -> Option<Redacted<String>> {
         let heard = transcript.text.reveal();
@@ -233,7 +246,7 @@ impl Conversation {
         if let Some(language) = language::declined(&views) {
             self.voice.declined(language, judged);
         }
-        self.memory.said = transcript.text.reveal().trim().to_owned();
+        self.memory.said = self.kept(transcript).text.reveal().trim().to_owned();
         if let Some((_, age)) = &mut self.memory.answered {
             *age = age.saturating_add(1);
         }
@@ -539,9 +552,13 @@ impl Conversation {
 
     fn say(&mut self, prompt: &str, values: &BTreeMap<String, String>, language: Language, append: bool) {
         let text = self.plan.text(prompt, language).unwrap_or(LAST_WORDS);
+        let back = |(name, value): (&String, &String)| {
+            let said = self.plan.slot_kind(name).map(|kind| slot::read_back(kind, value, language, &self.plan.labels));
+            (name.clone(), said.unwrap_or_else(|| value.clone()))
+        };
         let say = Say {
             prompt: prompt.to_owned(),
-            text: briefing::render(text, values, language),
+            text: briefing::render(text, &values.iter().map(back).collect(), language),
             language,
             barge_in: self.allows_barge_in(),
             append,

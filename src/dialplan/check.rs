@@ -138,6 +138,7 @@ impl Checker<'_> {
         for intent in &plan.intents {
             for slot in &intent.slots {
                 by_rule(&format!("intent.{}", intent.name), &slot.ask);
+                slot.keys.iter().for_each(|prompt| by_rule(&format!("intent.{}", intent.name), prompt));
                 slot.confirm.iter().for_each(|prompt| by_rule(&format!("intent.{}", intent.name), prompt));
             }
         }

@@ -20,6 +20,8 @@ menu = { 1 = "repeat" }
 [queue.NAME]
 [intent.NAME]
 [[intent.NAME.slots]]
+[intent.NAME.slots.choices]
+NAME = []
 "#;
 
 /// Name of a file's schema, the schema.

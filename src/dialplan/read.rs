@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::dialplan::calendar::Calendar;
 use crate::dialplan::check;
 use crate::dialplan::pattern::Pattern;
-use crate::dialplan::schema::{Accept, Dialogue, Escalation, Intent, Ladder, Plan, Queue, RingTarget, Slot, Target};
+use crate::dialplan::schema::{
+    Accept, Choice, Dialogue, Escalation, Intent, Ladder, Plan, Queue, RingTarget, Slot, SlotKind, Target,
+};
 use crate::settings::{Problems, Section, Source};
 use crate::speech::Language;
 
@@ -307,14 +309,39 @@ fn key(section: &mut Section<'_>, name: &str, default: char) -> char {
     }
 }
 
+/// Kinds of slots.
+const KINDS: &str = "phone, yes_no, digits or digits:MIN-MAX, hkid, card, date, date:future, date:past, amount, amount:MIN-MAX, code:SHAPE or choice";
+
 fn slot(mut section: Section<'_>) -> Option<Slot> {
     let name = section.string("name");
     let name = section.required("name", "a name that prompts write as {name}", name);
-    let kind = section.parsed::<Kind>("kind", "phone, yes_no, digits or digits:MIN-MAX");
-    let kind = section.required("kind", "phone, yes_no, digits or digits:MIN-MAX", kind);
-    let (ask, confirm) = (needed(&mut section, "ask"), section.string("confirm"));
+    let kind = section.parsed::<Kind>("kind", KINDS);
+    let kind = section.required("kind", KINDS, kind);
+    let (ask, confirm, keys) = (needed(&mut section, "ask"), section.string("confirm"), section.string("keys"));
+    let mut list = section.section("choices");
+    let choice = |name: String, list: &mut Section<'_>| {
+        let words = list.strings(&name).unwrap_or_default();
+        if words.is_empty() {
+            list.problem(&name, "expected what callers say for it, e.g. [\"visa\", \"維薩\"]");
+        }
+        Choice { name, words }
+    };
+    let choices: Vec<Choice> = list.keys().into_iter().map(|name| choice(name, &mut list)).collect();
+    list.finish();
+    let kind = match kind.map(|kind| kind.0) {
+        Some(SlotKind::Choice(_)) if choices.len() < 2 || choices.len() > 9 => {
+            section.problem("kind", "a choice needs two to nine [.. choices]");
+            None
+        }
+        Some(SlotKind::Choice(_)) => Some(SlotKind::Choice(choices)),
+        Some(_) if !choices.is_empty() => {
+            section.problem("choices", "only kind = \"choice\" has choices");
+            None
+        }
+        other => other,
+    };
     section.finish();
-    Some(Slot { name: name?, kind: kind?.0, ask, confirm })
+    Some(Slot { name: name?, kind: kind?, ask, confirm, keys })
 }
 
 fn needed(section: &mut Section<'_>, key: &str) -> String {

@@ -107,6 +107,12 @@ impl Plan {
         self.prompts.get(prompt, language).or_else(filed)
     }
 
+    /// The kind of the slot with this name; [`super::check`] sees to it that there is one.
+    pub fn slot_kind(&self, name: &str) -> Option<&SlotKind> {
+        let mut slots = self.intents.iter().flat_map(|intent| &intent.slots);
+        slots.find(|slot| slot.name == name).map(|slot| &slot.kind)
+    }
+
     /// An intent by its name.
     pub fn intent(&self, name: &str) -> Option<&Intent> {
         self.intents.iter().find(|intent| intent.name == name)
@@ -193,10 +199,12 @@ pub struct Slot {
     pub ask: String,
     /// Prompt that reads it back and asks whether it is right.
     pub confirm: Option<String>,
+    /// Prompt that asks for it by keys, once speaking has failed.
+    pub keys: Option<String>,
 }
 
 /// What counts as a value of a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SlotKind {
     /// A Hong Kong telephone number: 8 digits that begin with 2, 3, 5 to 9; with or without 852.
     Phone,
@@ -209,6 +217,43 @@ pub enum SlotKind {
     },
     /// Yes or no; kept as `yes` and `no`.
     YesNo,
+    /// A Hong Kong identity card number with its check digit; kept as `A123456(3)`.
+    IdentityCard,
+    /// A payment card number that is right by Luhn's rule. Never read back nor journalled but for its last four digits.
+    Card,
+    /// A day; kept as `2026-03-05`.
+    Day(When),
+    /// An amount in dollars; kept as `350` or `350.50`.
+    Amount {
+        /// At least.
+        min: u32,
+        /// At most.
+        max: u32,
+    },
+    /// A code of a shape: `#` a digit, `@` a letter, anything else itself.
+    Code(String),
+    /// One of these; kept as its name.
+    Choice(Vec<Choice>),
+}
+
+/// Which days a slot takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Any; one without a year is to come.
+    Any,
+    /// Today or later.
+    Future,
+    /// Today or earlier.
+    Past,
+}
+
+/// One thing on a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Name.
+    pub name: String,
+    /// What callers say for it, in any language.
+    pub words: Vec<String>,
 }
 
 /// A question of the knowledge files.

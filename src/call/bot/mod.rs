@@ -174,6 +174,11 @@ impl Bot {
         }
     }
 
+    /// True where the keys that the caller presses are not to be written down.
+    pub fn hides_keys(&self) -> bool {
+        self.duty == Duty::Serving && self.thoughts.hides_keys()
+    }
+
     fn on_transfer_failed(&mut self, now: Instant, failure: TransferFailure) {
         self.duty = Duty::Serving;
         self.speaking.music(None);
@@ -281,10 +286,11 @@ impl Bot {
             return;
         }
         let language = self.thoughts.language_of(&transcript);
+        let kept = self.thoughts.kept(&transcript);
         self.outputs.push_back(Output::Note(Entry::CallerTurn {
             utterance: transcript.utterance,
-            text: transcript.text.clone(),
-            written: self.thoughts.written(&transcript, language),
+            written: self.thoughts.written(&kept, language),
+            text: kept.text,
             language,
             confidence: transcript.confidence,
             tags: transcript.tags,

@@ -122,8 +122,8 @@ fn columns(table: &Rows, file: &str, languages: &[Language]) -> Result<Vec<Colum
         }
         all.push(*column);
     }
-    let needed = languages.iter().flat_map(|l| [Column::Questions(*l), Column::Answer(*l)]).chain([Column::Name]);
-    for column in needed.filter(|column| !all.contains(column)).take(1) {
+    let mut needed = languages.iter().flat_map(|l| [Column::Questions(*l), Column::Answer(*l)]).chain([Column::Name]);
+    if let Some(column) = needed.find(|column| !all.contains(column)) {
         let name = names.iter().find(|(_, known)| *known == column).map_or("", |(name, _)| name.as_str());
         return Err(format!("{file}: the column '{name}' is missing"));
     }

@@ -65,10 +65,8 @@ pub(super) fn markdown(text: &str) -> Vec<Rows> {
         let begins = lines.get(number + 1).is_some_and(|next| is_rule(next)) && line.contains('|');
         if begins {
             tables.push(Rows { head: cells(line), rows: Vec::new() });
-        } else if inside && !is_rule(line) && line.contains('|') {
-            if let Some(table) = tables.last_mut() {
-                table.rows.push((number + 1, cells(line)));
-            }
+        } else if let Some(table) = tables.last_mut().filter(|_| inside && !is_rule(line) && line.contains('|')) {
+            table.rows.push((number + 1, cells(line)));
         }
         inside = begins || inside && line.contains('|');
     }
