@@ -128,10 +128,12 @@ impl Leg {
             codec: Codec::Pcmu,
             payload_type: 0,
             telephone_event: Some(101),
+            event_clock_hz: 8000,
             remote,
             remote_rtcp: remote,
             ptime_ms: 20,
             direction: Direction::SendRecv,
+            srtp: None,
         };
         let config = StreamConfig { negotiated, cname: "bench".into(), seed: 1, patience: Duration::from_secs(10) };
         Self {

@@ -124,7 +124,8 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     let live = LiveLines::default();
     let (endpoint, tls) = config.sip.endpoint(Instant::now()).await?;
     let (stop, stopped) = watch::channel(false);
-    let router = Router { directory: directory.clone(), lines: live.clone(), orders: orders.clone() };
+    let router =
+        Router { directory: directory.clone(), lines: live.clone(), orders: orders.clone(), moved: Default::default() };
     let sockets = SipSockets::bind(endpoint, &config.sip.listen, tls.clone(), ordered, stopped, router)?
         .with_origins(config.sip.origins.clone())
         .with_limits(config.sip.limits);

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::call::CallConfig;
+use crate::call::{CallConfig, MediaPolicy};
 use crate::driver::DriverConfig;
 use crate::engine::EngineConfig;
 use crate::settings::{Problem, Problems, Section, Source};
@@ -75,12 +75,14 @@ impl Config {
         let table = source.parse(&problems);
         let mut root = Section::root(&source, &table, &problems);
         let sip = SipConfig::read(&mut root);
+        let driver = DriverConfig::read(root.section("media"));
+        let media = MediaPolicy { codecs: driver.codecs.clone().into(), srtp: driver.srtp, srtp_at: sip.srtp().into() };
         let (dialplans, signals) = read_dialplans(root.section("dialplans"));
         let store = StoreConfig::read(root.section("store"));
         let config = Self {
-            call: CallConfig { domains: sip.domains().into(), ..CallConfig::default() },
+            call: CallConfig { domains: sip.domains().into(), media, ..CallConfig::default() },
             sip,
-            driver: DriverConfig::read(root.section("media")),
+            driver,
             engine: EngineConfig::read(root.section("engine")),
             signals: signals.unwrap_or_else(|| store.database.with_file_name("signals.toml")),
             store,
@@ -114,6 +116,7 @@ pub(crate) fn secret(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::{Codec, Srtp};
 
     #[test]
     fn every_problem_is_reported_at_once_with_its_place() {
@@ -135,6 +138,33 @@ mod tests {
         let config = Config::parse("t.toml", "").unwrap();
         assert!(config.driver.address.is_loopback());
         assert!(config.sip.listen.iter().all(|(_, address)| address.ip().is_loopback()));
+    }
+
+    #[test]
+    fn a_trunk_may_have_its_own_way_with_encryption() {
+        let text = "[media]\nsrtp = \"offer\"\n[[trunk]]\nname = \"a\"\nuri = \"sip:192.0.2.1\"\nsrtp = \"required\"\n\
+                    [[trunk]]\nname = \"b\"\nuri = \"sip:192.0.2.2\"\n";
+        let media = Config::parse("t.toml", text).unwrap().call.media;
+        let of = |trunk| media.srtp_of(trunk);
+        assert_eq!((of(Some("a")), of(Some("b")), of(None)), (Srtp::Required, Srtp::Offer, Srtp::Offer));
+        assert_eq!(Config::parse("t.toml", "").unwrap().call.media.srtp_of(None), Srtp::Off);
+        let Err(ConfigError::Wrong { problems }) = Config::parse("t.toml", "[media]\nsrtp = \"on\"\n") else {
+            panic!("accepted")
+        };
+        assert!(problems[0].to_string().contains("\"offer\" or \"required\""), "{}", problems[0]);
+    }
+
+    #[test]
+    fn codecs_are_named_in_their_order() {
+        let codecs = |text: &str| Config::parse("t.toml", text).map(|config| config.call.media.codecs.to_vec());
+        assert_eq!(codecs("").unwrap(), Codec::ALL);
+        assert_eq!(codecs("[media]\ncodecs = [\"opus\", \"pcma\"]").unwrap(), [Codec::Opus, Codec::Pcma]);
+        for wrong in ["[]", "[\"G729\"]", "[\"PCMA\", \"pcma\"]"] {
+            let Err(ConfigError::Wrong { problems }) = codecs(&format!("[media]\ncodecs = {wrong}")) else {
+                panic!("{wrong}")
+            };
+            assert_eq!(problems.len(), 1, "{wrong}: {problems:?}");
+        }
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub enum EndCause {
     CallerHungUp,
     /// The caller gave up before the answer (CANCEL, RFC 3261 9).
     CallerCancelled,
+    /// The caller was handed to somebody else by REFER, and we left.
+    HandedOver,
     /// The agent sent BYE after the bridge.
     AgentHungUp,
     /// The bot said goodbye and hung up.
@@ -186,6 +188,24 @@ pub enum Entry {
         sip_call_id: String,
         /// The dialplan that took it.
         dialplan: String,
+    },
+    /// What the INVITE says beyond that.
+    Particulars {
+        /// Whom the call was for before, oldest first.
+        diverted: Vec<Redacted<String>>,
+        /// True where the caller's number is not to be shown.
+        withheld: bool,
+        /// Facts that travel with the call, as written.
+        user_to_user: Option<Redacted<String>>,
+    },
+    /// Why the other side ends a leg, as it says (RFC 3326).
+    EndReason {
+        /// Whose.
+        leg: LegId,
+        /// `SIP` or `Q.850`.
+        protocol: String,
+        /// Its cause.
+        cause: u16,
     },
     /// We answered.
     Answered,
@@ -328,6 +348,11 @@ pub enum Entry {
     /// Caller and agent hear each other.
     Bridged {
         /// The agent's leg.
+        leg: LegId,
+    },
+    /// Somebody else took the place of a party, by REFER or Replaces.
+    Replaced {
+        /// Whose.
         leg: LegId,
     },
     /// All targets failed; the bot has the floor again.

@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::ending::By;
+use super::leg::Leg;
 use super::{Call, Phase, bot, transfer};
 use crate::dialplan::calendar::Moment;
 use crate::ids::{DialogId, LegId};
 use crate::journal::{EndCause, Entry};
-use crate::media::negotiate::Direction;
-use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
+use crate::sip::event::{DialogEvent, DialogOrder, Reason, SdpBody};
 
 /// Not Acceptable Here (RFC 3261 21.4.26): no media in common.
 const NOT_ACCEPTABLE: u16 = 488;
+/// Call/Transaction Does Not Exist (RFC 3891 3): whose place is wanted has gone.
+const NO_SUCH_DIALOG: u16 = 481;
 
 impl Call {
     /// The first answer to the caller's INVITE.
@@ -49,11 +51,17 @@ impl Call {
 
     /// News of a dialog; of a dialog that is no (longer) ours, none.
     pub(super) fn on_dialog(&mut self, now: Instant, dialog: DialogId, event: DialogEvent) {
+        if self.on_newcomer(now, dialog, &event) {
+            return;
+        }
         if self.caller.dialog() == Some(dialog) {
             return self.on_caller(now, event);
         }
         if let Some(leg) = self.agent().filter(|leg| leg.dialog() == Some(dialog)).map(|leg| leg.id()) {
-            self.on_agent(now, leg, event);
+            return self.on_agent(now, leg, event);
+        }
+        if let DialogEvent::Replaced { by, .. } = event {
+            self.order(by, DialogOrder::Refuse { status: NO_SUCH_DIALOG });
         }
     }
 
@@ -74,11 +82,22 @@ impl Call {
                 self.end_caller(now, By::Them);
                 self.end(now, if lost { EndCause::CallerLost } else { EndCause::CallerHungUp });
             }
+            (_, DialogEvent::Acknowledged { sdp: Some(sdp) }) => self.on_answered(now, LegId::CALLER, &sdp),
             (_, DialogEvent::Offered { sdp }) => self.on_offered(now, LegId::CALLER, &sdp),
+            (_, DialogEvent::OfferWanted) => self.on_offer_wanted(LegId::CALLER),
+            (_, DialogEvent::OfferAnswered { sdp }) => self.on_answered(now, LegId::CALLER, &sdp),
+            (_, DialogEvent::OfferRefused { .. }) => self.caller.hold(false),
+            (_, DialogEvent::OfferAgain) => self.offer_to(LegId::CALLER),
+            (_, DialogEvent::Referred { target }) => self.on_referred(now, LegId::CALLER, target),
+            (_, DialogEvent::Replaced { by, offer }) => self.on_replaced(now, LegId::CALLER, by, offer.as_ref()),
+            (_, DialogEvent::ReferNews { status: 200..300 }) => self.end(now, EndCause::HandedOver),
+            (_, DialogEvent::ReferNews { .. }) => {}
+            (_, DialogEvent::Because(reason)) => self.on_reason(now, LegId::CALLER, reason),
             (_, DialogEvent::Digit(digit)) => self.on_digit(now, LegId::CALLER, digit),
             (
                 Phase::WithBot | Phase::Transferring(_) | Phase::Bridged { .. } | Phase::Over,
-                DialogEvent::Acknowledged { .. },
+                // Of an answer of ours, or without the answer to an offer of ours: the session stays as it was.
+                DialogEvent::Acknowledged { sdp: None },
             )
             | (_, DialogEvent::Ringing { .. } | DialogEvent::Answered { .. } | DialogEvent::Refused { .. }) => {}
         }
@@ -98,41 +117,95 @@ impl Call {
                 self.on_transfer(now, leg, transfer::Input::Refused { status });
             }
             DialogEvent::Offered { sdp } => self.on_offered(now, leg, &sdp),
+            DialogEvent::OfferWanted => self.on_offer_wanted(leg),
+            DialogEvent::OfferAnswered { sdp } => self.on_answered(now, leg, &sdp),
+            DialogEvent::OfferRefused { .. } => {}
+            DialogEvent::OfferAgain => self.offer_to(leg),
+            DialogEvent::Referred { target } => self.on_referred(now, leg, target),
+            DialogEvent::Replaced { by, offer } => self.on_replaced(now, leg, by, offer.as_ref()),
+            DialogEvent::ReferNews { .. } => {}
+            DialogEvent::Because(reason) => self.on_reason(now, leg, reason),
+            DialogEvent::Acknowledged { sdp: Some(sdp) } => self.on_answered(now, leg, &sdp),
             DialogEvent::Digit(digit) => self.on_digit(now, leg, digit),
             DialogEvent::Ended { lost } => {
                 self.close_agent(now);
                 self.on_agent_gone(now, !lost);
             }
-            // Of incoming dialogs only.
-            DialogEvent::Acknowledged { .. } | DialogEvent::Cancelled => {}
+            // Without the answer to an offer of ours; of incoming dialogs only.
+            DialogEvent::Acknowledged { sdp: None } | DialogEvent::Cancelled => {}
+        }
+    }
+
+    fn on_reason(&mut self, now: Instant, leg: LegId, reason: Reason) {
+        let Reason { protocol, cause } = reason;
+        self.note(now, Entry::EndReason { leg, protocol, cause });
+    }
+
+    pub(super) fn leg(&mut self, id: LegId) -> Option<&mut Leg> {
+        if id == LegId::CALLER { Some(&mut self.caller) } else { self.agent().filter(|leg| leg.id() == id) }
+    }
+
+    /// A re-INVITE without an offer: it gets all that we can do (RFC 6337 5.2.4), also on hold.
+    fn on_offer_wanted(&mut self, id: LegId) {
+        let Some(leg) = self.leg(id) else { return };
+        let Some(dialog) = leg.dialog() else { return };
+        let order = match leg.offer() {
+            Some(sdp) => DialogOrder::AnswerOffer { sdp },
+            None => DialogOrder::RefuseOffer { status: NOT_ACCEPTABLE },
+        };
+        self.order(dialog, order);
+    }
+
+    /// Puts the caller on hold, or takes it back.
+    pub(super) fn hold_caller(&mut self, hold: bool) {
+        if !matches!(self.phase, Phase::Answering) {
+            self.caller.hold(hold);
+            self.offer_to(LegId::CALLER);
+        }
+    }
+
+    /// Offers what a leg is to be now.
+    fn offer_to(&mut self, id: LegId) {
+        let Some(leg) = self.leg(id) else { return };
+        let (Some(dialog), Some(sdp)) = (leg.dialog(), leg.offer()) else { return };
+        self.order(dialog, DialogOrder::Offer { sdp });
+    }
+
+    /// The answer to a later offer of ours. One that cannot be used leaves no session to go back to: the 200 is out
+    /// (RFC 3261 13.2.2.4).
+    fn on_answered(&mut self, now: Instant, id: LegId, sdp: &SdpBody) {
+        let Some(leg) = self.leg(id) else { return };
+        let before = leg.takes_part();
+        match leg.accept(now, Some(sdp)) {
+            Ok(()) if id == LegId::CALLER => self.on_direction(now, before),
+            Ok(()) => {}
+            Err(error) if id == LegId::CALLER => self.end(now, EndCause::Failed { what: error.to_string() }),
+            Err(_) => self.on_agent_gone(now, false),
         }
     }
 
     /// A re-INVITE or UPDATE: another address, another codec, hold or its end (RFC 3264 8).
     fn on_offered(&mut self, now: Instant, id: LegId, sdp: &SdpBody) {
-        let leg = if id == LegId::CALLER { Some(&mut self.caller) } else { self.agent() };
-        let Some(leg) = leg else { return };
+        let Some(leg) = self.leg(id) else { return };
         let Some(dialog) = leg.dialog() else { return };
-        let before = leg.direction();
+        let before = leg.takes_part();
         match leg.answer(now, sdp) {
             Ok(sdp) => {
-                let after = leg.direction();
                 self.order(dialog, DialogOrder::AnswerOffer { sdp });
                 if id == LegId::CALLER {
-                    self.on_direction(now, before, after);
+                    self.on_direction(now, before);
                 }
             }
             Err(_) => self.order(dialog, DialogOrder::RefuseOffer { status: NOT_ACCEPTABLE }),
         }
     }
 
-    /// A caller to whom we may not send is on hold: the bot waits with what it says.
-    fn on_direction(&mut self, now: Instant, before: Option<Direction>, after: Option<Direction>) {
+    /// A caller to whom we may not send, or whom we hold, is on hold: the bot waits with what it says.
+    pub(super) fn on_direction(&mut self, now: Instant, before: bool) {
         if matches!(self.phase, Phase::Answering) {
             return self.start(now);
         }
-        let hears = |direction: Option<Direction>| direction.is_none_or(Direction::sends);
-        match (hears(before), hears(after)) {
+        match (before, self.caller.takes_part()) {
             (true, false) => self.bot.handle(now, bot::Input::Held),
             (false, true) => self.bot.handle(now, bot::Input::Resumed),
             (true, true) | (false, false) => {}

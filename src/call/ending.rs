@@ -31,7 +31,8 @@ impl Call {
             }
             Phase::Bridged { mut agent } => self.end_leg(now, &mut agent, By::Us),
         }
-        self.end_caller(now, By::Us);
+        let by = if self.cancel_refer(LegId::CALLER) { By::Them } else { By::Us };
+        self.end_caller(now, by);
         self.note(now, Entry::Ended(cause));
         self.outputs.push_back(Output::Done);
     }
@@ -47,6 +48,7 @@ impl Call {
 
     /// The same for an agent's leg.
     pub(super) fn end_leg(&mut self, now: Instant, leg: &mut Leg, by: By) {
+        let by = if self.cancel_refer(leg.id()) { By::Them } else { by };
         let closed = close(now, leg, by, &mut self.outputs);
         self.write_end(now, leg.id(), leg.role(), closed);
     }

@@ -110,7 +110,7 @@ impl Call {
     fn on_lost(&mut self, now: Instant, id: LegId) {
         let leg = if id == LegId::CALLER { Some(&mut self.caller) } else { self.agent() };
         let silent_by_agreement = leg.and_then(|leg| leg.direction()).is_none_or(|direction| !direction.receives());
-        if silent_by_agreement {
+        if silent_by_agreement || self.awaits_newcomer(id) {
             return;
         }
         if id == LegId::CALLER {

@@ -12,6 +12,8 @@ use crate::dialplan::schema::RingTarget;
 use crate::ids::LegId;
 use crate::journal::{EndCause, Role};
 use crate::media::bridge::Arrangement;
+use crate::media::srtp::sdes::KeySource;
+use crate::redact::Redacted;
 use crate::sip::event::{DialogOrder, OutgoingTarget};
 
 /// Prompt id of a briefing, where the synthesiser looks for a recorded one. There is none.
@@ -167,13 +169,27 @@ impl Call {
     }
 
     fn dial(&mut self, leg: LegId, target: &RingTarget) {
-        let display_name = Some(self.facts.caller.clone());
+        let display_name = Some(self.shown_caller());
+        let headers = self.travelling();
+        let uri = self.telephone(target);
+        let media = self.facts.config.media.clone();
         let Some(agent) = self.agent().filter(|agent| agent.id() == leg) else { return };
+        agent.at(Some(&target.trunk));
+        agent.allow(&media, Some(&target.trunk));
         let (Some(dialog), Some(offer)) = (agent.dialog(), agent.offer()) else { return };
-        let host = self.facts.config.domains.get(&target.trunk).unwrap_or(&target.trunk);
-        let uri = format!("sip:{}@{host}", target.user);
         let target = OutgoingTarget { uri, trunk: target.trunk.clone(), display_name };
-        self.order(dialog, DialogOrder::Invite { target, offer, headers: Vec::new() });
+        self.order(dialog, DialogOrder::Invite { target, offer, headers });
+    }
+
+    /// The caller's number for an agent's telephone, unless it is withheld (RFC 3323).
+    pub(super) fn shown_caller(&self) -> Redacted<String> {
+        if self.facts.particulars.withheld { Redacted::from("Anonymous") } else { self.facts.caller.clone() }
+    }
+
+    /// What travels on to the agent: User-to-User of a trusted trunk.
+    fn travelling(&self) -> Vec<(String, Redacted<String>)> {
+        let value = self.facts.particulars.user_to_user.as_ref().filter(|_| self.facts.trusted);
+        value.map(|value| ("User-to-User".to_owned(), value.clone())).into_iter().collect()
     }
 
     fn bridge_agent(&mut self, now: Instant) {
@@ -221,6 +237,7 @@ impl Call {
     fn agent_identity(&self, id: LegId) -> LegIdentity {
         // Each leg's stream its own numbers, all from the call's seed.
         let seed = self.facts.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        LegIdentity { id, role: Role::Agent, seed, patience: self.facts.config.patience }
+        let keys = KeySource::new(self.facts.secret, id.0.into());
+        LegIdentity { id, role: Role::Agent, seed, patience: self.facts.config.patience, keys }
     }
 }

@@ -11,8 +11,11 @@ use crate::audio::frame::{Frame, WideFrame};
 use crate::conversation::Understanding;
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
+use crate::dialplan::schema::RingTarget;
 use crate::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
 use crate::journal::{RecogniserLoss, Record};
+pub use crate::media::codec::Codec;
+pub use crate::media::srtp::sdes::Srtp;
 use crate::media::stream::Datagram;
 use crate::redact::Redacted;
 use crate::sip::event::{AddressedOrder, DialogEvent, IncomingInvite};
@@ -32,6 +35,32 @@ pub struct CallConfig {
     /// Host part of telephones' addresses at each trunk, by the trunk's name, e.g. `pbx` -> `10.0.0.5:5060`. Where a trunk
     /// is not in it, its name stands there.
     pub domains: Arc<BTreeMap<String, String>>,
+    /// How audio is agreed.
+    pub media: MediaPolicy,
+}
+
+/// How audio is agreed with the other side.
+#[derive(Clone, Debug)]
+pub struct MediaPolicy {
+    /// Codecs, the best first.
+    pub codecs: Arc<[Codec]>,
+    /// Whether it is encrypted.
+    pub srtp: Srtp,
+    /// The same at trunks that have it their own way, by the trunk's name.
+    pub srtp_at: Arc<BTreeMap<String, Srtp>>,
+}
+
+impl Default for MediaPolicy {
+    fn default() -> Self {
+        Self { codecs: Arc::from(Codec::ALL), srtp: Srtp::Off, srtp_at: Arc::default() }
+    }
+}
+
+impl MediaPolicy {
+    /// Whether audio is encrypted with a peer that belongs to this trunk, or to none.
+    pub fn srtp_of(&self, trunk: Option<&str>) -> Srtp {
+        trunk.and_then(|trunk| self.srtp_at.get(trunk)).copied().unwrap_or(self.srtp)
+    }
 }
 
 impl Default for CallConfig {
@@ -42,6 +71,7 @@ impl Default for CallConfig {
             patience: Duration::from_secs(20),
             longest: Duration::from_secs(4 * 3600),
             domains: Arc::default(),
+            media: MediaPolicy::default(),
         }
     }
 }
@@ -68,6 +98,8 @@ pub struct CallParts {
     pub music: Arc<[i16]>,
     /// For everything random (SSRC, sequence numbers, session ids).
     pub seed: u64,
+    /// What media keys are made from: from the system's random source, of this call alone.
+    pub secret: [u8; 32],
 }
 
 /// Everything that can happen to a call.
@@ -88,6 +120,13 @@ pub enum Input<'a> {
         dialog: DialogId,
         /// Where its RTP shall come to, as the other side shall see it.
         address: SocketAddr,
+    },
+    /// The dialog id that [`Output::OpenDialog`] asked for.
+    LegDialog {
+        /// For which leg.
+        leg: LegId,
+        /// Free.
+        dialog: DialogId,
     },
     /// There is no port to be had.
     NoLegPort {
@@ -156,12 +195,18 @@ pub enum Input<'a> {
 }
 
 /// What a person, or the gateway, can ask of a live call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// End it.
     HangUp,
     /// End it: the gateway stops.
     Drain,
+    /// Hand the caller, who is with the bot, to this telephone by REFER and leave.
+    Refer(RingTarget),
+    /// Hand the caller to the agent it is bridged with, by REFER with Replaces, and leave.
+    LetGo,
+    /// Put the caller on hold, or take it back. The bot waits meanwhile.
+    Hold(bool),
     /// Stop recording, or go on.
     PauseRecording(bool),
 }
@@ -214,6 +259,11 @@ pub enum Output {
         /// The leg to be.
         leg: LegId,
     },
+    /// A free dialog id for this leg, please, which keeps its port: [`Input::LegDialog`] answers.
+    OpenDialog {
+        /// Whose place is to be taken.
+        leg: LegId,
+    },
     /// The leg's port is free.
     CloseLeg {
         /// Which.
@@ -249,6 +299,8 @@ pub enum Why {
     Briefing,
     /// A stream.
     Stream(LegId),
+    /// Somebody who was called by REFER.
+    Refer,
     /// The longest call.
     Longest,
 }

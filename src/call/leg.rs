@@ -4,11 +4,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::interface::MediaPolicy;
 use crate::audio::frame::Frame;
 use crate::ids::{DialogId, LegId};
 use crate::journal::{Quality, Role};
 use crate::media::negotiate::{self, Direction, LocalMedia, Negotiated};
 use crate::media::quality::QualityFigures;
+use crate::media::srtp::sdes::{KeySource, Security};
 use crate::media::stream::{self, Stream, StreamConfig};
 use crate::sip::event::{DialogOrder, SdpBody};
 
@@ -23,6 +25,8 @@ pub struct LegIdentity {
     pub seed: u64,
     /// No packet for this long: the party is lost.
     pub patience: Duration,
+    /// Its keys, where audio is encrypted.
+    pub keys: KeySource,
 }
 
 /// How far it has come.
@@ -32,7 +36,7 @@ enum Link {
     /// An INVITE is out, or our offer in a 200; no answer yet.
     Calling { dialog: DialogId, local: LocalMedia },
     /// Audio flows.
-    Up { dialog: DialogId, local: LocalMedia, stream: Box<Stream>, direction: Direction },
+    Up { dialog: DialogId, local: LocalMedia, stream: Box<Stream>, direction: Direction, held: bool },
     /// Over, or not yet there.
     Gone,
 }
@@ -40,6 +44,8 @@ enum Link {
 /// One party's leg.
 pub struct Leg {
     identity: LegIdentity,
+    /// Name of the trunk that its dialog is at, where it is known.
+    trunk: Option<String>,
     link: Link,
 }
 
@@ -65,24 +71,50 @@ pub struct NoMedia {
 impl Leg {
     /// A leg that does not exist (yet).
     pub fn absent(identity: LegIdentity) -> Self {
-        Self { identity, link: Link::Gone }
+        Self { identity, trunk: None, link: Link::Gone }
     }
 
     /// An outgoing leg without port or dialog.
     pub fn opening(identity: LegIdentity) -> Self {
-        Self { identity, link: Link::Opening }
+        Self { identity, trunk: None, link: Link::Opening }
     }
 
     /// A leg whose dialog exists and whose media is to be agreed.
     pub fn calling(identity: LegIdentity, dialog: DialogId, address: SocketAddr) -> Self {
         let local = LocalMedia::new(address, identity.seed & 0x7fff_ffff_ffff_ffff);
-        Self { identity, link: Link::Calling { dialog, local } }
+        Self { identity, trunk: None, link: Link::Calling { dialog, local } }
     }
 
     /// Gives an opening leg its port and dialog.
     pub fn opened(&mut self, dialog: DialogId, address: SocketAddr) {
         if matches!(self.link, Link::Opening) {
             *self = Self::calling(self.identity, dialog, address);
+        }
+    }
+
+    /// Says at which trunk its dialog is.
+    pub fn at(&mut self, trunk: Option<&str>) {
+        self.trunk = trunk.map(str::to_owned);
+    }
+
+    /// At which trunk its dialog is.
+    pub fn trunk(&self) -> Option<&str> {
+        self.trunk.as_deref()
+    }
+
+    /// Gives the leg another dialog, since somebody else takes its party's place; the one before.
+    pub fn hand_over(&mut self, to: DialogId) -> Option<DialogId> {
+        match &mut self.link {
+            Link::Calling { dialog, .. } | Link::Up { dialog, .. } => Some(std::mem::replace(dialog, to)),
+            Link::Opening | Link::Gone => None,
+        }
+    }
+
+    /// How its audio may be agreed at this trunk; to be said before anything is offered or answered.
+    pub fn allow(&mut self, policy: &MediaPolicy, trunk: Option<&str>) {
+        if let Link::Calling { local, .. } = &mut self.link {
+            local.codecs = policy.codecs.to_vec();
+            local.security = Security::new(policy.srtp_of(trunk), self.identity.keys);
         }
     }
 
@@ -112,11 +144,26 @@ impl Leg {
         }
     }
 
-    /// Our offer, while it may be made.
+    /// True where the party is to be talked with: it hears us, and we have not put it on hold.
+    pub fn takes_part(&self) -> bool {
+        match self.link {
+            Link::Up { direction, held, .. } => direction.sends() && !held,
+            Link::Opening | Link::Calling { .. } | Link::Gone => true,
+        }
+    }
+
+    /// Whether the next offer or answer puts the party on hold.
+    pub fn hold(&mut self, hold: bool) {
+        if let Link::Up { local, .. } = &mut self.link {
+            local.hold = hold;
+        }
+    }
+
+    /// Our offer, the first or a later one.
     pub fn offer(&mut self) -> Option<SdpBody> {
         match &mut self.link {
-            Link::Calling { local, .. } => Some(negotiate::offer(local).into()),
-            Link::Opening | Link::Up { .. } | Link::Gone => None,
+            Link::Calling { local, .. } | Link::Up { local, .. } => Some(negotiate::offer(local).into()),
+            Link::Opening | Link::Gone => None,
         }
     }
 
@@ -133,13 +180,14 @@ impl Leg {
         Ok(body.into())
     }
 
-    /// Takes the answer to our offer.
+    /// Takes the answer to our last offer.
     pub fn accept(&mut self, now: Instant, answer: Option<&[u8]>) -> Result<(), NoMedia> {
         let leg = self.identity.id;
         let Some(answer) = answer else { return Err(no_media(leg, &"there is none")) };
         let negotiated = match &mut self.link {
-            Link::Calling { local, .. } => negotiate::accept(answer, local).map_err(|error| no_media(leg, &error))?,
-            Link::Up { .. } => return Ok(()),
+            Link::Calling { local, .. } | Link::Up { local, .. } => {
+                negotiate::accept(answer, local).map_err(|error| no_media(leg, &error))?
+            }
             Link::Opening | Link::Gone => return Err(no_media(leg, &"the leg is not up")),
         };
         self.agree(now, negotiated);
@@ -203,11 +251,11 @@ impl Leg {
             Link::Calling { dialog, local } => {
                 let config = StreamConfig { negotiated, cname: format!("tingwa-{id}"), seed, patience };
                 let stream = Box::new(Stream::new(config, now));
-                Link::Up { dialog, local, stream, direction: negotiated.direction }
+                Link::Up { dialog, held: local.hold, local, stream, direction: negotiated.direction }
             }
             Link::Up { dialog, local, mut stream, .. } => {
                 stream.renegotiate(now, negotiated);
-                Link::Up { dialog, local, stream, direction: negotiated.direction }
+                Link::Up { dialog, held: local.hold, local, stream, direction: negotiated.direction }
             }
             link @ (Link::Opening | Link::Gone) => link,
         };

@@ -13,6 +13,7 @@
 //! | `dialogs` | what SIP says about the legs |
 //! | `frames` | the 20 ms clock: pull, mix, send, record |
 //! | `handover` | from bot to human and back |
+//! | `replacing` | REFER and Replaces |
 //! | `ending` | [`Call::end`] |
 //!
 //! Journal entries come out before the effect that they announce ([`Output::Journal`]).
@@ -31,20 +32,22 @@ pub mod hearing;
 mod interface;
 pub mod leg;
 pub mod queue;
+mod replacing;
 pub mod speaking;
 mod thoughts;
 pub mod transfer;
 
-pub use interface::{CallConfig, CallParts, Input, Order, Output, SpeakOrder, Why};
+pub use interface::{CallConfig, CallParts, Codec, Input, MediaPolicy, Order, Output, SpeakOrder, Srtp, Why};
 
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::ids::{CallId, DialogId, LegId, SpeakId};
 use crate::journal::{CallTime, EndCause, Entry, Record, Role};
 use crate::media::bridge::Bridge;
+use crate::media::srtp::sdes::KeySource;
 use crate::media::stream;
 use crate::redact::Redacted;
-use crate::sip::event::{AddressedOrder, DialogOrder};
+use crate::sip::event::{AddressedOrder, DialogOrder, Particulars};
 
 use bot::{Bot, BotParts};
 use leg::{Leg, LegIdentity};
@@ -97,9 +100,12 @@ struct Facts {
     config: CallConfig,
     plan: Arc<Plan>,
     caller: Redacted<String>,
+    particulars: Particulars,
+    trusted: bool,
     epoch: Instant,
     moment: Moment,
     seed: u64,
+    secret: [u8; 32],
 }
 
 /// The machine.
@@ -113,17 +119,22 @@ pub struct Call {
     next_leg: LegId,
     recording: Recording,
     rescue: Rescue,
+    refer: Option<replacing::Refer>,
     outputs: VecDeque<Output>,
 }
 
 impl Call {
     /// Answers the INVITE, or refuses it where no media can be agreed.
     pub fn new(now: Instant, parts: CallParts) -> Self {
-        let CallParts { id, invite, plan, understanding, config, address, moment, recording, music, seed } = parts;
-        let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience: config.patience };
+        let CallParts { id, invite, plan, understanding, config, address, moment, recording, music, seed, secret } =
+            parts;
+        let keys = KeySource::new(secret, LegId::CALLER.0.into());
+        let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience: config.patience, keys };
+        let mut caller = Leg::calling(identity, invite.dialog, address);
+        caller.allow(&config.media, invite.trunk.as_deref());
         let bot = BotParts { config: config.bot.clone(), plan: plan.clone(), understanding, epoch: now, music };
         let mut call = Self {
-            caller: Leg::calling(identity, invite.dialog, address),
+            caller,
             bot: Bot::new(bot),
             phase: Phase::Answering,
             bridge: Bridge::new(),
@@ -131,8 +142,20 @@ impl Call {
             next_leg: LegId::CALLER.next(),
             recording: if recording.is_some() { Recording::On } else { Recording::Off },
             rescue: Rescue::NotNeeded,
+            refer: None,
             outputs: VecDeque::with_capacity(32),
-            facts: Facts { id, config, plan, caller: invite.from.clone(), epoch: now, moment, seed },
+            facts: Facts {
+                id,
+                config,
+                plan,
+                caller: invite.from.clone(),
+                particulars: invite.particulars,
+                trusted: invite.trusted,
+                epoch: now,
+                moment,
+                seed,
+                secret,
+            },
         };
         call.note(
             now,
@@ -143,6 +166,8 @@ impl Call {
                 dialplan: call.facts.plan.name.clone(),
             },
         );
+        call.note_particulars(now);
+        call.caller.at(invite.trunk.as_deref());
         call.answer(now, invite.dialog, invite.offer.as_deref(), recording);
         call
     }
@@ -155,6 +180,7 @@ impl Call {
         match input {
             Input::Dialog { dialog, event } => self.on_dialog(now, dialog, event),
             Input::LegPort { leg, dialog, address } => self.on_port(now, leg, dialog, address),
+            Input::LegDialog { leg, dialog } => self.on_leg_dialog(leg, dialog),
             Input::NoLegPort { leg } => self.on_transfer(now, leg, transfer::Input::NotOpened),
             Input::Rtp { leg, from, bytes } => {
                 self.on_stream(now, leg, stream::Input::Rtp { from, bytes });
@@ -202,6 +228,7 @@ impl Call {
             Some((self.next_frame, Why::Frame)),
             self.bot.deadline().map(|(at, why)| (at, Why::Bot(why))),
             Some(longest),
+            self.refer.as_ref().map(|refer| (refer.until, Why::Refer)),
             stream_of(&self.caller),
             first,
             second,
@@ -218,6 +245,9 @@ impl Call {
         match order {
             Order::HangUp => self.end(now, EndCause::BotGoodbye),
             Order::Drain => self.end(now, EndCause::Drained),
+            Order::Refer(to) => self.refer_caller(Some(&to)),
+            Order::LetGo => self.refer_caller(None),
+            Order::Hold(hold) => self.hold_caller(hold),
             Order::PauseRecording(paused) => {
                 let next = match (self.recording, paused) {
                     (Recording::On, true) => Recording::Paused,
@@ -236,6 +266,7 @@ impl Call {
         }
         self.bot.handle(now, bot::Input::Timeout);
         self.on_handover_time(now);
+        self.on_refer_time(now);
         self.on_stream(now, LegId::CALLER, stream::Input::Timeout);
         if let Some(agent) = self.agent().map(|leg| leg.id()) {
             self.on_stream(now, agent, stream::Input::Timeout);
@@ -286,6 +317,20 @@ impl Call {
         let ms = now.saturating_duration_since(self.facts.epoch).as_millis();
         let at = CallTime(u64::try_from(ms).unwrap_or(u64::MAX));
         self.outputs.push_back(Output::Journal(Record { call: self.facts.id, at, entry }));
+    }
+
+    /// Where the call comes from, if it was diverted or says more.
+    fn note_particulars(&mut self, now: Instant) {
+        let Particulars { diverted, withheld, user_to_user } = &self.facts.particulars;
+        if diverted.is_empty() && !withheld && user_to_user.is_none() {
+            return;
+        }
+        let entry = Entry::Particulars {
+            diverted: diverted.iter().map(|station| station.number.clone()).collect(),
+            withheld: *withheld,
+            user_to_user: user_to_user.clone(),
+        };
+        self.note(now, entry);
     }
 
     fn order(&mut self, dialog: DialogId, order: DialogOrder) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::{CliError, block_on};
 use crate::audio::resample::resample_all_f32;
+use crate::call::{Codec, Srtp};
 use crate::driver::softphone::report::CallReport;
 use crate::driver::softphone::script::{Cue, Step};
 use crate::driver::softphone::{Happening, Manner, Part, PhoneConfig, PhoneError, Softphone};
@@ -98,6 +99,13 @@ pub struct Identity {
     /// Register there first, e.g. sip:127.0.0.1:5070
     #[arg(long, requires = "answer", requires = "user", value_name = "URI")]
     registrar: Option<String>,
+    /// Codecs, the best first
+    #[arg(long, default_value = "PCMA,PCMU,G722,opus", value_delimiter = ',', value_name = "NAMES",
+        value_parser = |text: &str| text.parse::<Codec>())]
+    codecs: Vec<Codec>,
+    /// Encrypt audio: off, offer (where the other side can) or required
+    #[arg(long, default_value = "off", value_name = "WHETHER", value_parser = |text: &str| text.parse::<Srtp>())]
+    srtp: Srtp,
     /// Local SIP address, where the way to the other side shall not decide
     #[arg(long, value_name = "IP:PORT", conflicts_with = "answer")]
     local: Option<SocketAddr>,
@@ -143,6 +151,8 @@ pub fn run(args: &CallArgs) -> Result<ExitCode, CliError> {
         longest: seconds(args.max, "--max")?,
         record: args.record.clone(),
         measure_pacing: args.load.pacing,
+        srtp: args.identity.srtp,
+        codecs: args.identity.codecs.clone(),
         seed: args.load.seed.unwrap_or_else(|| fastrand::u64(..)),
     };
     let silent = args.quiet || args.json;

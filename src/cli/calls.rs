@@ -83,6 +83,7 @@ pub fn describe(cause: &EndCause) -> String {
     match cause {
         EndCause::CallerHungUp => "caller hung up".to_owned(),
         EndCause::CallerCancelled => "caller gave up before the answer".to_owned(),
+        EndCause::HandedOver => "handed over".to_owned(),
         EndCause::AgentHungUp => "agent hung up".to_owned(),
         EndCause::BotGoodbye => "bot said goodbye".to_owned(),
         EndCause::Refused { status } => format!("refused with {status}"),

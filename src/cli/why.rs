@@ -127,6 +127,14 @@ fn transfer_text(entry: &Entry) -> String {
         Entry::TransferAccepted { leg } => format!("accepted   by the agent (leg {leg})"),
         Entry::TransferFailed { leg, failure } => format!("no agent   {failure:?} (leg {leg})"),
         Entry::Bridged { leg } => format!("bridged    caller and agent (leg {leg})"),
+        Entry::EndReason { leg, protocol, cause } => format!("reason     {protocol} {cause} (leg {leg})"),
+        Entry::Particulars { diverted, withheld, user_to_user } => {
+            let from: Vec<&str> = diverted.iter().map(|number| number.reveal().as_str()).collect();
+            let diverted = if from.is_empty() { String::new() } else { format!(" diverted from {}", from.join(", ")) };
+            let data = user_to_user.as_ref().map(|value| format!(" data {}", value.reveal())).unwrap_or_default();
+            format!("particular{diverted}{}{data}", if *withheld { " number withheld" } else { "" })
+        }
+        Entry::Replaced { leg } => format!("replaced   by somebody else (leg {leg})"),
         Entry::TransferGivenUp => "given up   no agent; the bot goes on".to_owned(),
         other => format!("{other:?}"),
     }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use crate::call::Srtp;
 use crate::driver::sip_sockets::ConnectionLimits;
 use crate::driver::sip_sockets::tls::{Tls, TlsError, TlsFiles};
 use crate::driver::sip_sockets::websocket::Origins;
@@ -44,6 +45,7 @@ struct TrunkConfig {
     trusted: bool,
     account: Option<Account>,
     callers: Vec<Credentials>,
+    srtp: Option<Srtp>,
 }
 
 /// The machine and its sockets cannot be made of what is configured.
@@ -102,6 +104,11 @@ impl SipConfig {
             port => format!("{}:{port}", trunk.host),
         };
         self.trunks.iter().map(|trunk| (trunk.name.clone(), host(trunk))).collect()
+    }
+
+    /// Whether audio is encrypted at trunks that say so themselves, by the trunk's name.
+    pub fn srtp(&self) -> std::collections::BTreeMap<String, Srtp> {
+        self.trunks.iter().filter_map(|trunk| Some((trunk.name.clone(), trunk.srtp?))).collect()
     }
 
     /// The machine, with every trunk's host looked up, and the certificates of its sockets.
@@ -225,10 +232,11 @@ fn read_trunk(mut section: Section<'_>) -> Option<TrunkConfig> {
     let allow = read_allow(&mut section);
     let account = read_account(&mut section);
     let trusted = section.boolean("trusted").unwrap_or(true);
+    let srtp = section.parsed("srtp", "\"off\", \"offer\" or \"required\"");
     let callers = section.sections("caller").into_iter().filter_map(read_caller).collect();
     section.finish();
     let (host, port, transport) = target?;
-    Some(TrunkConfig { name: name?, host, port, transport, allow, trusted, account, callers })
+    Some(TrunkConfig { name: name?, host, port, transport, allow, trusted, account, callers, srtp })
 }
 
 fn parse_target(section: &Section<'_>, text: &str) -> Option<(String, u16, Transport)> {

@@ -35,6 +35,7 @@ pub struct LiveCall {
 enum Answer {
     Port { leg: LegId, dialog: DialogId, address: std::net::SocketAddr },
     NoPort { leg: LegId },
+    Dialog { leg: LegId, dialog: DialogId },
     RecogniserLost(RecogniserLoss),
     SpeakFailed { speak: SpeakId },
 }
@@ -71,6 +72,11 @@ impl LiveCall {
         &self.dialogs
     }
 
+    /// A dialog that takes the place of one of them.
+    pub fn adopt(&mut self, dialog: DialogId) {
+        self.dialogs.push(dialog);
+    }
+
     /// When it wants to be woken.
     pub fn deadline(&self) -> Option<Instant> {
         self.call.deadline().map(|(at, _)| at)
@@ -96,6 +102,7 @@ impl LiveCall {
             let Some(answer) = self.answers.pop() else { return true };
             let input = match answer {
                 Answer::Port { leg, dialog, address } => Input::LegPort { leg, dialog, address },
+                Answer::Dialog { leg, dialog } => Input::LegDialog { leg, dialog },
                 Answer::NoPort { leg } => Input::NoLegPort { leg },
                 Answer::RecogniserLost(reason) => Input::RecogniserLost(reason),
                 Answer::SpeakFailed { speak } => Input::PromptFailed { speak },
@@ -141,6 +148,11 @@ impl LiveCall {
                 }
             }
             Output::OpenLeg { leg } => self.open_leg(leg, shell),
+            Output::OpenDialog { leg } => {
+                let dialog = shell.new_dialog(self.id);
+                self.dialogs.push(dialog);
+                self.answers.push(Answer::Dialog { leg, dialog });
+            }
             Output::CloseLeg { leg } => self.close_leg(leg, shell),
             Output::Done => {
                 self.release(shell);

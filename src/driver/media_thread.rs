@@ -19,6 +19,7 @@ use super::inbox::{Inbox, InboxSender};
 use super::live_call::LiveCall;
 use super::pace;
 use super::rtp_port::{PortAllocator, PortError};
+use super::secret;
 use super::signals::LiveSignals;
 use crate::call::{CallConfig, CallParts, Input, Order};
 use crate::conversation::Understanding;
@@ -297,7 +298,11 @@ impl MediaThread {
         match item {
             Item::Incoming { invite, line } => self.begin(now, *invite, &line),
             Item::Dialog { dialog, event } => {
-                if let Some(call) = self.shell.dialogs.get(&dialog).copied() {
+                let call = self.shell.dialogs.get(&dialog).copied();
+                if let DialogEvent::Replaced { by, .. } = &event {
+                    self.adopt(*by, call);
+                }
+                if let Some(call) = call {
                     self.give(now, call, Input::Dialog { dialog, event });
                 }
             }
@@ -352,6 +357,14 @@ impl MediaThread {
                 return refuse(&self.shell, 503);
             }
         };
+        let secret = match secret::fresh() {
+            Ok(secret) => secret,
+            Err(error) => {
+                tracing::error!(%error, "call refused");
+                self.shell.close_sockets(sockets);
+                return refuse(&self.shell, 503);
+            }
+        };
         let parts = CallParts {
             id,
             invite,
@@ -363,6 +376,7 @@ impl MediaThread {
             recording: line.plan.recording.then(|| recording_path(id)),
             music: self.shell.services.music.clone(),
             seed: fastrand::u64(..),
+            secret,
         };
         self.shell.dialogs.insert(dialog, id);
         self.shell.directory.enter(id, self.shell.number);
@@ -370,6 +384,20 @@ impl MediaThread {
         let alive = live.settle(now, &mut self.shell);
         self.calls.insert(id, live);
         self.schedule(id, alive);
+    }
+
+    /// An INVITE with Replaces belongs to the call whose dialog it names. Where that has just ended there is none.
+    fn adopt(&mut self, dialog: DialogId, call: Option<CallId>) {
+        match call.and_then(|call| Some((call, self.calls.get_mut(&call)?))) {
+            Some((call, live)) => {
+                live.adopt(dialog);
+                self.shell.dialogs.insert(dialog, call);
+            }
+            None => {
+                let order = DialogOrder::Refuse { status: 481 };
+                let _ = self.shell.services.orders.try_send(AddressedOrder { dialog, order });
+            }
+        }
     }
 
     fn give(&mut self, now: Instant, call: CallId, input: Input<'_>) {

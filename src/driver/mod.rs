@@ -8,17 +8,19 @@ pub mod media_thread;
 pub mod pace;
 pub mod router;
 pub mod rtp_port;
+pub mod secret;
 pub mod signals;
 pub mod sip_sockets;
 pub mod softphone;
 
 use std::net::IpAddr;
 
+use crate::call::{Codec, Srtp};
 use crate::settings::Section;
 use rtp_port::PortRange;
 
 /// Where media runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriverConfig {
     /// Address of the RTP sockets, and in our session descriptions.
     pub address: IpAddr,
@@ -28,6 +30,10 @@ pub struct DriverConfig {
     pub ports: PortRange,
     /// Media threads; calls are spread over them.
     pub threads: u8,
+    /// Codecs, the best first.
+    pub codecs: Vec<Codec>,
+    /// Whether audio is encrypted, where a trunk does not say.
+    pub srtp: Srtp,
 }
 
 impl DriverConfig {
@@ -46,14 +52,38 @@ impl DriverConfig {
             range
         });
         let threads = section.integer("threads", 1..=64).unwrap_or(1);
+        let codecs = read_codecs(&mut section);
+        let srtp = section.parsed("srtp", "\"off\", \"offer\" or \"required\"").unwrap_or_default();
         section.finish();
         Self {
             address,
             advertised,
             ports: ports.unwrap_or(PortRange { first: 16_384, last: 18_383 }),
             threads: u8::try_from(threads).unwrap_or(1),
+            codecs,
+            srtp,
         }
     }
+}
+
+fn read_codecs(section: &mut Section<'_>) -> Vec<Codec> {
+    let names =
+        |codecs: &[Codec]| codecs.iter().map(|codec| format!("\"{}\"", codec.name())).collect::<Vec<_>>().join(", ");
+    let Some(texts) = section.strings("codecs") else { return Codec::ALL.to_vec() };
+    let mut codecs = Vec::new();
+    for text in &texts {
+        match text.parse() {
+            Ok(codec) if codecs.contains(&codec) => {
+                section.problem("codecs", format_args!("\"{text}\" stands there twice"))
+            }
+            Ok(codec) => codecs.push(codec),
+            Err(_) => section.problem("codecs", format_args!("expected {}, found \"{text}\"", names(&Codec::ALL))),
+        }
+    }
+    if texts.is_empty() {
+        section.problem("codecs", "expected at least one codec");
+    }
+    codecs
 }
 
 fn parse_range(text: &str) -> Option<PortRange> {

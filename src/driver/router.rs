@@ -1,6 +1,7 @@
 //! What the SIP endpoint says, brought to the media threads: a new call to the line of its number, news of a dialog to the
 //! thread of its call.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::mpsc;
@@ -11,7 +12,7 @@ use super::media_thread::Item;
 use super::sip_sockets::EndpointSink;
 use crate::ids::DialogId;
 use crate::sip::endpoint::Output;
-use crate::sip::event::{AddressedOrder, DialogOrder, IncomingInvite};
+use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, IncomingInvite};
 use crate::sip::registration::RegistrationState;
 
 /// The lines that take calls now; replaced whole by a reload.
@@ -38,12 +39,31 @@ pub struct Router {
     pub lines: LiveLines,
     /// Back to the endpoint, for refusals.
     pub orders: mpsc::Sender<AddressedOrder>,
+    /// Dialogs that took the place of another (RFC 3891): whose thread has their call.
+    pub moved: BTreeMap<DialogId, DialogId>,
 }
 
 impl Router {
     fn refuse(&self, dialog: DialogId, status: u16) {
         if self.orders.try_send(AddressedOrder { dialog, order: DialogOrder::Refuse { status } }).is_err() {
             tracing::error!(status, "a refusal found no room; the INVITE will time out");
+        }
+    }
+
+    fn news(&mut self, dialog: DialogId, event: DialogEvent) {
+        let place = self.moved.get(&dialog).copied().unwrap_or(dialog);
+        if event.is_last() {
+            self.moved.remove(&dialog);
+        }
+        let newcomer = if let DialogEvent::Replaced { by, .. } = &event { Some(*by) } else { None };
+        if let Some(by) = newcomer {
+            self.moved.insert(by, place);
+        }
+        if self.directory.push(place, Item::Dialog { dialog, event }).is_err() {
+            tracing::error!(%dialog, "news of a dialog lost: the media thread's queue is full");
+            if let Some(by) = newcomer {
+                self.refuse(by, 503);
+            }
         }
     }
 
@@ -64,11 +84,7 @@ impl EndpointSink for Router {
     fn take(&mut self, output: Output) {
         match output {
             Output::Incoming(invite) => self.incoming(invite),
-            Output::Dialog { dialog, event } => {
-                if self.directory.push(dialog, Item::Dialog { dialog, event }).is_err() {
-                    tracing::error!(%dialog, "news of a dialog lost: the media thread's queue is full");
-                }
-            }
+            Output::Dialog { dialog, event } => self.news(dialog, event),
             Output::Registration { trunk, state } => registration(&trunk, &state),
             Output::Count(count) => tracing::debug!(?count, "SIP endpoint"),
             Output::Transmit { .. } | Output::Close { .. } => {} // the sockets' business

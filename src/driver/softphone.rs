@@ -21,11 +21,14 @@ use self::script::{Cue, Script};
 use self::visit::{Visit, VisitParts};
 use super::pace;
 use super::rtp_port::{PortAllocator, PortError, PortRange};
+use super::secret::{self, NoSecret};
 use crate::ids::DialogId;
+use crate::media::codec::Codec;
+use crate::media::srtp::sdes::{KeySource, Security, Srtp};
 use crate::sip::digest::client::Credentials;
 use crate::sip::endpoint::config::{Account, EndpointConfig, Network, Trunk, UnknownSource};
 use crate::sip::endpoint::{Endpoint, Input, Output};
-use crate::sip::event::{AddressedOrder, DialogOrder, IncomingInvite, OutgoingTarget};
+use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::registration::RegistrationState;
 use crate::store::recording::RecordingError;
@@ -108,6 +111,10 @@ pub struct PhoneConfig {
     pub record: Option<PathBuf>,
     /// Measure how evenly packets come, by the kernel's time stamps.
     pub measure_pacing: bool,
+    /// Whether audio is encrypted.
+    pub srtp: Srtp,
+    /// Codecs, the best first.
+    pub codecs: Vec<Codec>,
     /// Seed of all randomness.
     pub seed: u64,
 }
@@ -185,6 +192,9 @@ pub enum PhoneError {
     /// No RTP ports.
     #[error(transparent)]
     Ports(#[from] PortError),
+    /// No key can be made.
+    #[error(transparent)]
+    Secret(#[from] NoSecret),
     /// The recording failed.
     #[error(transparent)]
     Recording(#[from] RecordingError),
@@ -459,6 +469,8 @@ impl<'a> Softphone<'a> {
             seed: self.random.u64(..),
             longest: self.config.longest,
             stamped: self.config.measure_pacing,
+            codecs: self.config.codecs.clone(),
+            security: Security::new(self.config.srtp, KeySource::new(secret::fresh()?, 0)),
         };
         let record_to = self.config.record.as_deref().map(|path| numbered(path, number, self.config.calls));
         self.visits.insert(number, Visit::new(now, parts, record_to.as_deref()));
@@ -505,6 +517,9 @@ impl<'a> Softphone<'a> {
                 Output::Transmit { flow, bytes } => drop(self.socket.send_to(&bytes, flow.remote)),
                 Output::Close { .. } => {}
                 Output::Incoming(invite) => self.incoming(now, invite)?,
+                Output::Dialog { event: DialogEvent::Replaced { by, .. }, .. } => {
+                    self.order(now, by, DialogOrder::Refuse { status: 603 })?;
+                }
                 Output::Dialog { dialog, event } => {
                     let Some(number) = self.dialogs.get(&dialog).copied() else { continue };
                     let Some(visit) = self.visits.get_mut(&number) else { continue };

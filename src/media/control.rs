@@ -111,6 +111,7 @@ impl Control {
         self.sent_at_last_report = sender.packets();
         let block = reception.map(|reception| {
             let mut block = reception.report();
+            block.jitter = block.jitter.saturating_mul(sender.units());
             if let Some((time, at)) = self.heard {
                 block.last_sr = time;
                 let since = now.saturating_duration_since(at).as_micros().min(u128::from(u16::MAX) * 1_000_000);

@@ -5,10 +5,13 @@
 
 pub mod arrival;
 pub mod bridge;
+pub mod codec;
+pub mod comfort;
 pub mod conceal;
 pub mod control;
 pub mod delay;
 pub mod digits;
+pub mod guard;
 pub mod inband;
 pub mod jitter;
 pub mod negotiate;
@@ -17,6 +20,7 @@ pub mod quality;
 pub mod reception;
 pub mod sender;
 pub mod source;
+pub mod srtp;
 pub mod stream;
 mod stretch;
 pub mod timeline;

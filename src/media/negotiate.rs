@@ -1,69 +1,37 @@
-//! What two sides can do together: offer and answer (RFC 3264) for one audio stream of PCMU or PCMA with telephone events
-//! (RFC 4733), as session descriptions in and out.
+//! What two sides can do together: offer and answer (RFC 3264) for one audio stream of G.711, G.722 or Opus with telephone
+//! events (RFC 4733), as session descriptions in and out.
 //!
-//! Followed: one `m=` line per offered one, all but the first fit audio refused; the offerer's payload types and order of
-//! codecs; mirrored directions; hold, also by 0.0.0.0 (8.4); versions that grow with each change (8); re-offers that keep
-//! their `m=` lines and payload types. Not here: SRTP profiles and rtcp-mux (refused or left out), `a=fmtp` of events beyond
-//! the keys, preconditions. We send packets of 20 ms whatever `ptime` asks for, which RFC 8866 6.4 leaves to us.
+//! Followed: one `m=` line per offered one, all but the first fit audio refused; the offerer's payload types; codecs in our
+//! order, the two laws of G.711 in the offerer's where they stand side by side in ours; mirrored directions; hold, also by 0.0.0.0 (8.4); versions that grow with each change (8); re-offers that keep
+//! their `m=` lines and payload types; keys in `a=crypto` (RFC 4568) on RTP/SAVP and, where both sides can, on RTP/AVP
+//! (RFC 8643). Not here: DTLS and rtcp-mux (refused or left out), `a=fmtp` of events beyond the keys, preconditions. We send
+//! packets of 20 ms whatever `ptime` asks for, which RFC 8866 6.4 leaves to us.
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::audio::g711::Law;
-use crate::wire::rtp::PayloadType;
+pub use super::codec::Codec;
+use super::srtp::sdes::{CryptoLine, Security, SrtpKeys};
 pub use crate::wire::sdp::Direction;
 use crate::wire::sdp::{Attribute, Media, SdpError, SessionDescription, parse};
+use crate::wire::sip::text::Text;
 
 /// Packet times that we take; others are read as the usual one. ms.
 const PTIME_RANGE: std::ops::RangeInclusive<u32> = 10..=60;
 /// Packet time that we send, and assume where nothing is said. ms.
 const PTIME_MS: u32 = 20;
-/// Payload type of telephone events in our own first offer.
-const EVENT_TYPE: u8 = 101;
+/// Payload type of telephone events in our own first offer, by their clock.
+const EVENT_TYPES: [(u8, u32); 2] = [(101, 8000), (102, 48_000)];
 /// Keys, as events.
 const KEY_EVENTS: &str = "0-15";
 
-/// A voice codec that we speak. All are 8000 Hz, one channel (RFC 3551 4.5.14).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Codec {
-    /// G.711 mu-law.
-    Pcmu,
-    /// G.711 A-law.
-    Pcma,
-}
-
-impl Codec {
-    /// All, in our order of preference.
-    pub const ALL: [Self; 2] = [Self::Pcma, Self::Pcmu];
-
-    /// Encoding name of `a=rtpmap`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pcmu => "PCMU",
-            Self::Pcma => "PCMA",
-        }
-    }
-
-    /// Payload type of RFC 3551.
-    pub fn static_type(self) -> PayloadType {
-        match self {
-            Self::Pcmu => PayloadType::PCMU,
-            Self::Pcma => PayloadType::PCMA,
-        }
-    }
-
-    /// How its bytes are read.
-    pub fn law(self) -> Law {
-        match self {
-            Self::Pcmu => Law::Mu,
-            Self::Pcma => Law::A,
-        }
-    }
-
-    /// What a payload type of this medium stands for, where it is a codec of ours.
-    fn of(media: &Media, payload_type: u8) -> Option<Self> {
-        let format = media.format(payload_type).filter(|format| format.clock_hz == 8000 && format.channels == 1)?;
-        Self::ALL.into_iter().find(|codec| format.encoding.eq_ignore_ascii_case(codec.name()))
-    }
+/// What a payload type of this medium stands for, where it is a codec of ours.
+fn codec_of(media: &Media, payload_type: u8) -> Option<Codec> {
+    let format = media.format(payload_type)?;
+    Codec::ALL.into_iter().find(|codec| {
+        let is_named = format.encoding.eq_ignore_ascii_case(codec.name()) && format.clock_hz == codec.clock_hz();
+        // Opus says two channels whatever it holds; some say one.
+        is_named && (format.channels == 1 || *codec == Codec::Opus)
+    })
 }
 
 /// What we can do on one leg, and what was said so far. Lives as long as the leg.
@@ -77,30 +45,42 @@ pub struct LocalMedia {
     pub telephone_event: bool,
     /// True: hold the other side in the next offer or answer.
     pub hold: bool,
+    /// What is done about encryption.
+    pub security: Security,
     session_id: u64,
     version: u64,
     /// Our last description.
     last: Option<SessionDescription>,
     /// Which of its `m=` lines is the audio.
     place: usize,
-    /// What was agreed last: codec, its payload type, that of events.
-    agreed: Option<(Codec, u8, Option<u8>)>,
+    /// What was agreed last.
+    agreed: Option<Negotiated>,
+    /// Keys in our last offer.
+    offered: Vec<CryptoLine>,
 }
 
 impl LocalMedia {
-    /// Both codecs and telephone events at this address. `session_id` should be unique to this machine.
+    /// All codecs and telephone events at this address. `session_id` should be unique to this machine.
     pub fn new(address: SocketAddr, session_id: u64) -> Self {
         Self {
             address,
             codecs: Codec::ALL.to_vec(),
             telephone_event: true,
             hold: false,
+            security: Security::Off,
             session_id,
             version: session_id,
             last: None,
             place: 0,
             agreed: None,
+            offered: Vec::new(),
         }
+    }
+
+    /// The same, with this about encryption.
+    #[must_use]
+    pub fn secured(self, security: Security) -> Self {
+        Self { security, ..self }
     }
 
     /// Our description with these media. Its version is the last one's where nothing has changed.
@@ -122,16 +102,21 @@ impl LocalMedia {
         if self.hold { Direction::SendOnly } else { Direction::SendRecv }
     }
 
-    fn audio(&self, codecs: &[(Codec, u8)], event_type: Option<u8>, direction: Direction) -> Media {
-        let types: Vec<u8> = codecs.iter().map(|&(_, number)| number).chain(event_type).collect();
+    fn audio(&self, codecs: &[(Codec, u8)], events: &[(u8, u32)], direction: Direction, keys: &[CryptoLine]) -> Media {
+        let types: Vec<u8> =
+            codecs.iter().map(|&(_, number)| number).chain(events.iter().map(|&(number, _)| number)).collect();
         let mut media = Media::audio(self.address.port(), &types);
         for (codec, number) in codecs {
-            media.attributes.push(Attribute::with_value("rtpmap", format_args!("{number} {}/8000", codec.name())));
+            media.attributes.push(Attribute::with_value("rtpmap", format_args!("{number} {}", codec.rtpmap())));
+            if let Some(parameters) = codec.parameters() {
+                media.attributes.push(Attribute::with_value("fmtp", format_args!("{number} {parameters}")));
+            }
         }
-        if let Some(number) = event_type {
-            media.attributes.push(Attribute::with_value("rtpmap", format_args!("{number} telephone-event/8000")));
+        for (number, clock_hz) in events {
+            media.attributes.push(Attribute::with_value("rtpmap", format_args!("{number} telephone-event/{clock_hz}")));
             media.attributes.push(Attribute::with_value("fmtp", format_args!("{number} {KEY_EVENTS}")));
         }
+        media.attributes.extend(keys.iter().map(|line| Attribute::with_value("crypto", line)));
         media.attributes.push(Attribute::with_value("ptime", PTIME_MS));
         media.attributes.push(Attribute::flag(direction.as_str()));
         media
@@ -147,6 +132,8 @@ pub struct Negotiated {
     pub payload_type: u8,
     /// Payload type of telephone events, where they were agreed.
     pub telephone_event: Option<u8>,
+    /// Clock of those events in Hz: the codec's, but for peers that know them at 8000 only.
+    pub event_clock_hz: u32,
     /// Where our RTP goes. Unspecified (0.0.0.0) while the other side holds us in the old manner.
     pub remote: SocketAddr,
     /// Where our RTCP goes.
@@ -155,6 +142,8 @@ pub struct Negotiated {
     pub ptime_ms: u32,
     /// Which way audio flows, seen from us.
     pub direction: Direction,
+    /// Keys, where audio is encrypted.
+    pub srtp: Option<SrtpKeys>,
 }
 
 /// Why there is no agreement. An offer is then refused with 488 (Not Acceptable Here).
@@ -163,10 +152,16 @@ pub enum NegotiateError {
     /// It is no session description.
     #[error("malformed session description: {0}")]
     Malformed(#[from] SdpError),
-    /// No audio over plain RTP, or only with port 0.
-    #[error("no audio stream over RTP/AVP")]
+    /// No audio over RTP, or only with port 0.
+    #[error("no audio stream over RTP")]
     NoAudio,
-    /// Neither PCMU nor PCMA.
+    /// Only encrypted audio, and that is switched off.
+    #[error("only SRTP is offered, which is switched off here (srtp = \"off\")")]
+    OnlySecure,
+    /// Encryption is required, by us or by RTP/SAVP, and no key can be used.
+    #[error("no a=crypto that can be used, and SRTP is required")]
+    NoKeys,
+    /// None that we speak.
     #[error("no codec in common")]
     NoCommonCodec,
     /// A host name, a multicast address, none, or one of another family than ours.
@@ -179,7 +174,7 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
     let session = parse(offer)?;
     let mut found = Err(NegotiateError::NoAudio);
     for (index, media) in session.media.iter().enumerate() {
-        match agree(&session, media, local, local.direction()) {
+        match agree(&session, media, local, None) {
             Ok(negotiated) => {
                 found = Ok((index, negotiated));
                 break;
@@ -190,8 +185,10 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
         }
     }
     let (place, negotiated) = found?;
-    let Negotiated { codec, payload_type, telephone_event, direction, .. } = negotiated;
-    let mut audio = local.audio(&[(codec, payload_type)], telephone_event, direction);
+    let Negotiated { codec, payload_type, direction, srtp, .. } = negotiated;
+    let event = events(&negotiated);
+    let keys = srtp.map(|keys| keys.line());
+    let mut audio = local.audio(&[(codec, payload_type)], event.as_slice(), direction, keys.as_slice());
     let media = session.media.iter().enumerate().map(|(index, offered)| {
         if index == place {
             audio.protocol = offered.protocol.clone();
@@ -201,25 +198,42 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
         }
     });
     let media = media.collect();
-    local.agreed = Some((codec, payload_type, telephone_event));
+    local.agreed = Some(negotiated);
     Ok((negotiated, local.describe(media, place)))
 }
 
 /// Our offer, as `application/sdp`. A re-offer keeps the `m=` lines and payload types, with what was agreed first.
 pub fn offer(local: &mut LocalMedia) -> Vec<u8> {
     let agreed = local.agreed;
-    let mut codecs: Vec<(Codec, u8)> = local.codecs.iter().map(|&codec| (codec, codec.static_type().get())).collect();
-    if let Some((codec, number, _)) = agreed {
+    let mut codecs: Vec<(Codec, u8)> = local.codecs.iter().map(|&codec| (codec, codec.own_type().get())).collect();
+    if let Some(Negotiated { codec, payload_type, .. }) = agreed {
         codecs.retain(|&(other, _)| other != codec);
-        codecs.insert(0, (codec, number));
+        codecs.insert(0, (codec, payload_type));
     }
-    let event_type = match agreed {
-        Some((_, _, Some(number))) => Some(number),
+    let events: Vec<(u8, u32)> = match &agreed {
+        Some(agreed) if agreed.telephone_event.is_some() => events(agreed).into_iter().collect(),
         // A number that means something else to the other side already is not used for events.
-        Some((_, EVENT_TYPE, None)) => None,
-        Some((_, _, None)) | None => local.telephone_event.then_some(EVENT_TYPE),
+        _ if !local.telephone_event => Vec::new(),
+        _ => EVENT_TYPES
+            .into_iter()
+            .filter(|&(number, hz)| {
+                codecs.iter().any(|&(codec, _)| codec.clock_hz() == hz)
+                    && codecs.iter().all(|&(_, other)| other != number)
+            })
+            .collect(),
     };
-    let audio = local.audio(&codecs, event_type, local.direction());
+    local.offered = match (agreed.and_then(|agreed| agreed.srtp), local.security) {
+        // The same key under the same tag: the stream goes on (RFC 4568 7.1.4).
+        (Some(keys), _) => vec![keys.line()],
+        (None, Security::On { keys, .. }) => keys.offer().collect(),
+        (None, Security::Off) => Vec::new(),
+    };
+    let mut audio = local.audio(&codecs, &events, local.direction(), &local.offered);
+    audio.protocol = match (&local.last, local.security) {
+        (Some(last), _) if local.place < last.media.len() => last.media[local.place].protocol.clone(),
+        (_, Security::On { required: true, .. }) => Text::from_static("RTP/SAVP"),
+        (_, Security::On { required: false, .. } | Security::Off) => audio.protocol,
+    };
     let place = local.place;
     let media = match &local.last {
         Some(last) => last
@@ -237,24 +251,25 @@ pub fn offer(local: &mut LocalMedia) -> Vec<u8> {
 pub fn accept(answer: &[u8], local: &mut LocalMedia) -> Result<Negotiated, NegotiateError> {
     let session = parse(answer)?;
     let media = session.media.get(local.place).ok_or(NegotiateError::NoAudio)?;
-    let negotiated = agree(&session, media, local, local.direction())?;
-    local.agreed = Some((negotiated.codec, negotiated.payload_type, negotiated.telephone_event));
+    let negotiated = agree(&session, media, local, Some(&local.offered))?;
+    local.agreed = Some(negotiated);
     Ok(negotiated)
 }
 
-/// What comes of one of the other side's media, where we allow `ours` at most.
+/// What comes of one of the other side's media; `offered` are our keys where it is an answer.
 fn agree(
     session: &SessionDescription,
     media: &Media,
     local: &LocalMedia,
-    ours: Direction,
+    offered: Option<&[CryptoLine]>,
 ) -> Result<Negotiated, NegotiateError> {
-    let plain = media.protocol.eq_ignore_ascii_case("RTP/AVP") || media.protocol.eq_ignore_ascii_case("RTP/AVPF");
-    if !media.is_audio() || media.port == 0 || !plain {
+    if !media.is_audio() || media.port == 0 {
         return Err(NegotiateError::NoAudio);
     }
+    let srtp = agree_keys(media, local, offered)?;
+    let ours = local.direction();
     let (codec, payload_type) = choose(media, local).ok_or(NegotiateError::NoCommonCodec)?;
-    let telephone_event = local.telephone_event.then(|| event_type(media)).flatten();
+    let event = local.telephone_event.then(|| event_type(media, codec)).flatten();
     let ip = session.connection_of(media).and_then(|connection| connection.ip()).ok_or(NegotiateError::NoAddress)?;
     let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
     if ip.is_multicast() || broadcast || ip.is_ipv4() != local.address.is_ipv4() {
@@ -273,32 +288,62 @@ fn agree(
     Ok(Negotiated {
         codec,
         payload_type,
-        telephone_event,
+        telephone_event: event.map(|(number, _)| number),
+        event_clock_hz: event.map_or(codec.clock_hz(), |(_, clock_hz)| clock_hz),
         remote,
         remote_rtcp,
         ptime_ms: media.ptime_ms().filter(|ptime| PTIME_RANGE.contains(ptime)).unwrap_or(PTIME_MS),
         direction: direction(ours.sends() && theirs_receive, ours.receives() && theirs.sends()),
+        srtp,
     })
 }
 
-/// The codec that goes on where there is one and it is still there, else the other side's first that we know.
-fn choose(media: &Media, local: &LocalMedia) -> Option<(Codec, u8)> {
-    let known = || {
-        media
-            .payload_types()
-            .filter_map(|number| Codec::of(media, number).map(|codec| (codec, number)))
-            .filter(|(codec, _)| local.codecs.contains(codec))
+/// Keys, or none where both sides speak in the clear.
+fn agree_keys(
+    media: &Media,
+    local: &LocalMedia,
+    offered: Option<&[CryptoLine]>,
+) -> Result<Option<SrtpKeys>, NegotiateError> {
+    let is = |name: &str| media.protocol.eq_ignore_ascii_case(name);
+    let secure = is("RTP/SAVP") || is("RTP/SAVPF");
+    if !(secure || is("RTP/AVP") || is("RTP/AVPF")) {
+        return Err(NegotiateError::NoAudio);
+    }
+    let Security::On { required, keys } = local.security else {
+        return if secure { Err(NegotiateError::OnlySecure) } else { Ok(None) };
     };
-    let going_on = local.agreed.and_then(|(codec, ..)| known().find(|&(other, _)| other == codec));
-    going_on.or_else(|| known().next())
+    let lines = media.cryptos().map(|line| &line[..]);
+    let agreed = match offered {
+        Some(offered) => SrtpKeys::accept(lines, offered),
+        None => SrtpKeys::answer(lines, &keys),
+    };
+    if agreed.is_none() && (secure || required) { Err(NegotiateError::NoKeys) } else { Ok(agreed) }
 }
 
-fn event_type(media: &Media) -> Option<u8> {
-    media.payload_types().find(|&number| {
-        media
-            .format(number)
-            .is_some_and(|format| format.clock_hz == 8000 && format.encoding.eq_ignore_ascii_case("telephone-event"))
+/// The codec that goes on where there is one and it is still there, else the first of ours that they know.
+fn choose(media: &Media, local: &LocalMedia) -> Option<(Codec, u8)> {
+    let known = || media.payload_types().filter_map(|number| codec_of(media, number).map(|codec| (codec, number)));
+    let allowed = |codec: Codec| local.codecs.contains(&codec);
+    let going_on = local.agreed.and_then(|agreed| known().find(|&(codec, _)| codec == agreed.codec && allowed(codec)));
+    // The laws of G.711 are as good as each other: the offerer says which.
+    let mut ours = local.codecs.chunk_by(|one, next| one.is_g711() && next.is_g711());
+    going_on.or_else(|| ours.find_map(|group| known().find(|(codec, _)| group.contains(codec))))
+}
+
+/// Payload type and clock of events: with the codec's clock, else at 8000.
+fn event_type(media: &Media, codec: Codec) -> Option<(u8, u32)> {
+    [codec.clock_hz(), 8000].into_iter().find_map(|clock_hz| {
+        let number = media.payload_types().find(|&number| {
+            media.format(number).is_some_and(|format| {
+                format.clock_hz == clock_hz && format.encoding.eq_ignore_ascii_case("telephone-event")
+            })
+        });
+        number.map(|number| (number, clock_hz))
     })
+}
+
+fn events(agreed: &Negotiated) -> Option<(u8, u32)> {
+    agreed.telephone_event.map(|number| (number, agreed.event_clock_hz))
 }
 
 fn direction(sends: bool, receives: bool) -> Direction {
@@ -309,6 +354,9 @@ fn direction(sends: bool, receives: bool) -> Direction {
         (false, false) => Direction::Inactive,
     }
 }
+
+#[cfg(test)]
+mod secure_tests;
 
 #[cfg(test)]
 mod tests {
@@ -339,10 +387,12 @@ mod tests {
                 codec: Codec::Pcma,
                 payload_type: 8,
                 telephone_event: Some(101),
+                event_clock_hz: 8000,
                 remote: "198.51.100.7:5004".parse().unwrap(),
                 remote_rtcp: "198.51.100.7:5005".parse().unwrap(),
                 ptime_ms: 20,
                 direction: Direction::SendRecv,
+                srtp: None,
             }
         );
         assert_eq!(
@@ -377,6 +427,20 @@ mod tests {
                 (Codec::Pcma, 8, Some(99), 20, SendRecv),
             ),
             (
+                "G.711 before what is dear",
+                format!("{c}|m=audio 9000 RTP/AVP 96 9 0|a=rtpmap:96 opus/48000/2"),
+                (Codec::Pcmu, 0, None, 20, SendRecv),
+            ),
+            ("G.722 alone", format!("{c}|m=audio 9000 RTP/AVP 9 101"), (Codec::G722, 9, None, 20, SendRecv)),
+            (
+                "Opus alone, events at both clocks",
+                format!(
+                    "{c}|m=audio 9000 RTP/AVP 96 98 99|a=rtpmap:96 OPUS/48000/2|a=rtpmap:98 telephone-event/8000|\
+                     a=rtpmap:99 telephone-event/48000"
+                ),
+                (Codec::Opus, 96, Some(99), 20, SendRecv),
+            ),
+            (
                 "a static type mapped anew",
                 format!("{c}|m=audio 9000 RTP/AVP 0 8|a=rtpmap:0 G726-32/8000"),
                 (Codec::Pcma, 8, None, 20, SendRecv),
@@ -398,6 +462,27 @@ mod tests {
             assert_eq!((n.codec, n.payload_type, n.telephone_event, n.ptime_ms, n.direction), expected, "{name}");
             assert!(text(bytes).contains(&format!("|a={}|", expected.4.as_str())), "{name}");
         }
+    }
+
+    #[test]
+    fn codecs_are_taken_in_our_order() {
+        use Codec::{G722, Opus, Pcma, Pcmu};
+        let offer = remote("c=IN IP4 198.51.100.7|m=audio 9000 RTP/AVP 0 8 9 96|a=rtpmap:96 opus/48000/2");
+        let table: [(&[Codec], Codec); 5] = [
+            (&[Opus, G722, Pcma, Pcmu], Opus),
+            (&[G722, Opus], G722),
+            (&[Pcma, Pcmu, G722], Pcmu),
+            (&[Pcma, G722, Pcmu], Pcma),
+            (&[Pcma], Pcma),
+        ];
+        for (ours, expected) in table {
+            let mut local = LocalMedia { codecs: ours.to_vec(), ..local() };
+            let (agreed, bytes) = answer(&offer, &mut local).unwrap();
+            assert_eq!((agreed.codec, agreed.event_clock_hz), (expected, expected.clock_hz()), "{ours:?}");
+            assert_eq!(text(bytes).matches("|a=rtpmap:").count(), 1);
+        }
+        let mut local = LocalMedia { codecs: vec![G722], ..local() };
+        assert!(text(super::offer(&mut local)).contains("|m=audio 40000 RTP/AVP 9 101|"));
     }
 
     #[test]
@@ -432,7 +517,8 @@ mod tests {
             (c.to_string(), NegotiateError::NoAudio),
             (format!("{c}|m=audio 0 RTP/AVP 8"), NegotiateError::NoAudio),
             (format!("{c}|m=video 9000 RTP/AVP 8"), NegotiateError::NoAudio),
-            (format!("{c}|m=audio 9000 RTP/SAVP 8"), NegotiateError::NoAudio),
+            (format!("{c}|m=audio 9000 RTP/SAVP 8"), NegotiateError::OnlySecure),
+            (format!("{c}|m=audio 9000 UDP/TLS/RTP/SAVP 8"), NegotiateError::NoAudio),
             ("m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
             ("c=IN IP4 host.example.com|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
             ("c=IN IP4 224.2.1.1/127|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
@@ -462,7 +548,10 @@ mod tests {
         local.hold = true;
         let again = text(super::offer(&mut local));
         let media: Vec<&str> = again.split('|').filter(|line| line.starts_with("m=")).collect();
-        assert_eq!((media[0], media[2], media.len()), ("m=video 0 RTP/AVP 31", "m=audio 40000 RTP/AVP 0 8 101", 4));
+        assert_eq!(
+            (media[0], media[2], media.len()),
+            ("m=video 0 RTP/AVP 31", "m=audio 40000 RTP/AVP 0 8 9 111 101 102", 4)
+        );
         assert!(again.contains("|a=sendonly|"));
     }
 
@@ -470,13 +559,15 @@ mod tests {
     fn an_offer_and_its_answer() {
         let mut local = local();
         let bytes = text(offer(&mut local));
-        assert!(bytes.contains("|m=audio 40000 RTP/AVP 8 0 101|"), "{bytes}");
+        assert!(bytes.contains("|m=audio 40000 RTP/AVP 8 0 9 111 101 102|"), "{bytes}");
+        assert!(bytes.contains("|a=rtpmap:9 G722/8000|a=rtpmap:111 opus/48000/2|a=fmtp:111 "), "{bytes}");
+        assert!(bytes.contains("|a=rtpmap:102 telephone-event/48000|"), "{bytes}");
         let answered =
             remote("c=IN IP4 198.51.100.7|m=audio 6000 RTP/AVP 0 97|a=rtpmap:97 telephone-event/8000|a=sendonly");
         let negotiated = accept(&answered, &mut local).unwrap();
         assert_eq!((negotiated.codec, negotiated.telephone_event), (Codec::Pcmu, Some(97)));
         assert_eq!(negotiated.direction, Direction::RecvOnly);
-        assert!(text(offer(&mut local)).contains("|m=audio 40000 RTP/AVP 0 8 97|"), "what was agreed goes on");
+        assert!(text(offer(&mut local)).contains("|m=audio 40000 RTP/AVP 0 8 9 111 97|"), "what was agreed goes on");
         for refused in ["c=IN IP4 198.51.100.7|m=audio 0 RTP/AVP 0", "c=IN IP4 198.51.100.7"] {
             assert_eq!(accept(&remote(refused), &mut local), Err(NegotiateError::NoAudio));
         }

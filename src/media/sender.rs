@@ -1,9 +1,10 @@
-//! Our side of a stream: packets out of frames and keys, numbered and stamped (RFC 3550 5.1). 20 ms a packet.
+//! Our side of a stream: packets out of frames and keys, numbered and stamped (RFC 3550 5.1). 20 ms a packet. Time is counted
+//! in samples of 8 kHz and brought to the codec's clock in the packet.
 
 use std::time::{Duration, Instant};
 
+use super::codec::{self, Codec, Writer};
 use super::digits::DigitSender;
-use super::negotiate::Codec;
 use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::wire::rtp::{PayloadType, RtpHeader, SequenceNumber, Ssrc, Timestamp};
 
@@ -62,9 +63,11 @@ pub struct Sender {
     sequence: SequenceNumber,
     /// Stamp of the next frame.
     timestamp: Timestamp,
-    codec: Codec,
+    writer: Writer,
     payload_type: PayloadType,
     event_type: Option<PayloadType>,
+    /// Units of the events' clock in a sample.
+    event_units: u16,
     digits: DigitSender,
     last: Option<Instant>,
     /// The next audio packet begins a talk spurt.
@@ -81,24 +84,33 @@ impl Sender {
             // In the lower half, so that a peer that knows no wrap is spared it for ten minutes.
             sequence: SequenceNumber(random.u16(..0x8000)),
             timestamp: Timestamp(random.u32(..)),
-            codec,
+            writer: Writer::new(codec),
             payload_type: PayloadType::PCMU,
             event_type: None,
+            event_units: 1,
             digits: DigitSender::default(),
             last: None,
             marker: true,
             packets: 0,
             octets: 0,
         };
-        sender.agree(codec, payload_type, event_type);
+        sender.agree(codec, payload_type, event_type, codec.clock_hz());
         sender
     }
 
     /// Another agreement; numbers and stamps go on.
-    pub fn agree(&mut self, codec: Codec, payload_type: u8, event_type: Option<u8>) {
-        self.codec = codec;
-        self.payload_type = PayloadType::new(payload_type).unwrap_or(codec.static_type());
+    pub fn agree(&mut self, codec: Codec, payload_type: u8, event_type: Option<u8>, event_clock_hz: u32) {
+        if codec != self.writer.codec() {
+            self.writer = Writer::new(codec);
+        }
+        self.payload_type = PayloadType::new(payload_type).unwrap_or(codec.own_type());
         self.event_type = event_type.and_then(PayloadType::new);
+        self.event_units = u16::try_from(event_clock_hz / 8000).unwrap_or(1).max(1);
+    }
+
+    /// Units of the RTP clock in a sample of 8 kHz.
+    pub fn units(&self) -> u32 {
+        self.writer.codec().units()
     }
 
     /// Another SSRC: the other side has the same one (RFC 3550 8.2).
@@ -127,7 +139,11 @@ impl Sender {
     pub fn timestamp_at(&self, now: Instant) -> Timestamp {
         let since = self.last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
         let first_of_last = Timestamp(self.timestamp.0.wrapping_sub(FRAME_SAMPLES as u32));
-        first_of_last.add((since.as_micros() / 125) as u32)
+        self.on_wire(first_of_last.add((since.as_micros() / 125) as u32))
+    }
+
+    fn on_wire(&self, timestamp: Timestamp) -> Timestamp {
+        Timestamp(timestamp.0.wrapping_mul(self.units()))
     }
 
     /// Queues a key. False when it cannot be sent: no event was agreed, it is no key, or too many wait.
@@ -140,15 +156,17 @@ impl Sender {
         self.keep_time(now);
         let event = self.event_type.and_then(|_| self.digits.tick(self.timestamp));
         let datagram = match (event, self.event_type) {
-            (Some(packet), Some(event_type)) => {
+            (Some(mut packet), Some(event_type)) => {
+                packet.event.duration = packet.event.duration.saturating_mul(self.event_units);
                 let header = self.header(event_type, packet.marker, packet.timestamp);
                 self.send(&header, &packet.event.to_bytes())
             }
             (Some(_) | None, _) => {
                 let marker = std::mem::take(&mut self.marker);
                 let header = self.header(self.payload_type, marker, self.timestamp);
-                let payload = self.codec.law().encode_frame(frame);
-                self.send(&header, &payload)
+                let mut payload = [0; codec::LONGEST];
+                let length = self.writer.encode(frame, &mut payload);
+                self.send(&header, &payload[..length])
             }
         };
         self.timestamp = self.timestamp.add(FRAME_SAMPLES as u32);
@@ -176,6 +194,7 @@ impl Sender {
     }
 
     fn header(&self, payload_type: PayloadType, marker: bool, timestamp: Timestamp) -> RtpHeader {
+        let timestamp = self.on_wire(timestamp);
         RtpHeader { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
     }
 
@@ -252,10 +271,33 @@ mod tests {
     }
 
     #[test]
+    fn opus_counts_at_48_khz() {
+        let start = Instant::now();
+        let mut sender = Sender::new(&mut fastrand::Rng::with_seed(1), Codec::Opus, 96, Some(97));
+        let mut stamps = Vec::new();
+        for n in 0..8 {
+            if n == 2 {
+                assert!(sender.press('7', 60));
+            }
+            let datagram = sender.frame(start + Duration::from_millis(20 * n), &Frame::SILENCE);
+            let packet = RtpPacket::parse(datagram.as_bytes()).unwrap();
+            stamps.push((packet.payload_type().get(), packet.timestamp()));
+            if n == 2 {
+                assert_eq!(TelephoneEvent::parse(packet.payload()).unwrap().duration, 960);
+            }
+        }
+        let first = stamps[0].1;
+        let since: Vec<_> = stamps.iter().map(|(kind, at)| (*kind, at.since(first))).collect();
+        assert_eq!(since[..4], [(96, 0), (96, 960), (97, 1920), (97, 1920)]);
+        assert_eq!(since[7], (96, 6720));
+        assert_eq!(sender.timestamp_at(start + Duration::from_millis(150)).since(first), 7200);
+    }
+
+    #[test]
     fn keys_need_an_agreement() {
         let mut sender = sender(None);
         assert!(!sender.press('7', 100));
-        sender.agree(Codec::Pcmu, 0, Some(96));
+        sender.agree(Codec::Pcmu, 0, Some(96), 8000);
         assert!(sender.press('7', 100));
     }
 

@@ -1,7 +1,7 @@
 //! One leg's RTP and RTCP: datagrams in, frames and keys out; frames and keys in, datagrams out. Counts everything.
 //!
-//! RFC 3550 (8.2: an SSRC collision is met by changing ours), RFC 3551, RFC 4733, symmetric RTP of RFC 4961. Comfort noise
-//! (RFC 3389) is taken as a pause. Not here: SRTP, sockets, and who hears whom.
+//! RFC 3550 (8.2: an SSRC collision is met by changing ours), RFC 3551, RFC 4733, symmetric RTP of RFC 4961. After comfort
+//! noise (RFC 3389) or an empty packet of Opus the other side pauses: that is no loss, and people hear the noise. Encrypted where that was agreed ([`super::guard`]). Not here: sockets, and who hears whom.
 //!
 //! Differs from the first contract: `Input::Send` must come every 20 ms, silence included; [`Stream::pull`] as well where
 //! anybody listens or records.
@@ -11,24 +11,30 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::arrival::Arrival;
+use super::codec::{ClockScale, Codec, Reader};
+use super::comfort::ComfortNoise;
 use super::control::Control;
 use super::digits::DigitReceiver;
+use super::guard::{self, Guard};
 use super::inband::InBand;
 use super::jitter::{Jitter, Pulled};
-use super::negotiate::{Codec, Negotiated};
+use super::negotiate::Negotiated;
 use super::quality::{QualityFigures, mean_opinion_score};
 use super::reception::{self, Place, Reception};
 pub use super::sender::Datagram;
 use super::sender::Sender;
 use super::source::SourceLock;
 use super::timeline::{Timeline, Written};
-use crate::audio::frame::{FRAME_MS, Frame};
+use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::deadline::earliest;
 use crate::wire::rtp::{PayloadType, RtpPacket, Timestamp};
 use crate::wire::telephone_event::TelephoneEvent;
 
 /// Longest payload that is taken: 120 ms of G.711. Longer ones are cut.
 const LONGEST_PAYLOAD: usize = 960;
+/// Longest loss that a packet's redundancy is asked for, samples, and of what it must be a multiple: 2.5 ms.
+const LONGEST_RECOVERED: usize = 3 * FRAME_SAMPLES;
+const RECOVERED_STEP: usize = 20;
 /// Outputs that wait to be polled; more are dropped and counted. A packet makes a few, a burst behind a hole up to 52.
 const OUTPUTS: usize = 64;
 
@@ -131,6 +137,22 @@ struct Counts {
     sent: u64,
 }
 
+/// Keys pressed on the other side, as events or, where none were agreed, as tones; tones are sent here too.
+#[derive(Default)]
+struct Presses {
+    events: DigitReceiver,
+    tones: InBand,
+}
+
+/// What becomes of what comes: samples in their places, read once for people and once for the recogniser.
+struct Ears {
+    reader: Reader,
+    clock: ClockScale,
+    jitter: Jitter,
+    arrival: Arrival,
+    comfort: ComfortNoise,
+}
+
 /// The stream of one leg.
 pub struct Stream {
     negotiated: Negotiated,
@@ -140,10 +162,9 @@ pub struct Stream {
     sender: Sender,
     reception: Option<Reception>,
     timeline: Timeline,
-    jitter: Jitter,
-    arrival: Arrival,
-    digits: DigitReceiver,
-    inband: InBand,
+    ears: Ears,
+    presses: Presses,
+    guard: Guard,
     control: Control,
     presence: Presence,
     counts: Counts,
@@ -165,10 +186,15 @@ impl Stream {
             sender,
             reception: None,
             timeline: Timeline::new(),
-            jitter: Jitter::new(),
-            arrival: Arrival::new(),
-            digits: DigitReceiver::default(),
-            inband: InBand::default(),
+            ears: Ears {
+                reader: Reader::new(agreed.codec),
+                clock: ClockScale::default(),
+                jitter: Jitter::new(),
+                arrival: Arrival::new(),
+                comfort: ComfortNoise::new(config.seed),
+            },
+            presses: Presses::default(),
+            guard: Guard::new(agreed.srtp.as_ref()),
             control,
             presence: Presence { patience: config.patience, heard: now, lost: false },
             counts: Counts::default(),
@@ -184,7 +210,7 @@ impl Stream {
             Input::Send(frame) => self.send(now, frame),
             Input::SendDigit { digit, ms } => {
                 if !self.sender.press(digit, ms) && self.negotiated.telephone_event.is_none() {
-                    self.inband.press(digit, ms);
+                    self.presses.tones.press(digit, ms);
                 }
             }
             Input::Timeout => {}
@@ -202,7 +228,7 @@ impl Stream {
         let patience = (self.negotiated.direction.receives() && !self.presence.lost)
             .then(|| (self.presence.heard + self.presence.patience, Why::Patience));
         earliest([
-            self.arrival.deadline().map(|at| (at, Why::Fill)),
+            self.ears.arrival.deadline().map(|at| (at, Why::Fill)),
             Some((self.control.deadline(), Why::Report)),
             patience,
         ])
@@ -211,9 +237,10 @@ impl Stream {
     /// The next 20 ms for ears and recordings, out of the jitter buffer.
     pub fn pull(&mut self, now: Instant) -> Frame {
         let mut frame = Frame::SILENCE;
-        match self.jitter.pull(now, &self.timeline, &mut frame) {
+        match self.ears.jitter.pull(now, &self.timeline, &mut frame) {
             Pulled::Concealed => self.counts.concealed += 1,
-            Pulled::Frame | Pulled::Waiting => {}
+            Pulled::Waiting => self.ears.comfort.fill(&mut frame),
+            Pulled::Frame => {}
         }
         frame
     }
@@ -224,12 +251,16 @@ impl Stream {
             self.control.forget_source();
         }
         self.source.signal(negotiated.remote);
-        self.sender.agree(negotiated.codec, negotiated.payload_type, negotiated.telephone_event);
+        let Negotiated { codec, payload_type, telephone_event, event_clock_hz, .. } = negotiated;
+        self.sender.agree(codec, payload_type, telephone_event, event_clock_hz);
+        if self.guard.agree(negotiated.srtp.as_ref()) {
+            self.sender.change_ssrc(&mut self.random);
+        }
         if negotiated.direction.receives() {
             // What was silent by agreement was not lost.
             self.presence.heard = self.presence.heard.max(now);
         } else {
-            self.arrival.rest();
+            self.ears.arrival.rest();
         }
         self.negotiated = negotiated;
     }
@@ -250,7 +281,7 @@ impl Stream {
         figures.dropped = self.counts.dropped;
         figures.concealed = self.counts.concealed;
         figures.sent = self.counts.sent;
-        figures.buffer_ms = self.jitter.target_ms();
+        figures.buffer_ms = self.ears.jitter.target_ms();
         figures.round_trip_ms = self.control.round_trip().map(|time| time.as_secs_f32() * 1000.0);
         figures.remote_loss = self.control.remote_loss();
         let expected = (figures.received + figures.lost).max(1);
@@ -263,7 +294,7 @@ impl Stream {
     /// Reception of this source added to that of those before it.
     fn figures_of_source(&self) -> QualityFigures {
         let mut figures = self.counts.before;
-        figures.late = self.jitter.late();
+        figures.late = self.ears.jitter.late();
         if let Some(reception) = &self.reception {
             figures.received += reception.received();
             figures.lost += reception.lost();
@@ -275,7 +306,9 @@ impl Stream {
     }
 
     fn rtp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
-        let Ok(packet) = RtpPacket::parse(bytes) else {
+        let mut room = [0; guard::LONGEST];
+        let opened = self.guard.open(false, bytes, &mut room).ok();
+        let Some(packet) = opened.and_then(|bytes| RtpPacket::parse(bytes).ok()) else {
             self.counts.dropped += 1;
             return;
         };
@@ -291,11 +324,21 @@ impl Stream {
         if packet.ssrc() == self.sender.ssrc() {
             self.sender.change_ssrc(&mut self.random);
         }
-        let Some(place) = self.receive(now, &packet) else { return };
+        let spoken = codec.unwrap_or(self.negotiated.codec);
+        if spoken.units() != self.ears.reader.codec().units() {
+            // Another clock: no stamp before has to do with one after.
+            self.begin_anew();
+            self.ears.reader = Reader::new(spoken);
+        }
+        let timestamp = self.ears.clock.scale(packet.timestamp(), spoken.units());
+        let Some(place) = self.receive(now, &packet, timestamp) else { return };
         if is_event {
-            self.event(now, &packet);
+            self.event(now, &packet, timestamp);
         } else if let Some(codec) = codec {
-            self.audio(now, &packet, codec, place);
+            self.audio(now, (&packet, timestamp), codec, place);
+        } else {
+            self.ears.comfort.begin(packet.payload());
+            self.silence(now, timestamp, FRAME_SAMPLES);
         }
     }
 
@@ -304,7 +347,7 @@ impl Stream {
         if payload_type.get() == self.negotiated.payload_type {
             Some(self.negotiated.codec)
         } else {
-            Codec::ALL.into_iter().find(|codec| codec.static_type() == payload_type)
+            Codec::of_static(payload_type)
         }
     }
 
@@ -316,7 +359,7 @@ impl Stream {
     }
 
     /// Counts a packet; `None` when it is to be dropped.
-    fn receive(&mut self, now: Instant, packet: &RtpPacket<'_>) -> Option<Place> {
+    fn receive(&mut self, now: Instant, packet: &RtpPacket<'_>, timestamp: Timestamp) -> Option<Place> {
         let sequence = packet.sequence();
         if self.reception.as_ref().is_none_or(|reception| reception.ssrc() != packet.ssrc()) {
             if self.reception.is_some() {
@@ -326,7 +369,7 @@ impl Stream {
             self.reception = Some(Reception::new(packet.ssrc(), sequence));
         }
         let elapsed = reception::since(self.start, now);
-        let place = self.reception.as_mut()?.packet(sequence, packet.timestamp(), elapsed);
+        let place = self.reception.as_mut()?.packet(sequence, timestamp, elapsed);
         match place {
             Place::Newest { .. } | Place::Reordered => Some(place),
             Place::Restarted => {
@@ -344,22 +387,30 @@ impl Stream {
     /// Timestamps begin anew: another source, or the same one restarted.
     fn begin_anew(&mut self) {
         self.timeline.clear();
-        self.jitter.restart();
-        self.arrival.restart();
-        if let Some(digit) = self.digits.restart() {
+        self.ears.jitter.restart();
+        self.ears.arrival.restart();
+        if let Some(digit) = self.presses.events.restart() {
             self.emit(Output::Digit(digit));
         }
     }
 
-    fn audio(&mut self, now: Instant, packet: &RtpPacket<'_>, codec: Codec, place: Place) {
+    fn audio(&mut self, now: Instant, (packet, timestamp): (&RtpPacket<'_>, Timestamp), codec: Codec, place: Place) {
+        if codec != self.ears.reader.codec() {
+            self.ears.reader = Reader::new(codec);
+        }
+        if codec == Codec::Opus && packet.payload().len() <= 1 {
+            // Nothing is being said (RFC 6716 2.1.9).
+            return self.silence(now, timestamp, FRAME_SAMPLES);
+        }
+        self.ears.comfort.end();
+        self.recover(packet.payload(), timestamp, place);
         let mut samples = [0i16; LONGEST_PAYLOAD];
-        let length = codec.law().decode(packet.payload(), &mut samples);
+        let length = self.ears.reader.decode(packet.payload(), &mut samples);
         let samples = &samples[..length];
         if samples.is_empty() {
             return;
         }
-        let timestamp = packet.timestamp();
-        if let Some(digit) = self.digits.audio(timestamp) {
+        if let Some(digit) = self.presses.events.audio(timestamp) {
             self.emit(Output::Digit(digit));
         }
         let mut at = self.timeline.place(timestamp);
@@ -374,55 +425,73 @@ impl Stream {
             }
             Written::TooOld => return,
         }
-        self.jitter.arrived(now, at, length);
-        self.arrival.arrived(now, at);
+        self.ears.jitter.arrived(now, at, length);
+        self.ears.arrival.arrived(now, at);
         self.give_out_heard();
+    }
+
+    /// What was lost right before a packet, where the packet itself knows of it.
+    fn recover(&mut self, next: &[u8], timestamp: Timestamp, place: Place) {
+        let lost = self.timeline.place(timestamp).since(self.timeline.end());
+        let Place::Newest { skipped: 1.. } = place else { return };
+        let mut samples = [0i16; LONGEST_RECOVERED];
+        let Some(samples) = usize::try_from(lost).ok().and_then(|lost| samples.get_mut(..lost)) else { return };
+        if samples.is_empty() || samples.len() % RECOVERED_STEP != 0 || self.ears.jitter.is_idle() {
+            return;
+        }
+        if self.ears.reader.recover(next, samples) == samples.len() {
+            self.timeline.write(Timestamp(timestamp.0.wrapping_sub(samples.len() as u32)), samples);
+        }
     }
 
     fn give_out_heard(&mut self) {
         let mut frame = Frame::SILENCE;
-        while self.arrival.next(&self.timeline, &mut frame) {
+        while self.ears.arrival.next(&self.timeline, &mut frame) {
             self.give_out(&frame);
         }
     }
 
     fn give_out(&mut self, frame: &Frame) {
         if self.negotiated.telephone_event.is_none()
-            && let Some(digit) = self.inband.hear(frame)
+            && let Some(digit) = self.presses.tones.hear(frame)
         {
             self.emit(Output::Digit(digit));
         }
         self.emit(Output::Heard(frame.clone()));
     }
 
-    fn event(&mut self, now: Instant, packet: &RtpPacket<'_>) {
+    fn event(&mut self, now: Instant, packet: &RtpPacket<'_>, timestamp: Timestamp) {
         if let Some(reception) = &mut self.reception {
             reception.forget_transit();
         }
-        let Some(event) = TelephoneEvent::parse(packet.payload()) else {
+        let Some(mut event) = TelephoneEvent::parse(packet.payload()) else {
             self.counts.dropped += 1;
             return;
         };
-        for digit in self.digits.event(packet.timestamp(), event).into_iter().flatten() {
+        let units = u16::try_from(self.negotiated.event_clock_hz / 8000).unwrap_or(1).max(1);
+        event.duration /= units;
+        for digit in self.presses.events.event(timestamp, event).into_iter().flatten() {
             self.emit(Output::Digit(digit));
         }
-        self.silence(now, packet.timestamp(), usize::from(event.duration));
+        self.silence(now, timestamp, usize::from(event.duration));
     }
 
-    /// The time of a key press is silence, not loss. Only what is new of it is written, and only after audio has begun.
+    /// The time of a key press or of a pause is silence, not loss. Only what is new of it is written, and only after audio has begun.
     fn silence(&mut self, now: Instant, timestamp: Timestamp, length: usize) {
         let at = self.timeline.place(timestamp);
         let new = at.after(length as i64).since(self.timeline.end());
-        if self.reception.is_none() || self.jitter.is_idle() || new <= 0 || new > length as i64 {
+        if self.reception.is_none() || self.ears.jitter.is_idle() || new <= 0 || new > length as i64 {
             return;
         }
         self.timeline.write_silence(timestamp.add((length as i64 - new) as u32), new as usize);
-        self.arrival.arrived(now, at);
+        self.ears.arrival.arrived(now, at);
         self.give_out_heard();
     }
 
     fn rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
-        let sound = self.source.admits_control(from) && self.control.received(now, from, bytes, &self.sender).is_ok();
+        let mut room = [0; guard::LONGEST];
+        let opened = if self.source.admits_control(from) { self.guard.open(true, bytes, &mut room).ok() } else { None };
+        let sound = opened.is_some_and(|bytes| self.control.received(now, from, bytes, &self.sender).is_ok());
         if sound {
             // A muted phone may send no RTP for long, yet says by RTCP that it is there.
             self.heard(now);
@@ -437,15 +506,19 @@ impl Stream {
             self.sender.skip(now);
             return;
         };
-        let tone = if self.negotiated.telephone_event.is_none() { self.inband.next_frame() } else { None };
-        let datagram = self.sender.frame(now, tone.as_ref().unwrap_or(frame));
-        self.counts.sent += 1;
-        self.emit(Output::Transmit { to, datagram });
+        let tone = if self.negotiated.telephone_event.is_none() { self.presses.tones.next_frame() } else { None };
+        let mut datagram = self.sender.frame(now, tone.as_ref().unwrap_or(frame));
+        if self.guard.close(false, &mut datagram).is_ok() {
+            self.counts.sent += 1;
+            self.emit(Output::Transmit { to, datagram });
+        } else {
+            self.counts.dropped += 1;
+        }
     }
 
     fn time_passed(&mut self, now: Instant) {
         let mut frame = Frame::SILENCE;
-        if self.arrival.fill(now, &self.timeline, &mut frame) {
+        if self.ears.arrival.fill(now, &self.timeline, &mut frame) {
             self.give_out(&frame);
         }
         if now >= self.control.deadline() {
@@ -460,7 +533,11 @@ impl Stream {
 
     fn report(&mut self, now: Instant, bye: Option<&str>) {
         let report = self.control.report(now, &self.sender, self.reception.as_mut(), bye);
-        let (Some(datagram), Some(to)) = (report, self.source.destination()) else { return };
+        let (Some(mut datagram), Some(to)) = (report, self.source.destination()) else { return };
+        if self.guard.close(true, &mut datagram).is_err() {
+            self.counts.dropped += 1;
+            return;
+        }
         // Behind a router only the RTP address is known; the RTCP port is the next one by custom.
         let otherwise = if self.source.is_translated() {
             SocketAddr::new(to.ip(), to.port().saturating_add(1))

@@ -12,9 +12,9 @@ use crate::wire::sip::text::Text;
 use crate::wire::sip::uri::{Host, SipUri};
 
 /// Methods that this endpoint takes, for Allow.
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE";
-/// Option tags that this endpoint supports as a server; RFC 4028 only with the other side as the refresher.
-pub const SUPPORTED: &str = "timer";
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY";
+/// Option tags that this endpoint supports (RFC 3262, RFC 4028, RFC 3891, RFC 4488).
+pub const SUPPORTED: &[&str] = &["100rel", "timer", "replaces", "norefersub"];
 /// Bodies that this endpoint takes in an INVITE.
 pub const ACCEPT: &str = "application/sdp";
 
@@ -108,6 +108,7 @@ impl Author {
         request.headers.push(HeaderName::UserAgent, self.product.clone().into_bytes());
         if matches!(request.method, Method::Invite | Method::Update) {
             request.headers.push(HeaderName::Allow, ALLOW);
+            request.headers.push(HeaderName::Supported, SUPPORTED.join(", "));
         }
     }
 
@@ -121,7 +122,7 @@ impl Author {
             response.headers.push(HeaderName::Allow, ALLOW);
         }
         if status.is_success() && describes {
-            response.headers.push(HeaderName::Supported, SUPPORTED);
+            response.headers.push(HeaderName::Supported, SUPPORTED.join(", "));
             response.headers.push(HeaderName::Accept, ACCEPT);
         }
         response

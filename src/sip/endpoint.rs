@@ -6,7 +6,7 @@
 //! Not followed: 18.2.2's `maddr` (it would make a reflector of us); 483 (Max-Forwards of 0 has arrived: RFC 4475 3.3.11);
 //! look-ups of names (RFC 3263): peers are addresses.
 //!
-//! - `receive`, `request`, `checks`, `response`: what comes in. `dialogs`, `accounts`: what machines ask for.
+//! - `receive`, `request`, `checks`, `particulars`, `response`: what comes in. `dialogs`, `accounts`: what machines ask for.
 //! - `tables`: transactions and dialogs. `connections`: streams, their times and aliases. `config`: values.
 
 use std::collections::VecDeque;
@@ -32,6 +32,7 @@ mod checks;
 pub mod config;
 mod connections;
 mod dialogs;
+mod particulars;
 mod receive;
 mod request;
 mod response;

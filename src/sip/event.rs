@@ -22,12 +22,58 @@ pub struct IncomingInvite {
     pub to: String,
     /// Call-ID header.
     pub call_id: String,
+    /// What else it says.
+    pub particulars: Particulars,
     /// The offer; `None` when the caller wants ours (RFC 3264 5, offer in 200).
     pub offer: Option<SdpBody>,
     /// Name of the trunk that it came by, where one matched.
     pub trunk: Option<String>,
+    /// Whether that trunk is trusted (RFC 3325).
+    pub trusted: bool,
     /// Address that it came from.
     pub source: std::net::SocketAddr,
+}
+
+/// What an INVITE says of a call beyond who calls whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Particulars {
+    /// Whom it was for before it was diverted to us, oldest first.
+    pub diverted: Vec<Diverted>,
+    /// True where the caller's number is not to be shown to anybody.
+    pub withheld: bool,
+    /// User-to-User as written (RFC 7433): facts that travel with the call.
+    pub user_to_user: Option<Redacted<String>>,
+}
+
+/// Somebody who did not take a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diverted {
+    /// Number or SIP user.
+    pub number: Redacted<String>,
+    /// As written: `user-busy`, `SIP;cause=302`.
+    pub why: Option<String>,
+}
+
+/// Why the other side ends something (RFC 3326).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// `SIP` or `Q.850`.
+    pub protocol: String,
+    /// Its cause.
+    pub cause: u16,
+}
+
+/// Whom a REFER names (RFC 3515).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferTarget {
+    /// Its URI without header fields and method.
+    pub uri: Redacted<String>,
+    /// User part of it: the number.
+    pub user: Redacted<String>,
+    /// Value of Replaces for the INVITE (RFC 3891), where the transfer is an attended one.
+    pub replaces: Option<String>,
+    /// Value of Referred-By for the INVITE (RFC 3892).
+    pub referred_by: Option<Redacted<String>>,
 }
 
 /// What happened in a dialog.
@@ -48,9 +94,9 @@ pub enum DialogEvent {
         /// SIP status code.
         status: u16,
     },
-    /// Incoming: our 2xx was acknowledged.
+    /// Our 2xx was acknowledged: the first one of an incoming call, or a later one that held an offer of ours.
     Acknowledged {
-        /// Answer in the ACK, where our 200 held the offer.
+        /// The answer, where our 200 held the offer; some leave it out.
         sdp: Option<SdpBody>,
     },
     /// Re-INVITE or UPDATE with an offer; answer it with [`DialogOrder::AnswerOffer`].
@@ -58,6 +104,42 @@ pub enum DialogEvent {
         /// The new offer.
         sdp: SdpBody,
     },
+    /// Re-INVITE without an offer: the other side wants ours (RFC 3261 14.2). Give it with [`DialogOrder::AnswerOffer`]; its
+    /// ACK brings the answer as [`DialogEvent::Acknowledged`].
+    OfferWanted,
+    /// The other side's answer to our [`DialogOrder::Offer`].
+    OfferAnswered {
+        /// The answer.
+        sdp: SdpBody,
+    },
+    /// It refused our offer; the session goes on as it was.
+    OfferRefused {
+        /// SIP status code.
+        status: u16,
+    },
+    /// An offer of ours is asked for: one that had to wait or met one of the other side (491), or one that keeps the session
+    /// alive (RFC 4028). What the session is to be now, with [`DialogOrder::Offer`].
+    OfferAgain,
+    /// REFER: somebody else is to take the place of the other side. Answer with [`DialogOrder::TakeRefer`] or
+    /// [`DialogOrder::RefuseRefer`].
+    Referred {
+        /// Who.
+        target: ReferTarget,
+    },
+    /// How our [`DialogOrder::Refer`] goes; 200 and above is the end of it.
+    ReferNews {
+        /// SIP status code.
+        status: u16,
+    },
+    /// An INVITE takes this dialog's place (RFC 3891): answer `by`, end this one.
+    Replaced {
+        /// The dialog that its answers create.
+        by: DialogId,
+        /// Its offer; `None` where it wants ours.
+        offer: Option<SdpBody>,
+    },
+    /// Why what follows happens: BYE, CANCEL or a refusal that says so.
+    Because(Reason),
     /// A key sent as INFO (application/dtmf-relay).
     Digit(char),
     /// Incoming, before the answer: CANCEL. The endpoint has sent 487.
@@ -103,17 +185,42 @@ pub enum DialogOrder {
         /// Our offer.
         offer: SdpBody,
         /// Extra headers as name and value, e.g. User-to-User.
-        headers: Vec<(String, String)>,
+        headers: Vec<(String, Redacted<String>)>,
     },
-    /// Accept a re-INVITE's or UPDATE's offer with 200 and this answer.
+    /// Accept a re-INVITE or UPDATE with 200.
     AnswerOffer {
-        /// Our answer.
+        /// Our answer, or our offer where the re-INVITE had none ([`DialogEvent::OfferWanted`]).
         sdp: SdpBody,
     },
     /// Refuse that offer, usually 488; the session goes on as it was.
     RefuseOffer {
         /// SIP status code.
         status: u16,
+    },
+    /// Change the session: re-INVITE with this offer. [`DialogEvent::OfferAnswered`], [`DialogEvent::OfferRefused`] or
+    /// [`DialogEvent::OfferAgain`] follows. Nothing before the 2xx.
+    Offer {
+        /// Our offer.
+        sdp: SdpBody,
+    },
+    /// Do what a REFER asks: 202, and a NOTIFY that it is being tried.
+    TakeRefer,
+    /// Do not.
+    RefuseRefer {
+        /// SIP status code.
+        status: u16,
+    },
+    /// Tell the sender of a REFER how it goes; 200 and above is the end of it.
+    TellRefer {
+        /// SIP status code.
+        status: u16,
+    },
+    /// Ask the other side to call somebody else (REFER).
+    Refer {
+        /// Whom, e.g. `sip:6001@192.0.2.2`. Where `replaces` names a dialog it is who is there instead.
+        to: String,
+        /// A dialog of ours that it shall take over (attended transfer).
+        replaces: Option<DialogId>,
     },
     /// End it, whatever its state: CANCEL, BYE, or 487/603 to an INVITE not yet answered.
     HangUp,

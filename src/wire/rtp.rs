@@ -97,6 +97,10 @@ impl PayloadType {
     pub const PCMU: Self = Self(0);
     /// G.711 A-law.
     pub const PCMA: Self = Self(8);
+    /// G.722.
+    pub const G722: Self = Self(9);
+    /// Opus, where the number is ours to choose.
+    pub const OPUS: Self = Self(111);
     /// Comfort noise (RFC 3389).
     pub const COMFORT_NOISE: Self = Self(13);
 

@@ -9,7 +9,12 @@ mod architecture;
 #[path = "../sim/mod.rs"]
 mod sim;
 
+/// SRTP beside Debian's libsrtp2, byte by byte.
+#[cfg(feature = "shell")]
+mod libsrtp;
+
 /// Recognition in a process of its own: the real program, really killed.
 #[cfg(feature = "shell")]
 mod interfaces;
+#[cfg(feature = "shell")]
 mod recogniser_process;

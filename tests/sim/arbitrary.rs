@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tingwa::call::{Call, CallConfig, CallParts, Input, Order, Output};
 use tingwa::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
 use tingwa::journal::{Entry, RecogniserLoss};
-use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite};
+use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, Reason, ReferTarget};
 use tingwa::speech::{Hypothesis, Transcript, VoiceActivity};
 
 use super::plan;
@@ -62,6 +62,9 @@ pub fn run(data: &[u8]) {
     }
     call.handle(now, Input::Dialog { dialog: CALLER, event: DialogEvent::Ended { lost: false } });
     ends.drain(&mut call);
+    // Somebody may have taken the caller's place.
+    call.handle(now, Input::Order(Order::HangUp));
+    ends.drain(&mut call);
     assert_eq!((ends.ended, ends.done), (1, 1), "one Ended, one Done");
     assert_eq!(call.deadline(), None);
     assert!(ends.open.is_empty(), "legs left open: {:?}", ends.open);
@@ -84,6 +87,8 @@ fn parts(bytes: &mut Bytes<'_>) -> CallParts {
             call_id: "fuzz".to_owned(),
             offer,
             trunk: None,
+            trusted: false,
+            particulars: Default::default(),
             source: SocketAddr::from(([10, 0, 1, 1], 5060)),
         },
         plan,
@@ -94,6 +99,7 @@ fn parts(bytes: &mut Bytes<'_>) -> CallParts {
         recording: bytes.yes().then(|| "fuzz.wav".to_owned()),
         music: Arc::from(vec![100i16; 800]),
         seed: u64::from(bytes.next()),
+        secret: [0; 32],
     }
 }
 
@@ -118,6 +124,7 @@ impl Ends {
                 Output::CloseLeg { leg } => assert!(self.open.remove(&leg) || leg == LegId::CALLER),
                 Output::Done => self.done += 1,
                 Output::Sip(_)
+                | Output::OpenDialog { .. }
                 | Output::Rtp { .. }
                 | Output::Rtcp { .. }
                 | Output::Hear(_)
@@ -131,9 +138,15 @@ impl Ends {
     }
 }
 
+fn refer_target(bytes: &mut Bytes<'_>) -> ReferTarget {
+    let user = if bytes.yes() { "6001" } else { "x" };
+    let replaces = bytes.yes().then(|| "a;to-tag=b;from-tag=c".to_owned());
+    ReferTarget { uri: format!("sip:{user}@h").into(), user: user.into(), replaces, referred_by: None }
+}
+
 fn event(bytes: &mut Bytes<'_>, body: &[u8]) -> DialogEvent {
     let sdp: Arc<[u8]> = if bytes.yes() { Arc::from(SDP) } else { Arc::from(body) };
-    match bytes.below(9) {
+    match bytes.below(17) {
         0 => DialogEvent::Ringing { sdp: None },
         1 => DialogEvent::Answered { sdp: Some(sdp) },
         2 => DialogEvent::Answered { sdp: None },
@@ -142,6 +155,14 @@ fn event(bytes: &mut Bytes<'_>, body: &[u8]) -> DialogEvent {
         5 => DialogEvent::Offered { sdp },
         6 => DialogEvent::Digit(char::from(b'0' + bytes.below(10))),
         7 => DialogEvent::Cancelled,
+        8 => DialogEvent::OfferWanted,
+        9 => DialogEvent::OfferAnswered { sdp },
+        10 => DialogEvent::OfferRefused { status: 491 },
+        11 => DialogEvent::OfferAgain,
+        12 => DialogEvent::Referred { target: refer_target(bytes) },
+        15 => DialogEvent::Because(Reason { protocol: "Q.850".to_owned(), cause: 16 }),
+        13 => DialogEvent::ReferNews { status: 100 + u16::from(bytes.next()) },
+        14 => DialogEvent::Replaced { by: DialogId(100_000 + bytes.0.len() as u64), offer: bytes.yes().then_some(sdp) },
         _ => DialogEvent::Ended { lost: bytes.yes() },
     }
 }
@@ -156,6 +177,7 @@ fn input<'a>(bytes: &mut Bytes<'_>, body: &'a [u8]) -> Input<'a> {
         // The caller stays for a while, or there would be little to see.
         0..=3 if dialog != CALLER || bytes.below(16) == 0 => Input::Dialog { dialog, event: event(bytes, body) },
         0..=5 => Input::LegPort { leg, dialog, address: SocketAddr::from(([10, 0, 0, 9], 10_000)) },
+        6 if bytes.yes() => Input::LegDialog { leg, dialog: DialogId(1_000 + bytes.0.len() as u64) },
         6 => Input::NoLegPort { leg },
         7 => Input::Rtp { leg, from, bytes: body },
         8 => Input::Rtcp { leg, from, bytes: body },
@@ -181,6 +203,11 @@ fn input<'a>(bytes: &mut Bytes<'_>, body: &'a [u8]) -> Input<'a> {
         18 => match bytes.below(32) {
             0 => Input::Order(Order::HangUp),
             1 => Input::Order(Order::Drain),
+            2 => Input::Order(Order::LetGo),
+            3 => Input::Order(Order::Refer(tingwa::dialplan::schema::RingTarget {
+                user: "6001".into(),
+                trunk: "pbx".into(),
+            })),
             paused => Input::Order(Order::PauseRecording(paused & 1 == 1)),
         },
         _ => Input::Timeout,

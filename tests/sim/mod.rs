@@ -17,6 +17,7 @@ pub mod world;
 mod call_events;
 mod media;
 mod privacy;
+mod replacing;
 mod talk;
 mod transfers;
 mod wired;

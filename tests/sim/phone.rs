@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tingwa::audio::frame::Frame;
 use tingwa::media::negotiate::{self, LocalMedia, Negotiated};
+use tingwa::media::srtp::sdes::{KeySource, Security, Srtp};
 use tingwa::media::stream::{self, Stream, StreamConfig};
 
 pub struct Phone {
@@ -22,7 +23,17 @@ pub struct Phone {
 
 impl Phone {
     pub fn new(address: SocketAddr, seed: u64) -> Self {
-        let local = LocalMedia::new(address, seed);
+        Self::with(LocalMedia::new(address, seed), seed)
+    }
+
+    /// One that encrypts, or may.
+    pub fn secured(address: SocketAddr, seed: u64, srtp: Srtp) -> Self {
+        let secret = [seed.to_le_bytes()[0]; 32];
+        let security = Security::new(srtp, KeySource::new(secret, 0));
+        Self::with(LocalMedia::new(address, seed).secured(security), seed)
+    }
+
+    fn with(local: LocalMedia, seed: u64) -> Self {
         Self {
             local,
             stream: None,

@@ -1,8 +1,8 @@
 //! Every row of the table of a warm transfer, on the simulated clock.
 
-use tingwa::ids::LegId;
+use tingwa::ids::{DialogId, LegId};
 use tingwa::journal::{EndCause, Entry, TransferFailure};
-use tingwa::sip::event::DialogOrder;
+use tingwa::sip::event::{DialogOrder, Diverted, Particulars};
 
 use super::pbx::{Agent, Then};
 use super::world::{Action, CALLER, Setting, World};
@@ -140,6 +140,33 @@ fn when_nobody_is_there_the_bot_is_back_with_an_offer() {
     world.at(19_000, Action::HangsUp);
     world.run_until(40_000);
     world.check_over();
+}
+
+#[test]
+fn what_travels_with_the_call_and_what_is_withheld() {
+    let told = |withheld, trusted| {
+        let particulars = Particulars {
+            withheld,
+            user_to_user: Some("6162;encoding=hex".into()),
+            diverted: vec![Diverted { number: "85212345678".into(), why: None }],
+        };
+        let mut world = World::with_particulars(
+            Setting { agents: [("6001", Agent::NoAnswer)].into(), ..Setting::default() },
+            particulars,
+            trusted,
+        );
+        world.at(1_500, Action::Presses('0'));
+        world.run_until(4_000);
+        assert!(world.entries().any(|e| matches!(e, Entry::Particulars { diverted, .. } if diverted.len() == 1)));
+        let invite = |(_, _, order): &(u64, DialogId, DialogOrder)| match order {
+            DialogOrder::Invite { target, headers, .. } => Some((target.display_name.clone(), headers.clone())),
+            _ => None,
+        };
+        world.orders.iter().find_map(invite).expect("an INVITE to the agent")
+    };
+    let data = vec![("User-to-User".to_owned(), "6162;encoding=hex".into())];
+    assert_eq!(told(false, true), (Some("91234567".into()), data));
+    assert_eq!(told(true, false), (Some("Anonymous".into()), Vec::new()));
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tingwa::call::{Call, CallConfig, CallParts, Input, Output};
+use tingwa::call::{Call, CallConfig, CallParts, Codec, Input, Output, Srtp};
 use tingwa::ids::{CallId, DialogId, LegId, UtteranceId};
 use tingwa::journal::{Entry, Record};
-use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget};
+use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget, Particulars, ReferTarget};
 
 use super::engine::{self, Ear, Mouth, Recogniser};
 use super::network::{Conditions, Network};
@@ -29,11 +29,17 @@ pub struct Setting {
     pub config: CallConfig,
     /// False: the INVITE has no offer.
     pub offer: bool,
+    /// True: and its ACK no answer to ours.
+    pub mute_ack: bool,
     /// SIP goes over a wire between two real endpoints, and so much of it is lost, per cent. `None`: events and orders go
     /// straight to and fro.
     pub wire: Option<f64>,
     /// False: there are no ports for further legs.
     pub ports: bool,
+    /// What the telephones do about encryption.
+    pub srtp: Srtp,
+    /// Codecs of the caller's telephone and of the agents'.
+    pub codecs: [Vec<Codec>; 2],
     pub seed: u64,
 }
 
@@ -46,7 +52,10 @@ impl Default for Setting {
             mouth: Mouth::Healthy,
             config: CallConfig::default(),
             offer: true,
+            mute_ack: false,
             ports: true,
+            srtp: Srtp::Off,
+            codecs: [Codec::ALL.to_vec(), Codec::ALL.to_vec()],
             wire: None,
             seed: 1,
         }
@@ -65,6 +74,19 @@ pub enum Action {
     Cancels,
     Holds,
     Unholds,
+    /// The same by a re-INVITE without an offer: the telephone answers ours in its ACK.
+    HoldsDelayed,
+    UnholdsDelayed,
+    /// A REFER on this dialog, to this telephone.
+    Refers(DialogId, &'static str),
+    /// An INVITE with Replaces takes this dialog's place.
+    Replaces(DialogId, LegId),
+    /// Something happens in a dialog.
+    News(DialogId, DialogEvent),
+    /// Such a re-INVITE, and an ACK without an answer.
+    AnswersNothing,
+    /// Such a re-INVITE, and an ACK with this.
+    AnswersWith(&'static str),
     Order(tingwa::call::Order),
     Store(bool),
     Fault,
@@ -101,6 +123,10 @@ pub struct World {
     setting: Setting,
     agent_dialogs: BTreeMap<DialogId, LegId>,
     answered: BTreeMap<DialogId, bool>,
+    /// Telephones that are to take the place of a leg's.
+    newcomers: BTreeMap<DialogId, (LegId, Phone)>,
+    /// What the caller's ACK will hold, where a re-INVITE asked for our offer.
+    delayed: Option<Action>,
     ended_by_them: Vec<DialogId>,
     pub open_legs: Vec<LegId>,
     next_dialog: u64,
@@ -124,7 +150,8 @@ fn gateway_address(leg: LegId) -> SocketAddr {
 
 impl World {
     pub fn new(setting: Setting) -> Self {
-        let mut caller = Phone::new(phone_address(LegId::CALLER), 77);
+        let mut caller = Phone::secured(phone_address(LegId::CALLER), 77, setting.srtp);
+        caller.local.codecs.clone_from(&setting.codecs[0]);
         let offer = setting.offer.then(|| caller.offer());
         match setting.wire {
             Some(loss) => Self::over_wire(setting, caller, offer.expect("a telephone's INVITE has an offer"), loss),
@@ -159,6 +186,13 @@ impl World {
         Self::build(setting, Phone::new(phone_address(LegId::CALLER), 77), Some(offer))
     }
 
+    /// With an INVITE that says more.
+    pub fn with_particulars(setting: Setting, particulars: Particulars, trusted: bool) -> Self {
+        let mut caller = Phone::new(phone_address(LegId::CALLER), 77);
+        let invite = IncomingInvite { particulars, trusted, ..invite(Some(caller.offer())) };
+        Self::begin(Instant::now(), setting, caller, invite, None)
+    }
+
     fn build(setting: Setting, caller: Phone, offer: Option<Vec<u8>>) -> Self {
         let invite = invite(offer);
         Self::begin(Instant::now(), setting, caller, invite, None)
@@ -183,6 +217,8 @@ impl World {
             recogniser: Recogniser::new(setting.ear),
             agent_dialogs: BTreeMap::new(),
             answered: BTreeMap::new(),
+            delayed: None,
+            newcomers: BTreeMap::new(),
             ended_by_them: Vec::new(),
             open_legs: vec![LegId::CALLER],
             next_dialog: 100,
@@ -374,6 +410,32 @@ impl World {
                 };
                 self.caller_event(DialogEvent::Offered { sdp });
             }
+            Action::Refers(dialog, user) => {
+                let target = ReferTarget {
+                    uri: format!("sip:{user}@192.0.2.2").into(),
+                    user: user.into(),
+                    replaces: None,
+                    referred_by: Some("<sip:6001@192.0.2.2>".into()),
+                };
+                self.call.handle(now, Input::Dialog { dialog, event: DialogEvent::Referred { target } });
+            }
+            Action::Replaces(dialog, leg) => {
+                let (by, mut phone) = self.newcomer(leg);
+                let offer = Some(phone.offer().into());
+                self.newcomers.insert(by, (leg, phone));
+                self.answered.insert(by, true);
+                self.call.handle(now, Input::Dialog { dialog, event: DialogEvent::Replaced { by, offer } });
+            }
+            Action::News(dialog, event) => {
+                if event.is_last() {
+                    self.ended_by_them.push(dialog);
+                }
+                self.call.handle(now, Input::Dialog { dialog, event });
+            }
+            Action::HoldsDelayed | Action::UnholdsDelayed | Action::AnswersNothing | Action::AnswersWith(_) => {
+                self.delayed = Some(action);
+                self.caller_event(DialogEvent::OfferWanted);
+            }
             Action::Order(order) => self.call.handle(now, Input::Order(order)),
             Action::Store(room) => self.call.handle(now, Input::Store { room }),
             Action::Fault => self.call.handle(now, Input::Fault { what: "a fault of the shell" }),
@@ -420,6 +482,11 @@ impl World {
                     self.right.extend_from_slice(&right.0);
                 }
                 Output::OpenLeg { leg } => self.open_leg(leg),
+                Output::OpenDialog { leg } => {
+                    let (dialog, phone) = self.newcomer(leg);
+                    self.newcomers.insert(dialog, (leg, phone));
+                    self.input(1, Input::LegDialog { leg, dialog });
+                }
                 Output::CloseLeg { leg } => {
                     let index = self.open_legs.iter().position(|open| *open == leg);
                     self.open_legs.remove(index.expect("only an open leg is closed"));
@@ -461,8 +528,16 @@ impl World {
         let dialog = DialogId(self.next_dialog);
         self.next_dialog += 1;
         self.agent_dialogs.insert(dialog, leg);
-        self.phones.insert(leg, Phone::new(phone_address(leg), 1000 + u64::from(leg.0)));
+        let mut phone = Phone::secured(phone_address(leg), 1000 + u64::from(leg.0), self.setting.srtp);
+        phone.local.codecs.clone_from(&self.setting.codecs[1]);
+        self.phones.insert(leg, phone);
         self.input(1, Input::LegPort { leg, dialog, address: gateway_address(leg) });
+    }
+
+    fn newcomer(&mut self, leg: LegId) -> (DialogId, Phone) {
+        self.next_dialog += 1;
+        let dialog = DialogId(self.next_dialog - 1);
+        (dialog, Phone::new(phone_address(leg), 5_000 + dialog.0))
     }
 
     fn on_order(&mut self, dialog: DialogId, order: DialogOrder) {
@@ -474,10 +549,18 @@ impl World {
             return wire.order(now, Side::Gateway, dialog, order);
         }
         match order {
+            DialogOrder::Answer { sdp } if dialog != CALLER => {
+                let (leg, mut phone) = self.newcomers.remove(&dialog).expect("somebody who takes a place");
+                phone.accept(now, &sdp);
+                self.phones.insert(leg, phone);
+                self.input(20, Input::Dialog { dialog, event: DialogEvent::Acknowledged { sdp: None } });
+            }
             DialogOrder::Answer { sdp } => {
                 let caller = self.phones.get_mut(&LegId::CALLER).expect("the caller has a telephone");
                 let sdp = if self.setting.offer {
                     caller.accept(now, &sdp);
+                    None
+                } else if self.setting.mute_ack {
                     None
                 } else {
                     Some(caller.answer(now, &sdp).into())
@@ -486,7 +569,22 @@ impl World {
             }
             DialogOrder::AnswerOffer { sdp } => {
                 let caller = self.phones.get_mut(&LegId::CALLER).expect("the caller has a telephone");
-                caller.accept(now, &sdp);
+                let answer = match self.delayed.take() {
+                    None => return caller.accept(now, &sdp),
+                    Some(Action::AnswersNothing) => None,
+                    Some(Action::AnswersWith(text)) => Some(Arc::from(text.as_bytes())),
+                    Some(action) => {
+                        caller.local.hold = matches!(action, Action::HoldsDelayed);
+                        let answer: Arc<[u8]> = caller.answer(now, &sdp).into();
+                        Some(if caller.local.hold { inactive(&answer) } else { answer })
+                    }
+                };
+                self.input(20, Input::Dialog { dialog, event: DialogEvent::Acknowledged { sdp: answer } });
+            }
+            DialogOrder::Offer { sdp } => {
+                let caller = self.phones.get_mut(&LegId::CALLER).expect("the caller has a telephone");
+                let sdp = caller.answer(now, &sdp).into();
+                self.input(20, Input::Dialog { dialog, event: DialogEvent::OfferAnswered { sdp } });
             }
             DialogOrder::Invite { target, offer, .. } => self.dial(dialog, &target.uri, &offer),
             DialogOrder::HangUp => {
@@ -496,6 +594,10 @@ impl World {
                 }
             }
             DialogOrder::Ring
+            | DialogOrder::TakeRefer
+            | DialogOrder::RefuseRefer { .. }
+            | DialogOrder::TellRefer { .. }
+            | DialogOrder::Refer { .. }
             | DialogOrder::Progress { .. }
             | DialogOrder::Refuse { .. }
             | DialogOrder::RefuseOffer { .. } => {}
@@ -503,7 +605,7 @@ impl World {
     }
 
     fn dial(&mut self, dialog: DialogId, uri: &str, offer: &[u8]) {
-        let leg = self.agent_dialogs[&dialog];
+        let leg = self.newcomers.get(&dialog).map_or_else(|| self.agent_dialogs[&dialog], |(leg, _)| *leg);
         let user = uri.trim_start_matches("sip:").split('@').next().unwrap_or_default();
         let agent = self.setting.agents.get(user).copied().unwrap_or(Agent::Refuses(404));
         self.answered.insert(dialog, false);
@@ -511,7 +613,9 @@ impl World {
         match agent {
             Agent::Answers(after, then) => {
                 self.input(50, event(DialogEvent::Ringing { sdp: None }));
-                self.phones.get_mut(&leg).expect("the leg has a telephone").pending_offer = offer.to_vec();
+                let newcomer = self.newcomers.get_mut(&dialog).map(|(_, phone)| phone);
+                let phone = newcomer.or_else(|| self.phones.get_mut(&leg)).expect("the leg has a telephone");
+                phone.pending_offer = offer.to_vec();
                 self.post(after, Event::AgentAnswers { leg, dialog, then });
             }
             Agent::NoAnswer => self.input(50, event(DialogEvent::Ringing { sdp: None })),
@@ -530,6 +634,12 @@ impl World {
             return;
         }
         let now = self.now;
+        if self.hang_ups(dialog).len() == 1 {
+            return;
+        }
+        if let Some((leg, phone)) = self.newcomers.remove(&dialog) {
+            self.phones.insert(leg, phone);
+        }
         let phone = self.phones.get_mut(&leg).expect("the leg has a telephone");
         let offer = std::mem::take(&mut phone.pending_offer);
         let sdp: Arc<[u8]> = phone.answer(now, &offer).into();
@@ -656,6 +766,8 @@ fn invite(offer: Option<Vec<u8>>) -> IncomingInvite {
         call_id: "sim@example".to_owned(),
         offer: offer.map(Into::into),
         trunk: Some("pbx".to_owned()),
+        trusted: true,
+        particulars: Default::default(),
         source: SocketAddr::from(([10, 0, 1, 1], 5060)),
     }
 }
@@ -674,5 +786,6 @@ fn parts(setting: &Setting, invite: IncomingInvite) -> CallParts {
         recording: Some("sim.wav".to_owned()),
         music: Arc::from(signal::voice(4242, 3_000)),
         seed: setting.seed,
+        secret: [0x11; 32],
     }
 }

@@ -72,8 +72,8 @@ impl FromStr for DaySpan {
 fn minutes(text: &str) -> Option<u16> {
     let (hour, minute) = text.trim().split_once(':')?;
     let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
-    let valid = minute < 60 && hour <= 24 && hour.saturating_mul(60) + minute <= DAY;
-    valid.then(|| hour * 60 + minute)
+    let valid = minute < 60 && hour <= 24;
+    valid.then(|| hour * 60 + minute).filter(|at| *at <= DAY)
 }
 
 impl fmt::Display for Stretch {

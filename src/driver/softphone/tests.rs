@@ -20,6 +20,8 @@ fn config(part: Part, local: &str, cues: Vec<Cue>) -> PhoneConfig {
         longest: Duration::from_secs(20),
         record: None,
         measure_pacing: true,
+        srtp: Srtp::Off,
+        codecs: Codec::ALL.to_vec(),
         seed: u64::from(std::process::id()),
     }
 }
@@ -35,13 +37,25 @@ fn call(
     agent: Vec<Cue>,
     caller: PhoneConfig,
 ) -> (Vec<What>, Vec<CallReport>, Vec<CallReport>) {
+    call_secured(port, manner, agent, caller, Srtp::Off)
+}
+
+/// The same; the agent has this opinion on encryption.
+fn call_secured(
+    port: u16,
+    manner: Manner,
+    agent: Vec<Cue>,
+    caller: PhoneConfig,
+    srtp: Srtp,
+) -> (Vec<What>, Vec<CallReport>, Vec<CallReport>) {
     let stop = AtomicBool::new(false);
     let ready = std::sync::Barrier::new(2);
     std::thread::scope(|scope| {
         let agent = scope.spawn(|| {
             let part = Part::Agent { manner, at_once: 1 };
             let mut tell = |_| {};
-            let phone = Softphone::open(config(part, &format!("127.0.0.1:{port}"), agent), &mut tell).unwrap();
+            let agent = PhoneConfig { srtp, ..config(part, &format!("127.0.0.1:{port}"), agent) };
+            let phone = Softphone::open(agent, &mut tell).unwrap();
             ready.wait();
             phone.run(&stop).unwrap()
         });
@@ -81,6 +95,42 @@ fn two_phones_talk_press_keys_and_hang_up() {
         loudest.map(i16::unsigned_abs).max().unwrap_or(0)
     };
     assert!((5_000..7_000).contains(&side(0)) && (5_000..7_000).contains(&side(1)), "both sides are recorded");
+}
+
+#[test]
+fn encrypted_they_talk_as_well_and_who_insists_is_not_heard_in_the_clear() {
+    let talk = |port, ours, theirs| {
+        let agent = vec![Cue::Wait(10), Cue::Keys("1".to_owned()), tone(200)];
+        let caller = PhoneConfig {
+            srtp: ours,
+            ..calling(port, vec![tone(300), Cue::Quiet(Duration::from_millis(300)), Cue::HangUp])
+        };
+        let (happened, ours, _) = call_secured(port, Manner::Answer(Duration::ZERO), agent, caller, theirs);
+        (happened.contains(&What::Key('1')), ours[0].end.clone(), ours[0].quality)
+    };
+    for (port, ours, theirs) in [(39_221, Srtp::Required, Srtp::Offer), (39_223, Srtp::Offer, Srtp::Off)] {
+        let (key, end, quality) = talk(port, ours, theirs);
+        let quality = quality.unwrap();
+        assert!(key && end == CallEnd::WeHungUp, "{end:?}");
+        assert!(quality.received > 10 && quality.dropped == 0, "{quality:?}");
+    }
+    let (_, end, _) = talk(39_225, Srtp::Required, Srtp::Off);
+    assert_eq!(end, CallEnd::Refused { status: 488 });
+}
+
+#[test]
+fn they_talk_in_every_codec() {
+    for (port, codec) in [(39_231, Codec::Pcmu), (39_233, Codec::G722), (39_235, Codec::Opus)] {
+        let agent = vec![Cue::Wait(10), Cue::Keys("1".to_owned()), tone(200)];
+        let caller = PhoneConfig {
+            codecs: vec![codec],
+            ..calling(port, vec![tone(300), Cue::Quiet(Duration::from_millis(300)), Cue::HangUp])
+        };
+        let (happened, ours, _) = call(port, Manner::Answer(Duration::ZERO), agent, caller);
+        assert_eq!(ours[0].end, CallEnd::WeHungUp, "{codec:?}");
+        assert!(happened.contains(&What::Key('1')) && ours[0].quality.unwrap().dropped == 0, "{codec:?}: {happened:?}");
+        assert_eq!(ours[0].responses_ms.len(), 1, "{codec:?}: they were heard");
+    }
 }
 
 #[test]

@@ -12,7 +12,9 @@ use crate::audio::frame::{FRAME_MS, Frame};
 use crate::driver::pace;
 use crate::driver::rtp_port::RtpPorts;
 use crate::ids::DialogId;
+use crate::media::codec::Codec;
 use crate::media::negotiate::{self, LocalMedia, Negotiated};
+use crate::media::srtp::sdes::Security;
 use crate::media::stream::{Input, Output, Stream, StreamConfig};
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 use crate::store::recording::Recording;
@@ -41,6 +43,8 @@ pub(super) struct VisitParts {
     /// Give up, or hang up, after this.
     pub(super) longest: Duration,
     pub(super) stamped: bool,
+    pub(super) codecs: Vec<Codec>,
+    pub(super) security: Security,
 }
 
 /// How far a call is.
@@ -93,8 +97,10 @@ impl Visit {
             quality: None,
             pacing: Pacing::default(),
         };
+        let mut local = LocalMedia::new(parts.address, parts.seed >> 1).secured(parts.security);
+        local.codecs.clone_from(&parts.codecs);
         Self {
-            local: LocalMedia::new(parts.address, parts.seed >> 1),
+            local,
             parts,
             began: now,
             stage: Stage::Dialling,
@@ -139,13 +145,28 @@ impl Visit {
         match event {
             DialogEvent::Ringing { .. } => self.news.push(What::Rings),
             DialogEvent::Answered { sdp } => self.answered(now, sdp)?,
-            DialogEvent::Acknowledged { sdp: Some(sdp) } => {
-                if matches!(self.stage, Stage::Answered) {
-                    self.accept(now, &sdp)?;
-                }
-            }
+            DialogEvent::Acknowledged { sdp: Some(sdp) } => match self.stage {
+                Stage::Answered => self.accept(now, &sdp)?,
+                Stage::Talking(_) => self.reanswered(now, &sdp),
+                Stage::Dialling | Stage::Ringing { .. } | Stage::Ending => {}
+            },
             DialogEvent::Acknowledged { sdp: None } => {}
             DialogEvent::Offered { sdp } => self.offered(now, &sdp),
+            DialogEvent::OfferWanted => {
+                let sdp = negotiate::offer(&mut self.local).into();
+                self.orders.push(DialogOrder::AnswerOffer { sdp });
+            }
+            DialogEvent::OfferAgain => {
+                let sdp = negotiate::offer(&mut self.local).into();
+                self.orders.push(DialogOrder::Offer { sdp });
+            }
+            DialogEvent::OfferAnswered { sdp } => self.reanswered(now, &sdp),
+            // The last is the loop's business.
+            DialogEvent::OfferRefused { .. }
+            | DialogEvent::ReferNews { .. }
+            | DialogEvent::Because(_)
+            | DialogEvent::Replaced { .. } => {}
+            DialogEvent::Referred { .. } => self.orders.push(DialogOrder::RefuseRefer { status: 603 }),
             DialogEvent::Digit(key) => self.key(key),
             DialogEvent::Refused { status } => return Ok(self.over(now, CallEnd::Refused { status })),
             DialogEvent::Cancelled => return Ok(self.over(now, CallEnd::Cancelled)),
@@ -189,6 +210,13 @@ impl Visit {
             (Ok(_) | Err(_), _) => DialogOrder::RefuseOffer { status: 488 },
         };
         self.orders.push(order);
+    }
+
+    /// The answer to a later offer of ours.
+    fn reanswered(&mut self, now: Instant, answer: &[u8]) {
+        if let (Ok(agreed), Stage::Talking(talk)) = (negotiate::accept(answer, &mut self.local), &mut self.stage) {
+            talk.stream.renegotiate(now, agreed);
+        }
     }
 
     /// We pick up.

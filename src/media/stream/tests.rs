@@ -1,5 +1,7 @@
 //! Two sides of a call, or one side and hand-made packets, on a simulated clock.
 
+use super::super::srtp::Suite;
+use super::super::srtp::sdes::{KeySource, SrtpKeys};
 use super::*;
 use crate::audio::loudness;
 use crate::wire::rtcp;
@@ -18,10 +20,12 @@ fn agreed(remote: &str) -> Negotiated {
         codec: Codec::Pcma,
         payload_type: 8,
         telephone_event: Some(101),
+        event_clock_hz: 8000,
         remote,
         remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
         ptime_ms: 20,
         direction: crate::media::negotiate::Direction::SendRecv,
+        srtp: None,
     }
 }
 
@@ -122,6 +126,180 @@ fn a_clean_minute() {
     assert!((9.0..21.0).contains(&round_trip), "{round_trip}");
     assert_eq!(left.quality().remote_loss, Some(0.0));
     assert!(figures.mos > 4.3 && figures.jitter_ms < 0.2, "{figures:?}");
+}
+
+/// An agreement on this codec.
+fn spoken(codec: Codec, remote: &str) -> Negotiated {
+    let event_clock_hz = codec.clock_hz();
+    Negotiated { codec, payload_type: codec.own_type().get(), event_clock_hz, ..agreed(remote) }
+}
+
+#[test]
+fn a_lossy_minute_of_every_codec() {
+    for codec in Codec::ALL {
+        let (left, right, told) =
+            talk(spoken(codec, THERE), spoken(codec, HERE), "159#0", 60, |n| n > 200 && n % 20 == 7);
+        let figures = right.quality();
+        assert_eq!((figures.received, figures.lost, figures.dropped), (2860, 140, 0), "{codec:?}");
+        assert!((2960..=3000).contains(&told.heard), "{codec:?}: {}", told.heard);
+        assert_eq!(told.digits, "159#0", "{codec:?}");
+        // A hole would be -100. Opus fades in.
+        assert!(told.quietest > -45.0, "{codec:?}: {}", told.quietest);
+        assert!(figures.jitter_ms < 0.3, "{codec:?}: {}", figures.jitter_ms);
+        assert!(left.quality().round_trip_ms.is_some());
+        // What Opus loses it makes up from the packet after.
+        let concealed = figures.concealed;
+        assert!(if codec == Codec::Opus { concealed < 20 } else { concealed >= 140 }, "{codec:?}: {concealed}");
+    }
+}
+
+#[test]
+fn a_codec_changes_in_the_middle_and_back() {
+    let start = Instant::now();
+    let mut told = Told::default();
+    let mut left = stream(1, agreed(THERE), start);
+    let mut right = stream(2, agreed(HERE), start);
+    for n in 0..400 {
+        let now = start + Duration::from_millis(20 * n);
+        if n % 100 == 50 {
+            let codec = [Codec::Opus, Codec::G722, Codec::Opus, Codec::Pcmu][n as usize / 100];
+            left.renegotiate(now, spoken(codec, THERE));
+            right.renegotiate(now, spoken(codec, HERE));
+        }
+        left.handle(now, Input::Send(&tone(n)));
+        let mut sent = Told::default();
+        sent.drain(&mut left);
+        for (_, datagram) in sent.transmitted {
+            right.handle(now, Input::Rtp { from: address(HERE), bytes: datagram.as_bytes() });
+        }
+        told.drain(&mut right);
+        let pulled = right.pull(now);
+        assert!(n % 100 < 60 || n < 60 || loudness::dbfs(&pulled.0) > -22.0, "{n}: {}", loudness::dbfs(&pulled.0));
+    }
+    assert_eq!((right.quality().received, right.quality().lost, right.quality().dropped), (400, 0, 0));
+    assert!((390..=410).contains(&told.heard), "{}", told.heard);
+}
+
+#[test]
+fn a_pause_is_no_loss_and_people_hear_its_noise() {
+    let start = Instant::now();
+    let mut right = stream(2, agreed(HERE), start);
+    let mut heard = Vec::new();
+    for n in 0..100u16 {
+        let now = start + Duration::from_millis(20 * u64::from(n));
+        let header = RtpHeader {
+            marker: n == 0,
+            payload_type: if n == 30 { PayloadType::COMFORT_NOISE } else { PayloadType::PCMA },
+            sequence: SequenceNumber(n),
+            timestamp: Timestamp(160 * u32::from(n)),
+            ssrc: Ssrc(9),
+        };
+        let mut bytes = header.to_bytes().to_vec();
+        match n {
+            30 => bytes.push(50),
+            31..70 => bytes.clear(),
+            _ => bytes.extend([0x2a; 160]),
+        }
+        // The pause begins with a packet of noise and ends with speech; its sequence numbers go on.
+        if n >= 70 {
+            bytes[2..4].copy_from_slice(&(n - 39).to_be_bytes());
+        }
+        if !bytes.is_empty() {
+            right.handle(now, Input::Rtp { from: address(HERE), bytes: &bytes });
+        }
+        right.handle(now, Input::Timeout);
+        Told::default().drain(&mut right);
+        heard.push(loudness::dbfs(&right.pull(now).0));
+    }
+    assert!(heard[40..65].iter().all(|level| (-53.0..-47.0).contains(level)), "{:?}", &heard[30..70]);
+    assert!(heard[80..].iter().all(|level| *level > -20.0), "{:?}", &heard[70..]);
+    let figures = right.quality();
+    // Two frames of fading at its beginning, as what was said still sounds in the concealment.
+    assert!(figures.lost == 0 && figures.concealed <= 2, "{figures:?}");
+}
+
+/// Both sides of an agreement on SRTP, each with what it sends first.
+fn secured(suite: Suite) -> (Negotiated, Negotiated) {
+    let key = |n: u8| KeySource::new([n; 32], 0).key(suite);
+    let keys = |local, remote| Some(SrtpKeys { tag: 1, local: key(local), remote: key(remote), mki: None });
+    (Negotiated { srtp: keys(1, 2), ..agreed(THERE) }, Negotiated { srtp: keys(2, 1), ..agreed(HERE) })
+}
+
+#[test]
+fn a_minute_encrypted() {
+    for suite in Suite::ALL {
+        let (left, right) = secured(suite);
+        let (left, right, told) = talk(left, right, "159#0", 60, |n| n % 20 == 7);
+        let figures = right.quality();
+        assert_eq!((figures.received, figures.lost, figures.dropped), (2850, 150, 0), "{suite:?}");
+        assert_eq!(told.digits, "159#0", "{suite:?}");
+        assert!(told.quietest > -20.0, "{}", told.quietest);
+        assert!(left.quality().round_trip_ms.is_some(), "{suite:?}: reports are read");
+    }
+}
+
+#[test]
+fn encrypted_nothing_else_is_taken_or_sent() {
+    let now = Instant::now();
+    let at = |ms| now + Duration::from_millis(ms);
+    let (here, there) = secured(Suite::AesCm80);
+    let (mut ours, mut theirs) = (stream(1, here, now), stream(2, there, now));
+    let mut plain = stream(3, agreed(HERE), now);
+    let sent = |stream: &mut Stream, at: Instant| {
+        let mut told = Told::default();
+        stream.handle(at, Input::Send(&tone(0)));
+        told.drain(stream);
+        told.transmitted.pop().map(|(_, datagram)| datagram).unwrap()
+    };
+    let packet = sent(&mut theirs, at(0));
+    let mut forged = packet.as_bytes().to_vec();
+    forged[20] ^= 1;
+    for (bytes, dropped) in [
+        (&forged[..], 1),
+        (sent(&mut plain, at(0)).as_bytes(), 2),
+        (packet.as_bytes(), 2),
+        (packet.as_bytes(), 3),
+        (&[0x80, 200, 0, 1], 4),
+        (&[0x80; 1501], 5),
+    ] {
+        ours.handle(at(5), Input::Rtp { from: address(THERE), bytes });
+        assert_eq!(ours.quality().dropped, dropped);
+    }
+    assert_eq!(ours.quality().received, 1, "the one that was theirs, once");
+    // A report in the clear is no sign of life either.
+    plain.bye(at(10));
+    let mut told = Told::default();
+    told.drain(&mut plain);
+    ours.handle(at(10), Input::Rtcp { from: address(THERE), bytes: told.controls[0].1.as_bytes() });
+    assert_eq!(ours.quality().dropped, 6);
+}
+
+#[test]
+fn what_goes_on_with_its_key_goes_on_and_a_key_taken_anew_is_another_source() {
+    let now = Instant::now();
+    let at = |ms| now + Duration::from_millis(ms);
+    let (here, there) = secured(Suite::Gcm128);
+    let (mut ours, mut theirs) = (stream(1, here, now), stream(2, there, now));
+    let sent = |stream: &mut Stream, at: Instant| {
+        let mut told = Told::default();
+        stream.handle(at, Input::Send(&tone(0)));
+        told.drain(stream);
+        told.transmitted.pop().map(|(_, datagram)| datagram).unwrap()
+    };
+    let source = |datagram: &Datagram| RtpPacket::parse(datagram.as_bytes()).unwrap().ssrc();
+    let first = sent(&mut theirs, at(0));
+    ours.handle(at(1), Input::Rtp { from: address(THERE), bytes: first.as_bytes() });
+    theirs.renegotiate(at(10), there);
+    ours.renegotiate(at(10), here);
+    let second = sent(&mut theirs, at(20));
+    assert_eq!(source(&first), source(&second));
+    ours.handle(at(21), Input::Rtp { from: address(THERE), bytes: second.as_bytes() });
+    ours.handle(at(22), Input::Rtp { from: address(THERE), bytes: first.as_bytes() });
+    assert_eq!((ours.quality().received, ours.quality().dropped), (2, 1), "what came before the re-INVITE came before");
+    // In the clear for a while, then again with the key that it had.
+    theirs.renegotiate(at(30), agreed(HERE));
+    theirs.renegotiate(at(30), there);
+    assert_ne!(source(&sent(&mut theirs, at(40))), source(&second));
 }
 
 #[test]

@@ -74,9 +74,36 @@ impl Core {
         })
     }
 
+    /// Goes on with the numbers of the early dialog that it was; route set and target are those of the 2xx (13.2.2.4).
+    pub fn continues(&mut self, early: &Self) {
+        self.local_seq = self.local_seq.max(early.local_seq);
+        self.remote_seq = early.remote_seq;
+    }
+
     /// True where a message belongs to this dialog; the local tag has matched already.
     pub fn matches(&self, call_id: &[u8], remote_tag: &str) -> bool {
         self.call_id == call_id && self.remote_tag == remote_tag
+    }
+
+    /// Our address in it, without tag: Referred-By.
+    pub fn own_address(&self) -> Bytes {
+        match NameAddr::parse(&self.local) {
+            Some(own) => NameAddr::new(own.uri).to_bytes(),
+            None => self.local.clone(),
+        }
+    }
+
+    /// Refer-To for somebody who shall take over this dialog with the other side (RFC 5589 7): who is there, and Replaces
+    /// with the tags as the other side has them.
+    pub fn refer_to(&self, local_tag: &str) -> NameAddr {
+        let mut uri = self.target.clone();
+        if let Uri::Sip(sip) = &mut uri {
+            let value =
+                [&self.call_id[..], b";to-tag=", self.remote_tag.as_bytes(), b";from-tag=", local_tag.as_bytes()]
+                    .concat();
+            sip.headers = vec![(Bytes::from_static(b"Replaces"), escape(&value))];
+        }
+        NameAddr::new(uri)
     }
 
     /// The other side's tag.
@@ -102,12 +129,23 @@ impl Core {
 
     /// The next request of ours, signed where that was asked for; without Via.
     pub fn request(&mut self, method: Method, author: &mut Author) -> Request {
-        self.local_seq += 1;
-        let mut request = self.with_seq(method, self.local_seq, author);
-        if let Some(prover) = &mut self.prover {
-            prover.sign(&mut request, author);
-        }
+        let number = self.next_number();
+        let mut request = self.with_seq(method, number, author);
+        self.sign(&mut request, author);
         request
+    }
+
+    /// The number of our next request.
+    pub fn next_number(&mut self) -> u32 {
+        self.local_seq += 1;
+        self.local_seq
+    }
+
+    /// Signs a request where the other side asks for it.
+    pub fn sign(&mut self, request: &mut Request, author: &mut Author) {
+        if let Some(prover) = &mut self.prover {
+            prover.sign(request, author);
+        }
     }
 
     /// The ACK to a 2xx, with its Via, signed as the INVITE was (22.1 forbids challenging it).
@@ -146,6 +184,19 @@ impl Core {
         author.sign_request(&mut request);
         request
     }
+}
+
+/// Percent-escapes all but what is legal everywhere (RFC 3261 25.1 hvalue).
+fn escape(value: &[u8]) -> Bytes {
+    let mut out = Vec::with_capacity(value.len() + 16);
+    for byte in value {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(byte) {
+            out.push(*byte);
+        } else {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+    Bytes::from(out)
 }
 
 fn target(headers: &Headers) -> Option<Uri> {

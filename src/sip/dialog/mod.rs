@@ -3,7 +3,7 @@
 //!
 //! Every dialog ends with exactly one of [`DialogEvent::Refused`], [`DialogEvent::Cancelled`] and [`DialogEvent::Ended`], also when
 //! it was the call that hung up. Like transactions, dialogs write what they ask for into a buffer that is handed in.
-//! Not here: reliable provisional answers (RFC 3262), refreshing a session ourselves (RFC 4028), REFER, Replaces.
+//! REFER and NOTIFY count within an answered call only. An INVITE with Replaces is the endpoint's business.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,17 +14,23 @@ use super::author::Author;
 use super::event::{DialogEvent, DialogOrder};
 use super::flow::Flow;
 use super::transaction::ServerId;
+use crate::wire::sip::header::NameAddr;
 use crate::wire::sip::message::{Request, Response};
 
+mod asking;
 pub mod core;
 pub mod established;
+mod forks;
 mod info;
+mod offered;
+mod provisional;
+mod refer;
 mod session;
 pub mod uac;
 pub mod uas;
 
 pub(crate) use established::{is_sdp, unsupported};
-pub(crate) use session::MIN_SE;
+pub(crate) use session::{MIN_SE, ask as ask_for_a_timer};
 pub use uac::Uac;
 pub use uas::Uas;
 
@@ -33,8 +39,16 @@ pub use uas::Uas;
 pub enum Purpose {
     /// The INVITE that makes the dialog.
     Invite,
+    /// A re-INVITE or UPDATE that changes its session.
+    Change,
+    /// The PRACK of a provisional answer.
+    Prack,
     /// The BYE that ends it.
     Bye,
+    /// A REFER.
+    Refer,
+    /// A NOTIFY about their REFER.
+    Notify,
     /// BYE for a branch of a fork that answered too late.
     ExtraBye,
 }
@@ -76,6 +90,8 @@ pub enum DialogInput<'a> {
     InviteClosed,
     /// An answer of ours could not be sent: the caller's connection is gone.
     Unreachable,
+    /// The call wants the other side to call somebody else; the value of Refer-To.
+    Refer(NameAddr),
     /// Time has passed.
     Timeout,
 }
@@ -101,10 +117,10 @@ pub enum DialogOutput {
         /// What for.
         purpose: Purpose,
     },
-    /// Send CANCEL for the INVITE.
-    CancelInvite,
-    /// Forget the INVITE's transaction: the CANCEL led to nothing.
-    AbandonInvite,
+    /// Send CANCEL for an INVITE of this purpose.
+    Cancel(Purpose),
+    /// Forget its transaction: the CANCEL led to nothing.
+    Abandon(Purpose),
     /// Send outside of any transaction: ACK to a 2xx.
     Transmit(Bytes),
 }
@@ -131,6 +147,19 @@ impl Desk<'_> {
 /// True for an INVITE that asks for a session interval which is too small for us (RFC 4028 9).
 pub(crate) fn asks_too_short_a_session(request: &Request) -> bool {
     session::SessionTimer::is_too_small(&request.headers)
+}
+
+/// How far a dialog has come, for an INVITE that wants its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// We called, nobody has answered.
+    Ringing,
+    /// They called, we have not answered.
+    Offered,
+    /// Answered.
+    Up,
+    /// Ending or over.
+    Over,
 }
 
 /// A dialog of either kind.
@@ -172,6 +201,22 @@ impl Dialog {
         match self {
             Self::Uas(uas) => uas.flow(),
             Self::Uac(uac) => uac.flow(),
+        }
+    }
+
+    /// How an INVITE with Replaces finds it (RFC 3891 3).
+    pub fn standing(&self) -> Standing {
+        match self {
+            Self::Uas(uas) => uas.standing(),
+            Self::Uac(uac) => uac.standing(),
+        }
+    }
+
+    /// What it shares with others, where it is answered.
+    pub fn core(&self) -> Option<&core::Core> {
+        match self {
+            Self::Uas(uas) => uas.core(),
+            Self::Uac(uac) => uac.core(),
         }
     }
 

@@ -7,9 +7,10 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::core::Core;
-use super::established::{Established, Next, reply};
+use super::established::{Established, Next, later, refusal, reply, sdp_of};
+use super::forks::{Forks, Heard};
 use super::uas::after_bye;
-use super::{Desk, DialogInput, DialogOutput, Purpose};
+use super::{Desk, DialogInput, DialogOutput, Purpose, Standing, session};
 use crate::deadline::is_due;
 use crate::sip::digest::client::Prover;
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
@@ -23,6 +24,7 @@ use crate::wire::sip::message::{Method, Request, Response, StatusCode};
 #[derive(Debug)]
 pub struct Uac {
     invitation: Invitation,
+    forks: Forks,
     state: Stage,
 }
 
@@ -37,8 +39,6 @@ pub struct Invitation {
     pub local_tag: String,
     /// User part of our Contact.
     pub user: Option<String>,
-    /// Our offer.
-    pub offer: SdpBody,
     /// Answers challenges.
     pub prover: Option<Prover>,
 }
@@ -49,22 +49,20 @@ enum Stage {
     Calling,
     /// Nothing heard yet, and the call has hung up: CANCEL waits for a provisional answer (9.1).
     CallingHungUp,
-    /// A provisional answer came, with a tag where there is an early dialog.
-    Proceeding {
-        early: Option<Core>,
-    },
+    /// A provisional answer came.
+    Proceeding,
     /// CANCEL was sent.
     Cancelling {
         give_up: Instant,
     },
     /// Answered.
     Up {
-        established: Established,
+        established: Box<Established>,
         ack: Ack,
     },
     /// Our BYE is under way; `untold` where the call does not know of the end yet.
     Leaving {
-        core: Core,
+        core: Box<Core>,
         ack: Ack,
         untold: bool,
     },
@@ -84,11 +82,20 @@ struct Ack {
     open: bool,
 }
 
+impl Invitation {
+    /// The dialog that an answer with a tag makes.
+    pub(super) fn dialog(&self, response: &Response) -> Option<Core> {
+        let mut core = Core::of_answer(self.flow, &self.request, response, self.user.clone())?;
+        core.prover.clone_from(&self.prover);
+        Some(core)
+    }
+}
+
 impl Uac {
     /// Sends the INVITE.
     pub fn new(invitation: Invitation, desk: &mut Desk<'_>) -> Self {
         desk.out.push(DialogOutput::Ask { request: Box::new(invitation.request.clone()), purpose: Purpose::Invite });
-        Self { invitation, state: Stage::Calling }
+        Self { invitation, forks: Forks::default(), state: Stage::Calling }
     }
 
     /// Our tag.
@@ -101,7 +108,7 @@ impl Uac {
         self.state = match mem::replace(&mut self.state, Stage::Over) {
             Stage::Calling => self.calling(now, input, desk),
             Stage::CallingHungUp => self.calling_hung_up(now, input, desk),
-            Stage::Proceeding { early } => self.proceeding(now, input, early, desk),
+            Stage::Proceeding => self.proceeding(now, input, desk),
             Stage::Cancelling { give_up } => self.cancelling(now, input, give_up, desk),
             Stage::Up { established, ack } => self.up(now, input, established, ack, desk),
             Stage::Leaving { core, ack, untold } => self.leaving(input, core, ack, untold, desk),
@@ -117,7 +124,7 @@ impl Uac {
             Stage::Up { established, .. } => established.deadline(),
             Stage::Calling
             | Stage::CallingHungUp
-            | Stage::Proceeding { .. }
+            | Stage::Proceeding
             | Stage::Leaving { .. }
             | Stage::Lingering { .. }
             | Stage::Over => None,
@@ -134,12 +141,39 @@ impl Uac {
         self.invitation.flow
     }
 
+    /// How far it has come.
+    pub fn standing(&self) -> Standing {
+        match &self.state {
+            Stage::Calling | Stage::Proceeding => Standing::Ringing,
+            Stage::Up { .. } => Standing::Up,
+            Stage::CallingHungUp
+            | Stage::Cancelling { .. }
+            | Stage::Leaving { .. }
+            | Stage::Lingering { .. }
+            | Stage::Over => Standing::Over,
+        }
+    }
+
+    /// Its core, once answered.
+    pub fn core(&self) -> Option<&Core> {
+        match &self.state {
+            Stage::Up { established, .. } => Some(&established.core),
+            Stage::Calling
+            | Stage::CallingHungUp
+            | Stage::Proceeding
+            | Stage::Cancelling { .. }
+            | Stage::Leaving { .. }
+            | Stage::Lingering { .. }
+            | Stage::Over => None,
+        }
+    }
+
     /// True where a message belongs here.
     pub fn matches(&self, call_id: &[u8], remote_tag: &str) -> bool {
         match &self.state {
             Stage::Up { established, .. } => established.core.matches(call_id, remote_tag),
             Stage::Leaving { core, .. } => core.matches(call_id, remote_tag),
-            Stage::Proceeding { early } => early.as_ref().is_some_and(|core| core.matches(call_id, remote_tag)),
+            Stage::Proceeding => self.forks.matches(call_id, remote_tag),
             Stage::Calling
             | Stage::CallingHungUp
             | Stage::Cancelling { .. }
@@ -151,7 +185,7 @@ impl Uac {
     fn calling(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> Stage {
         match input {
             DialogInput::Order(DialogOrder::HangUp) => Stage::CallingHungUp,
-            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, None, desk),
+            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, desk),
             DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
             other => stray(other, Stage::Calling, desk),
         }
@@ -168,16 +202,22 @@ impl Uac {
         }
     }
 
-    fn proceeding(&mut self, now: Instant, input: DialogInput<'_>, early: Option<Core>, desk: &mut Desk<'_>) -> Stage {
+    fn proceeding(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> Stage {
         match input {
             DialogInput::Order(DialogOrder::HangUp) => cancel(now, desk),
-            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, early, desk),
+            DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, desk),
+            DialogInput::Response { purpose: Purpose::Prack, response } => {
+                if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
+                    self.forks.challenged(&self.invitation, response, desk);
+                }
+                Stage::Proceeding
+            }
             DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
             DialogInput::Request { transaction, request } => {
                 self.early_request(transaction, request, desk);
-                Stage::Proceeding { early }
+                Stage::Proceeding
             }
-            other => stray(other, Stage::Proceeding { early }, desk),
+            other => stray(other, Stage::Proceeding, desk),
         }
     }
 
@@ -188,7 +228,7 @@ impl Uac {
             }
             DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
             DialogInput::Timeout if is_due(Some(give_up), now) => {
-                desk.out.push(DialogOutput::AbandonInvite);
+                desk.out.push(DialogOutput::Abandon(Purpose::Invite));
                 refused(StatusCode::REQUEST_TERMINATED.as_u16(), desk)
             }
             other => stray(other, Stage::Cancelling { give_up }, desk),
@@ -196,17 +236,18 @@ impl Uac {
     }
 
     /// An answer to the INVITE while the call wants it.
-    fn answered(&mut self, now: Instant, response: &Response, early: Option<Core>, desk: &mut Desk<'_>) -> Stage {
-        let sdp = sdp_of(response);
+    fn answered(&mut self, now: Instant, response: &Response, desk: &mut Desk<'_>) -> Stage {
         match response.status.as_u16() {
-            180 | 183 => {
-                desk.tell(DialogEvent::Ringing { sdp });
-                Stage::Proceeding { early: self.early_dialog(response).or(early) }
+            status @ ..200 => {
+                let heard = self.forks.provisional(&self.invitation, response, desk);
+                if let (180 | 183, Heard::News(sdp)) = (status, heard) {
+                    desk.tell(DialogEvent::Ringing { sdp });
+                }
+                Stage::Proceeding
             }
-            ..200 => Stage::Proceeding { early: self.early_dialog(response).or(early) },
             200..300 => match self.acknowledge(response, desk) {
-                Some((core, ack)) => {
-                    let established = Established::reached(now, core, response, self.invitation.offer.clone());
+                Some((core, sdp, ack)) => {
+                    let established = Box::new(Established::reached(now, core, response));
                     desk.tell(DialogEvent::Answered { sdp });
                     Stage::Up { established, ack }
                 }
@@ -216,6 +257,15 @@ impl Uac {
                 Some(request) => {
                     let request = Box::new(request);
                     desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Invite });
+                    self.forks = Forks::default();
+                    Stage::Calling
+                }
+                None => refused(response.status.as_u16(), desk),
+            },
+            422 => match self.longer(response, desk) {
+                Some(request) => {
+                    desk.out.push(DialogOutput::Ask { request: Box::new(request), purpose: Purpose::Invite });
+                    self.forks = Forks::default();
                     Stage::Calling
                 }
                 None => refused(response.status.as_u16(), desk),
@@ -224,18 +274,23 @@ impl Uac {
         }
     }
 
-    fn early_dialog(&self, response: &Response) -> Option<Core> {
-        let tagged = response.headers.to().is_ok_and(|to| to.tag().is_some());
-        let Invitation { flow, request, user, .. } = &self.invitation;
-        tagged.then(|| Core::of_answer(*flow, request, response, user.clone()))?
-    }
-
     /// Before the answer a PBX may tell whose phone rings by UPDATE; an offer has to wait for the answer to ours (RFC 3311 5.2).
-    fn early_request(&self, transaction: ServerId, request: &Request, desk: &mut Desk<'_>) {
+    fn early_request(&mut self, transaction: ServerId, request: &Request, desk: &mut Desk<'_>) {
+        let from = request.headers.from().ok();
+        let fork = from.as_ref().and_then(|from| self.forks.get(from.tag().unwrap_or_default()));
+        let agreed = fork.as_ref().is_some_and(|fork| fork.has_agreed());
+        if let Some(refusal) = fork.and_then(|fork| refusal(&mut fork.core, request, desk)) {
+            return desk.answer(transaction, &refusal);
+        }
         let status = match request.method {
+            // After a reliable answer it may be made; we take it when somebody has picked up.
+            Method::Update if !request.body.is_empty() && agreed => {
+                later(transaction, request, desk);
+                return;
+            }
             Method::Update if !request.body.is_empty() => StatusCode::REQUEST_PENDING,
             Method::Update | Method::Options | Method::Info => StatusCode::OK,
-            Method::Bye => StatusCode::NO_SUCH_TRANSACTION,
+            Method::Bye | Method::Prack => StatusCode::NO_SUCH_TRANSACTION,
             _ => StatusCode::METHOD_NOT_ALLOWED,
         };
         let mut answer = desk.author.answer(request, status, None);
@@ -252,24 +307,27 @@ impl Uac {
             return refused(response.status.as_u16(), desk);
         }
         match self.acknowledge(response, desk) {
-            Some((mut core, ack)) => {
+            Some((mut core, _, ack)) => {
                 let request = Box::new(core.request(Method::Bye, desk.author));
                 desk.out.push(DialogOutput::Ask { request, purpose: Purpose::Bye });
-                Stage::Leaving { core, ack, untold: true }
+                Stage::Leaving { core: Box::new(core), ack, untold: true }
             }
             None => refused(StatusCode::BAD_GATEWAY.as_u16(), desk),
         }
     }
 
-    /// The dialog that a 2xx makes; its ACK is sent.
-    fn acknowledge(&self, response: &Response, desk: &mut Desk<'_>) -> Option<(Core, Ack)> {
-        let Invitation { flow, request, user, prover, .. } = &self.invitation;
-        let mut core = Core::of_answer(*flow, request, response, user.clone())?;
-        core.prover = prover.clone();
-        let bytes = core.ack(request, desk.author);
+    /// The dialog that a 2xx makes, and the answer to our offer; its ACK is sent.
+    fn acknowledge(&mut self, response: &Response, desk: &mut Desk<'_>) -> Option<(Core, Option<SdpBody>, Ack)> {
+        let mut core = self.invitation.dialog(response)?;
+        let fork = self.forks.take(core.remote_tag());
+        if let Some(fork) = &fork {
+            core.continues(&fork.core);
+        }
+        let sdp = fork.map_or_else(|| sdp_of(response), |fork| fork.answer(response));
+        let bytes = core.ack(&self.invitation.request, desk.author);
         desk.out.push(DialogOutput::Transmit(bytes.clone()));
         let remote_tag = core.remote_tag().to_owned();
-        Some((core, Ack { remote_tag, bytes, open: true }))
+        Some((core, sdp, Ack { remote_tag, bytes, open: true }))
     }
 
     /// The INVITE again with credentials and the next number (22.2).
@@ -285,15 +343,27 @@ impl Uac {
         Some(request.clone())
     }
 
+    /// The INVITE again with the interval that a 422 asks for (RFC 4028 7.4). It grows each time, so that this ends.
+    fn longer(&mut self, response: &Response, desk: &mut Desk<'_>) -> Option<Request> {
+        let Invitation { request, prover, .. } = &mut self.invitation;
+        session::ask_again(request, response)?;
+        let number = request.headers.cseq().ok()?.number + 1;
+        request.headers.set_text(HeaderName::CSeq, CSeq { number, method: Method::Invite });
+        if let Some(prover) = prover {
+            prover.sign(request, desk.author);
+        }
+        Some(request.clone())
+    }
+
     /// A 2xx after the first: repeated, or of another branch.
-    fn again(&self, response: &Response, ack: &Ack, desk: &mut Desk<'_>) {
+    fn again(&mut self, response: &Response, ack: &Ack, desk: &mut Desk<'_>) {
         if !response.status.is_success() {
             return;
         }
         let same = response.headers.to().is_ok_and(|to| to.tag().unwrap_or_default() == ack.remote_tag);
         if same {
             desk.out.push(DialogOutput::Transmit(ack.bytes.clone()));
-        } else if let Some((mut core, _)) = self.acknowledge(response, desk) {
+        } else if let Some((mut core, ..)) = self.acknowledge(response, desk) {
             let request = Box::new(core.request(Method::Bye, desk.author));
             desk.out.push(DialogOutput::Ask { request, purpose: Purpose::ExtraBye });
         }
@@ -303,38 +373,25 @@ impl Uac {
         &mut self,
         now: Instant,
         input: DialogInput<'_>,
-        mut established: Established,
+        mut established: Box<Established>,
         mut ack: Ack,
         desk: &mut Desk<'_>,
     ) -> Stage {
-        let mut next = Next::Stay;
-        match input {
-            DialogInput::Order(DialogOrder::HangUp) => next = established.hang_up(desk),
-            DialogInput::Order(DialogOrder::AnswerOffer { sdp }) => established.answer_offer(now, sdp, desk),
-            DialogInput::Order(DialogOrder::RefuseOffer { status }) => established.refuse_offer(status, desk),
-            DialogInput::Request { transaction, request } => {
-                next = established.request(now, transaction, request, desk);
+        let next = match input {
+            DialogInput::Response { purpose: Purpose::Invite, response } => {
+                self.again(response, &ack, desk);
+                Next::Stay
             }
-            DialogInput::Ack(request) => next = established.acknowledged(request, desk),
-            DialogInput::Cancel { transaction } => established.cancelled(transaction, desk),
-            DialogInput::Response { purpose: Purpose::Invite, response } => self.again(response, &ack, desk),
-            DialogInput::InviteClosed => ack.open = false,
-            DialogInput::Timeout => next = established.timeout(now, desk),
-            DialogInput::Order(
-                DialogOrder::Ring
-                | DialogOrder::Progress { .. }
-                | DialogOrder::Answer { .. }
-                | DialogOrder::Refuse { .. }
-                | DialogOrder::Invite { .. },
-            )
-            | DialogInput::Response { .. }
-            | DialogInput::NoAnswer { .. }
-            | DialogInput::Unreachable => {}
-        }
+            DialogInput::InviteClosed => {
+                ack.open = false;
+                Next::Stay
+            }
+            other => established.handle(now, other, desk),
+        };
         match next {
             Next::Stay => Stage::Up { established, ack },
-            Next::Leaving => Stage::Leaving { core: established.core, ack, untold: true },
-            Next::LeavingTold => Stage::Leaving { core: established.core, ack, untold: false },
+            Next::Leaving => Stage::Leaving { core: Box::new(established.core), ack, untold: true },
+            Next::LeavingTold => Stage::Leaving { core: Box::new(established.core), ack, untold: false },
             Next::Gone => linger(ack),
         }
     }
@@ -342,7 +399,7 @@ impl Uac {
     fn leaving(
         &mut self,
         input: DialogInput<'_>,
-        mut core: Core,
+        mut core: Box<Core>,
         mut ack: Ack,
         untold: bool,
         desk: &mut Desk<'_>,
@@ -379,7 +436,7 @@ fn linger(ack: Ack) -> Stage {
 }
 
 fn cancel(now: Instant, desk: &mut Desk<'_>) -> Stage {
-    desk.out.push(DialogOutput::CancelInvite);
+    desk.out.push(DialogOutput::Cancel(Purpose::Invite));
     Stage::Cancelling { give_up: now + GIVE_UP }
 }
 
@@ -401,13 +458,8 @@ fn stray(input: DialogInput<'_>, state: Stage, desk: &mut Desk<'_>) -> Stage {
         | DialogInput::NoAnswer { .. }
         | DialogInput::InviteClosed
         | DialogInput::Unreachable
+        | DialogInput::Refer(_)
         | DialogInput::Timeout => {}
     }
     state
-}
-
-fn sdp_of(response: &Response) -> Option<SdpBody> {
-    let kind = response.headers.content_type().ok().flatten();
-    let is_sdp = !response.body.is_empty() && kind.is_none_or(|kind| kind.is("application", "sdp"));
-    is_sdp.then(|| SdpBody::from(&response.body[..]))
 }

@@ -4,18 +4,16 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-
 use super::core::Core;
 use super::established::{Established, Next, reply};
-use super::session::SessionTimer;
-use super::{Desk, DialogInput, DialogOutput, Purpose};
+use super::offered::{After, Offered};
+use super::{Desk, DialogInput, DialogOutput, Purpose, Standing};
 use crate::sip::digest::client::Credentials;
-use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
+use crate::sip::event::DialogEvent;
 use crate::sip::flow::Flow;
 use crate::sip::transaction::ServerId;
 use crate::wire::sip::header::{HeaderName, NameAddr};
-use crate::wire::sip::message::{Method, Request, Response, StatusCode};
+use crate::wire::sip::message::{Method, Request, StatusCode};
 
 /// See the module.
 #[derive(Debug)]
@@ -27,19 +25,12 @@ pub struct Uas {
 #[derive(Debug)]
 enum Stage {
     /// The call has not decided.
-    Offered(Offered),
+    Offered(Box<Offered>),
     /// Answered with 2xx.
-    Up(Established),
+    Up(Box<Established>),
     /// Our BYE is under way; true where the call does not know of the end yet.
-    Leaving(Core, bool),
+    Leaving(Box<Core>, bool),
     Over(Flow),
-}
-
-#[derive(Debug)]
-struct Offered {
-    core: Core,
-    invite: Arc<Request>,
-    transaction: ServerId,
 }
 
 impl Uas {
@@ -54,7 +45,8 @@ impl Uas {
         let to = NameAddr::parse(invite.headers.get(&HeaderName::To)?)?;
         let mut core = Core::of_invite(flow, &invite, to.with_tag(&local_tag).to_bytes())?;
         core.prover = credentials.map(crate::sip::digest::client::Prover::new);
-        Some(Self { local_tag, state: Stage::Offered(Offered { core, invite, transaction }) })
+        let offered = Box::new(Offered::new(core, invite, transaction, local_tag.clone()));
+        Some(Self { local_tag, state: Stage::Offered(offered) })
     }
 
     /// Our tag.
@@ -66,7 +58,11 @@ impl Uas {
     pub fn handle(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) {
         let over = Stage::Over(self.flow());
         self.state = match mem::replace(&mut self.state, over) {
-            Stage::Offered(offered) => self.offered(now, input, offered, desk),
+            Stage::Offered(offered) => match offered.handle(now, input, desk) {
+                After::Stay(offered) => Stage::Offered(offered),
+                After::Up(established) => Stage::Up(established),
+                After::Over(flow) => Stage::Over(flow),
+            },
             Stage::Up(established) => up(now, input, established, desk),
             Stage::Leaving(core, untold) => leaving(input, core, untold, desk),
             Stage::Over(flow) => Stage::Over(flow),
@@ -77,7 +73,8 @@ impl Uas {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             Stage::Up(established) => established.deadline(),
-            Stage::Offered(_) | Stage::Leaving(..) | Stage::Over(_) => None,
+            Stage::Offered(offered) => offered.deadline(),
+            Stage::Leaving(..) | Stage::Over(_) => None,
         }
     }
 
@@ -96,6 +93,23 @@ impl Uas {
         }
     }
 
+    /// How far it has come.
+    pub fn standing(&self) -> Standing {
+        match &self.state {
+            Stage::Offered(_) => Standing::Offered,
+            Stage::Up(_) => Standing::Up,
+            Stage::Leaving(..) | Stage::Over(_) => Standing::Over,
+        }
+    }
+
+    /// Its core, once answered.
+    pub fn core(&self) -> Option<&Core> {
+        match &self.state {
+            Stage::Up(established) => Some(&established.core),
+            Stage::Offered(_) | Stage::Leaving(..) | Stage::Over(_) => None,
+        }
+    }
+
     /// True where a message belongs here.
     pub fn matches(&self, call_id: &[u8], remote_tag: &str) -> bool {
         match &self.state {
@@ -105,146 +119,19 @@ impl Uas {
             Stage::Over(_) => false,
         }
     }
-
-    fn offered(&self, now: Instant, input: DialogInput<'_>, mut offered: Offered, desk: &mut Desk<'_>) -> Stage {
-        match input {
-            DialogInput::Order(order) => self.offered_order(now, order, offered, desk),
-            DialogInput::Request { transaction, request } => match request.method {
-                // A caller may end an early dialog with BYE (15).
-                Method::Bye => {
-                    reply(transaction, request, StatusCode::OK, desk);
-                    self.cancel(offered, desk)
-                }
-                Method::Update | Method::Invite => {
-                    // RFC 3311 5.2, RFC 3261 14.2: the first offer is not answered yet.
-                    let seconds = desk.author.below(10);
-                    let status = StatusCode::SERVER_INTERNAL_ERROR;
-                    let answer = desk.author.answer_later(request, status, None, seconds);
-                    desk.answer(transaction, &answer);
-                    Stage::Offered(offered)
-                }
-                _ => {
-                    offered.core.accept_seq(request.headers.cseq().map_or(0, |cseq| cseq.number));
-                    let known = matches!(request.method, Method::Info | Method::Options);
-                    let status = if known { StatusCode::OK } else { StatusCode::METHOD_NOT_ALLOWED };
-                    reply(transaction, request, status, desk);
-                    Stage::Offered(offered)
-                }
-            },
-            DialogInput::Cancel { transaction } if transaction == offered.transaction => self.cancel(offered, desk),
-            DialogInput::Unreachable => {
-                desk.tell(DialogEvent::Cancelled);
-                Stage::Over(offered.core.flow)
-            }
-            DialogInput::Cancel { .. }
-            | DialogInput::Ack(_)
-            | DialogInput::Response { .. }
-            | DialogInput::NoAnswer { .. }
-            | DialogInput::InviteClosed
-            | DialogInput::Timeout => Stage::Offered(offered),
-        }
-    }
-
-    fn cancel(&self, offered: Offered, desk: &mut Desk<'_>) -> Stage {
-        self.refuse(&offered, StatusCode::REQUEST_TERMINATED, desk);
-        desk.tell(DialogEvent::Cancelled);
-        Stage::Over(offered.core.flow)
-    }
-
-    fn offered_order(&self, now: Instant, order: DialogOrder, offered: Offered, desk: &mut Desk<'_>) -> Stage {
-        match order {
-            DialogOrder::Ring => {
-                let answer = self.compose(&offered, StatusCode::RINGING, None, desk);
-                desk.answer(offered.transaction, &answer);
-                Stage::Offered(offered)
-            }
-            DialogOrder::Progress { sdp } => {
-                let answer = self.compose(&offered, StatusCode::SESSION_PROGRESS, Some(&sdp), desk);
-                desk.answer(offered.transaction, &answer);
-                Stage::Offered(offered)
-            }
-            DialogOrder::Answer { sdp } => {
-                let mut answer = self.compose(&offered, StatusCode::OK, Some(&sdp), desk);
-                if let Some(session) = SessionTimer::of_request(now, &offered.invite.headers) {
-                    session.describe(&mut answer);
-                }
-                desk.answer(offered.transaction, &answer);
-                let Offered { core, invite, transaction } = offered;
-                Stage::Up(Established::answered(now, core, &invite, transaction, answer.to_bytes(), sdp))
-            }
-            DialogOrder::Refuse { status } => {
-                let status = StatusCode::new(status).filter(|status| status.as_u16() >= 300);
-                self.end_early(offered, status.unwrap_or(StatusCode::DECLINE), desk)
-            }
-            DialogOrder::HangUp => self.end_early(offered, StatusCode::DECLINE, desk),
-            DialogOrder::Invite { .. } | DialogOrder::AnswerOffer { .. } | DialogOrder::RefuseOffer { .. } => {
-                Stage::Offered(offered)
-            }
-        }
-    }
-
-    fn end_early(&self, offered: Offered, status: StatusCode, desk: &mut Desk<'_>) -> Stage {
-        self.refuse(&offered, status, desk);
-        desk.tell(DialogEvent::Ended { lost: false });
-        Stage::Over(offered.core.flow)
-    }
-
-    fn refuse(&self, offered: &Offered, status: StatusCode, desk: &mut Desk<'_>) {
-        let answer = desk.author.answer(&offered.invite, status, Some(&self.local_tag));
-        desk.answer(offered.transaction, &answer);
-    }
-
-    /// An answer that makes or keeps the dialog (12.1.1): with Contact.
-    fn compose(&self, offered: &Offered, status: StatusCode, sdp: Option<&SdpBody>, desk: &Desk<'_>) -> Response {
-        let mut answer = desk.author.answer(&offered.invite, status, Some(&self.local_tag));
-        let contact = desk.author.contact(offered.core.flow, offered.core.user.as_deref());
-        answer.headers.push(HeaderName::Contact, contact);
-        if let Some(sdp) = sdp {
-            answer.set_body("application/sdp", Bytes::copy_from_slice(sdp));
-        }
-        answer
-    }
 }
 
-fn up(now: Instant, input: DialogInput<'_>, mut established: Established, desk: &mut Desk<'_>) -> Stage {
-    let next = match input {
-        DialogInput::Order(order) => match order {
-            DialogOrder::HangUp => established.hang_up(desk),
-            DialogOrder::AnswerOffer { sdp } => {
-                established.answer_offer(now, sdp, desk);
-                Next::Stay
-            }
-            DialogOrder::RefuseOffer { status } => {
-                established.refuse_offer(status, desk);
-                Next::Stay
-            }
-            DialogOrder::Ring
-            | DialogOrder::Progress { .. }
-            | DialogOrder::Answer { .. }
-            | DialogOrder::Refuse { .. }
-            | DialogOrder::Invite { .. } => Next::Stay,
-        },
-        DialogInput::Request { transaction, request } => established.request(now, transaction, request, desk),
-        DialogInput::Ack(request) => established.acknowledged(request, desk),
-        DialogInput::Cancel { transaction } => {
-            established.cancelled(transaction, desk);
-            Next::Stay
-        }
-        DialogInput::Timeout => established.timeout(now, desk),
-        DialogInput::Response { .. }
-        | DialogInput::NoAnswer { .. }
-        | DialogInput::InviteClosed
-        | DialogInput::Unreachable => Next::Stay,
-    };
+fn up(now: Instant, input: DialogInput<'_>, mut established: Box<Established>, desk: &mut Desk<'_>) -> Stage {
+    let next = established.handle(now, input, desk);
     match next {
         Next::Stay => Stage::Up(established),
-        Next::Leaving => Stage::Leaving(established.core, true),
-        Next::LeavingTold => Stage::Leaving(established.core, false),
+        Next::Leaving => Stage::Leaving(Box::new(established.core), true),
+        Next::LeavingTold => Stage::Leaving(Box::new(established.core), false),
         Next::Gone => Stage::Over(established.core.flow),
     }
 }
 
-fn leaving(input: DialogInput<'_>, mut core: Core, untold: bool, desk: &mut Desk<'_>) -> Stage {
+fn leaving(input: DialogInput<'_>, mut core: Box<Core>, untold: bool, desk: &mut Desk<'_>) -> Stage {
     match after_bye(input, &mut core, desk) {
         None => Stage::Leaving(core, untold),
         Some(lost) => {
@@ -284,6 +171,7 @@ pub(super) fn after_bye(input: DialogInput<'_>, core: &mut Core, desk: &mut Desk
         | DialogInput::NoAnswer { .. }
         | DialogInput::InviteClosed
         | DialogInput::Unreachable
+        | DialogInput::Refer(_)
         | DialogInput::Timeout => None,
     }
 }

@@ -61,18 +61,15 @@ fn method(request: &Request) -> Option<Refusal> {
     match request.method {
         Method::Invite | Method::Options => None,
         // Known only within a dialog, and there is none.
-        Method::Bye | Method::Info | Method::Update | Method::Prack => {
+        Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify => {
             Some(Refusal::new(StatusCode::NO_SUCH_TRANSACTION))
         }
         Method::Other(_) => Some(Refusal::new(StatusCode::NOT_IMPLEMENTED)),
-        Method::Ack
-        | Method::Cancel
-        | Method::Register
-        | Method::Refer
-        | Method::Notify
-        | Method::Subscribe
-        | Method::Message
-        | Method::Publish => Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED)),
+        // Nobody makes us call anybody out of the blue.
+        Method::Refer => Some(Refusal::new(StatusCode::FORBIDDEN)),
+        Method::Ack | Method::Cancel | Method::Register | Method::Subscribe | Method::Message | Method::Publish => {
+            Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED))
+        }
     }
 }
 

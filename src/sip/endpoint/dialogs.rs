@@ -8,8 +8,9 @@ use super::config::Trunk;
 use super::tables::Owner;
 use super::{Counter, Endpoint, INCOMING_DIALOG, Output, TimerKey};
 use crate::ids::DialogId;
+use crate::redact::Redacted;
 use crate::sip::dialog::uac::Invitation;
-use crate::sip::dialog::{Desk, Dialog, DialogInput, DialogOutput, Purpose, Uac};
+use crate::sip::dialog::{Desk, Dialog, DialogInput, DialogOutput, Purpose, Uac, ask_for_a_timer};
 use crate::sip::digest::client::Prover;
 use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, OutgoingTarget, SdpBody};
 use crate::sip::transaction::ServerInput;
@@ -27,9 +28,27 @@ impl Endpoint {
                 }
                 self.invite(now, dialog, &target, offer, headers);
             }
+            DialogOrder::Refer { to, replaces } if self.dialogs.contains(dialog) => {
+                match self.refer_to(&to, replaces) {
+                    Some(to) => self.run_dialog(now, dialog, DialogInput::Refer(to)),
+                    None => {
+                        let event = DialogEvent::ReferNews { status: StatusCode::NO_SUCH_TRANSACTION.as_u16() };
+                        self.out.push_back(Output::Dialog { dialog, event });
+                    }
+                }
+            }
             order if self.dialogs.contains(dialog) => self.run_dialog(now, dialog, DialogInput::Order(order)),
             _ => self.count(Counter::LateOrder),
         }
+    }
+
+    /// `None` where the URI is none, or the dialog to be taken over is not answered.
+    fn refer_to(&mut self, to: &str, replaces: Option<DialogId>) -> Option<NameAddr> {
+        let Some(id) = replaces else {
+            return Uri::parse(&Bytes::copy_from_slice(to.as_bytes())).ok().map(NameAddr::new);
+        };
+        let tag = self.dialogs.local_tag(id)?.to_owned();
+        Some(self.dialogs.get(id)?.dialog.core()?.refer_to(&tag))
     }
 
     pub(super) fn dialog_timeout(&mut self, now: Instant, id: DialogId) {
@@ -48,8 +67,14 @@ impl Endpoint {
     fn settle(&mut self, id: DialogId) {
         let Some(slot) = self.dialogs.get(id) else { return };
         if slot.dialog.is_over() {
+            let change = slot.change;
             self.dialogs.remove(id);
             self.timers.set(TimerKey::Dialog(id), None);
+            // A re-INVITE that got a provisional answer would wait for ever.
+            if let Some(change) = change.filter(|change| self.transactions.awaits_answer(*change)) {
+                self.timers.set(TimerKey::Client(change), None);
+                self.transactions.remove_client(change);
+            }
         } else {
             let deadline = slot.dialog.deadline();
             self.timers.set(TimerKey::Dialog(id), deadline);
@@ -69,17 +94,21 @@ impl Endpoint {
                 DialogOutput::Ask { request, purpose } => {
                     let Some(flow) = self.dialogs.get(id).map(|slot| slot.dialog.flow()) else { continue };
                     let client = self.start_client(now, flow, request, Owner::Dialog(id, purpose));
-                    if let (Purpose::Invite, Some(slot)) = (purpose, self.dialogs.get(id)) {
-                        slot.invite = Some(client);
+                    if let Some(slot) = self.dialogs.get(id) {
+                        match purpose {
+                            Purpose::Invite => slot.invite = Some(client),
+                            Purpose::Change => slot.change = Some(client),
+                            Purpose::Prack | Purpose::Refer | Purpose::Notify | Purpose::Bye | Purpose::ExtraBye => {}
+                        }
                     }
                 }
-                DialogOutput::CancelInvite => {
-                    if let Some(invite) = self.dialogs.get(id).and_then(|slot| slot.invite) {
+                DialogOutput::Cancel(purpose) => {
+                    if let Some(invite) = self.dialogs.get(id).and_then(|slot| slot.client(purpose)) {
                         self.start_cancel(now, invite);
                     }
                 }
-                DialogOutput::AbandonInvite => {
-                    if let Some(invite) = self.dialogs.get(id).and_then(|slot| slot.invite) {
+                DialogOutput::Abandon(purpose) => {
+                    if let Some(invite) = self.dialogs.get(id).and_then(|slot| slot.client(purpose)) {
                         self.forget_client(now, invite);
                     }
                 }
@@ -99,7 +128,7 @@ impl Endpoint {
         id: DialogId,
         target: &OutgoingTarget,
         offer: SdpBody,
-        headers: Vec<(String, String)>,
+        headers: Vec<(String, Redacted<String>)>,
     ) {
         match self.invitation(target, offer, headers) {
             Ok(invitation) => {
@@ -123,7 +152,7 @@ impl Endpoint {
         &mut self,
         target: &OutgoingTarget,
         offer: SdpBody,
-        extra: Vec<(String, String)>,
+        extra: Vec<(String, Redacted<String>)>,
     ) -> Result<Invitation, StatusCode> {
         if self.transactions.len() >= self.config.limits.transactions {
             self.count(Counter::TransactionsFull);
@@ -152,15 +181,16 @@ impl Endpoint {
         headers.push_text(HeaderName::CSeq, CSeq { number: 1, method: Method::Invite });
         headers.push(HeaderName::Contact, self.author.contact(flow, user.as_deref()));
         self.author.sign_request(&mut request);
+        ask_for_a_timer(&mut request);
         for (name, value) in extra {
             let name = HeaderName::from(name.as_str());
             if !is_ours(&name) {
-                request.headers.push(name, value);
+                request.headers.push(name, value.into_inner());
             }
         }
         request.set_body("application/sdp", Bytes::copy_from_slice(&offer));
         let prover = trunk.account.as_ref().map(|account| Prover::new(account.credentials.clone()));
-        Ok(Invitation { flow, request, local_tag, user, offer, prover })
+        Ok(Invitation { flow, request, local_tag, user, prover })
     }
 }
 

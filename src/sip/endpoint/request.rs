@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use super::checks::{self, Refusal};
 use super::config::{Trunk, UnknownSource};
+use super::particulars::{particulars, reason};
 use super::{Admission, Counter, Endpoint, INCOMING_DIALOG, Output};
 use crate::ids::DialogId;
 use crate::redact::Redacted;
-use crate::sip::dialog::{Dialog, DialogInput, Uas};
+use crate::sip::dialog::{Dialog, DialogInput, Standing, Uas};
 use crate::sip::digest::server::Verdict;
-use crate::sip::event::{IncomingInvite, SdpBody};
+use crate::sip::event::{DialogEvent, IncomingInvite, Reason, SdpBody};
 use crate::sip::flow::Flow;
 use crate::sip::transaction::key::{MergeKey, ServerKey};
 use crate::sip::transaction::{ServerInput, ServerInvite, ServerOther, ServerTransaction};
@@ -96,7 +97,17 @@ impl Endpoint {
         };
         let answer = self.author.answer(&arrival.request, StatusCode::OK, Some(&tag));
         self.transmit(arrival.reply, answer.to_bytes());
+        // Of an INVITE that sets up a call; a cancelled re-INVITE ends nothing.
+        if self.dialogs.get(dialog).is_some_and(|slot| slot.dialog.standing() == Standing::Offered) {
+            self.tell_reason(dialog, reason(&arrival.request.headers));
+        }
         self.run_dialog(now, dialog, DialogInput::Cancel { transaction: id });
+    }
+
+    fn tell_reason(&mut self, dialog: DialogId, reason: Option<Reason>) {
+        if let Some(reason) = reason {
+            self.out.push_back(Output::Dialog { dialog, event: DialogEvent::Because(reason) });
+        }
     }
 
     fn within_dialog(&mut self, now: Instant, arrival: Arrival) {
@@ -115,6 +126,9 @@ impl Endpoint {
         };
         let transaction = self.transactions.add_server(arrival.key, None, machine, arrival.reply, dialog);
         let request = Arc::new(arrival.request);
+        if request.method == Method::Bye {
+            self.tell_reason(dialog, reason(&request.headers));
+        }
         self.run_dialog(now, dialog, DialogInput::Request { transaction, request: &request });
     }
 
@@ -156,9 +170,10 @@ impl Endpoint {
             self.count(counter);
             return self.turn_away(&arrival);
         }
-        if let Some(refusal) = self.replaces(&arrival.request) {
-            return self.refuse(&arrival, refusal);
-        }
+        let replaced = match self.replaces(&arrival.request, trunk) {
+            Ok(replaced) => replaced,
+            Err(refusal) => return self.refuse(&arrival, refusal),
+        };
         self.next_dialog += 1;
         let dialog = DialogId(INCOMING_DIALOG | self.next_dialog);
         let Arrival { request, flow, reply, key, .. } = arrival;
@@ -176,7 +191,13 @@ impl Endpoint {
             Some(uas) => {
                 self.dialogs.add(dialog, tag, Dialog::Uas(Box::new(uas)));
                 self.live += 1;
-                self.out.push_back(Output::Incoming(incoming));
+                self.out.push_back(match replaced {
+                    Some(replaced) => {
+                        let event = DialogEvent::Replaced { by: dialog, offer: incoming.offer };
+                        Output::Dialog { dialog: replaced, event }
+                    }
+                    None => Output::Incoming(incoming),
+                });
             }
             None => {
                 let bytes = self.author.answer(&request, StatusCode::BAD_REQUEST, Some(&tag)).to_bytes();
@@ -185,17 +206,28 @@ impl Endpoint {
         }
     }
 
-    /// RFC 3891 3: what it names must be there. Taking a dialog over is a later issue.
-    fn replaces(&self, request: &Request) -> Option<Refusal> {
+    /// The dialog whose place an INVITE wants (RFC 3891 3). Only the trunk that has it may give it away.
+    fn replaces(&mut self, request: &Request, trunk: usize) -> Result<Option<DialogId>, Refusal> {
         if !request.headers.contains(&HeaderName::Replaces) {
-            return None;
+            return Ok(None);
         }
         let Ok(Some(replaces)) = request.headers.replaces() else {
-            return Some(Refusal::new(StatusCode::BAD_REQUEST));
+            return Err(Refusal::new(StatusCode::BAD_REQUEST));
         };
         let found = self.dialogs.find(&replaces.to_tag, replaces.call_id.as_bytes(), &replaces.from_tag);
-        let status = if found.is_some() { StatusCode::NOT_IMPLEMENTED } else { StatusCode::NO_SUCH_TRANSACTION };
-        Some(Refusal::new(status))
+        let slot = found.and_then(|id| Some((id, self.dialogs.get(id)?)));
+        let Some((id, slot)) = slot else { return Err(Refusal::new(StatusCode::NO_SUCH_TRANSACTION)) };
+        let (standing, flow) = (slot.dialog.standing(), slot.dialog.flow());
+        if self.config.trunk_of(flow).map(|trunk| &trunk.name) != self.config.trunks.get(trunk).map(|trunk| &trunk.name)
+        {
+            return Err(Refusal::new(StatusCode::FORBIDDEN));
+        }
+        match standing {
+            Standing::Up if replaces.early_only => Err(Refusal::new(StatusCode::BUSY_HERE)),
+            Standing::Up | Standing::Ringing => Ok(Some(id)),
+            Standing::Offered => Err(Refusal::new(StatusCode::NO_SUCH_TRANSACTION)),
+            Standing::Over => Err(Refusal::new(StatusCode::DECLINE)),
+        }
     }
 
     /// The trunk whose list allows a source.
@@ -280,6 +312,8 @@ fn incoming(dialog: DialogId, trunk: &Trunk, flow: Flow, request: &Request) -> I
         call_id: call_id.unwrap_or_default(),
         offer: crate::sip::dialog::is_sdp(request).then(|| SdpBody::from(&request.body[..])),
         trunk: Some(trunk.name.clone()),
+        trusted: trunk.trusted,
+        particulars: particulars(headers),
         source: flow.remote,
     }
 }

@@ -155,6 +155,14 @@ impl Transactions {
         self.clients.get_mut(&id)
     }
 
+    /// True for an INVITE of ours without a final answer.
+    pub fn awaits_answer(&self, id: ClientId) -> bool {
+        self.clients.get(&id).is_some_and(|slot| match &slot.machine {
+            ClientTransaction::Invite(invite) => invite.awaits_answer(),
+            ClientTransaction::Other(_) => false,
+        })
+    }
+
     /// The one that a response belongs to.
     pub fn find_client(&self, key: &ClientKey) -> Option<ClientId> {
         self.client_keys.get(key).copied()
@@ -174,7 +182,20 @@ pub struct DialogSlot {
     pub dialog: Dialog,
     /// The transaction of its INVITE, where we sent it.
     pub invite: Option<ClientId>,
+    /// The transaction of our last re-INVITE or UPDATE.
+    pub change: Option<ClientId>,
     local_tag: String,
+}
+
+impl DialogSlot {
+    /// The transaction of our last request of this purpose, where that can be cancelled.
+    pub fn client(&self, purpose: Purpose) -> Option<ClientId> {
+        match purpose {
+            Purpose::Invite => self.invite,
+            Purpose::Change => self.change,
+            Purpose::Prack | Purpose::Refer | Purpose::Notify | Purpose::Bye | Purpose::ExtraBye => None,
+        }
+    }
 }
 
 /// Dialogs by id and by our tag.
@@ -204,7 +225,7 @@ impl Dialogs {
         if flow.transport.is_connected() {
             *self.on_connection.entry(flow).or_default() += 1;
         }
-        self.by_id.insert(id, DialogSlot { dialog, invite: None, local_tag });
+        self.by_id.insert(id, DialogSlot { dialog, invite: None, change: None, local_tag });
     }
 
     /// Takes one out.

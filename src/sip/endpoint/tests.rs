@@ -12,12 +12,16 @@ use crate::wire::sip::header::HeaderName;
 use crate::wire::sip::message::{Headers, Message, Request, Response, StatusCode};
 use crate::wire::sip::parse::parse_datagram;
 
+mod change;
 mod client;
 mod connections;
 mod mutations;
 mod pair;
+mod refer;
 mod refusals;
+mod reliable;
 mod server;
+mod session;
 mod torture;
 mod within;
 

@@ -70,6 +70,14 @@ impl ClientInvite {
         }
     }
 
+    /// True before a final answer.
+    pub fn awaits_answer(&self) -> bool {
+        match self.state {
+            Stage::Calling { .. } | Stage::Proceeding => true,
+            Stage::Completed { .. } | Stage::Accepted { .. } | Stage::Terminated => false,
+        }
+    }
+
     fn calling(
         &self,
         now: Instant,

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn dial(bench: &mut Bench) -> Request {
+pub(super) fn dial(bench: &mut Bench) -> Request {
     let display_name = Some(Redacted::from("熱線 \"A\""));
     let target = OutgoingTarget { uri: "sip:6001@192.0.2.2:5070".into(), trunk: "pbx".into(), display_name };
     let headers = vec![("User-to-User".into(), "6162;encoding=hex".into()), ("Via".into(), "x".into())];
@@ -11,7 +11,13 @@ fn dial(bench: &mut Bench) -> Request {
     bench.requests().pop().unwrap()
 }
 
-fn reply_with(request: &Request, status: u16, tag: &str, more: &[(HeaderName, &str)], body: &str) -> Vec<u8> {
+pub(super) fn reply_with(
+    request: &Request,
+    status: u16,
+    tag: &str,
+    more: &[(HeaderName, &str)],
+    body: &str,
+) -> Vec<u8> {
     let mut response = Response::to_request(request, StatusCode::new(status).unwrap(), Some(tag));
     if (180..300).contains(&status) {
         response.headers.push_text(HeaderName::Contact, "<sip:agent@192.0.2.2:5070>");
@@ -29,10 +35,10 @@ pub(super) fn reply(request: &Request, status: u16) -> Vec<u8> {
     reply_with(request, status, "t", &[], if status == 200 { "answer" } else { "" })
 }
 
-const CHALLENGE: (HeaderName, &str) =
+pub(super) const CHALLENGE: (HeaderName, &str) =
     (HeaderName::WwwAuthenticate, "Digest realm=\"pbx\", nonce=\"n\", algorithm=MD5, qop=\"auth\"");
 
-fn up() -> (Bench, Request) {
+pub(super) fn up() -> (Bench, Request) {
     let mut bench = Bench::new();
     let invite = dial(&mut bench);
     bench.receive(reply(&invite, 200));

@@ -117,7 +117,7 @@ fn a_trunk_is_called_on_the_connection_that_it_opened() {
 fn a_large_invite_goes_over_tcp_and_over_udp_where_that_cannot_be_had() {
     let dial = |bench: &mut Bench, id: u64, length: usize| {
         let target = OutgoingTarget { uri: "sip:6001@pbx.example".into(), trunk: "pbx".into(), display_name: None };
-        let headers = vec![("User-to-User".into(), "a".repeat(length))];
+        let headers = vec![("User-to-User".into(), crate::redact::Redacted::new("a".repeat(length)))];
         let order = DialogOrder::Invite { target, offer: sdp(SDP), headers };
         bench.handle(Input::Order(AddressedOrder { dialog: DialogId(id), order }));
         let (on, message) = bench.sent.pop().unwrap();

@@ -61,7 +61,9 @@ impl Storm {
             response.headers.push_text(HeaderName::WwwAuthenticate, challenge);
             return response.to_bytes().to_vec();
         }
-        let methods = ["INVITE", "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "FOO"];
+        let methods = [
+            "INVITE", "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "UPDATE", "PRACK", "REFER", "NOTIFY", "FOO",
+        ];
         let method = *self.random.choice(&methods).unwrap();
         let mut caller = Caller::new();
         caller.call_id = *self.random.choice(&["c1", "c2", "c3", "c4"]).unwrap();
@@ -69,7 +71,18 @@ impl Storm {
             caller.to_tag = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default();
         }
         let (seq, branch) = (self.random.u32(1..9), self.random.u32(..40).to_string());
-        let more = *self.random.choice(&["", "Content-Type: application/sdp\n", "Require: x\n"]).unwrap();
+        let more = *self
+            .random
+            .choice(&[
+                "",
+                "Content-Type: application/sdp\n",
+                "Require: x\n",
+                "Require: 100rel\n",
+                "RAck: 1 1 INVITE\n",
+                "Refer-To: <sip:a@b>\n",
+                "Event: refer\n",
+            ])
+            .unwrap();
         let body = *self.random.choice(&["", SDP]).unwrap();
         caller.request(method, seq, &branch, more, body).into_bytes()
     }

@@ -18,6 +18,11 @@ struct Pair {
     plans: BTreeMap<(Instant, u64), (usize, AddressedOrder)>,
     events: BTreeMap<(usize, DialogId), Vec<DialogEvent>>,
     answer: bool,
+    talk_ms: u64,
+    /// The called side sends early media, reliably.
+    early: bool,
+    /// The called side changes the session after 5 s.
+    clash: bool,
 }
 
 const PLACES: [&str; 2] = ["192.0.2.1:5060", "192.0.2.2:5060"];
@@ -43,6 +48,9 @@ impl Pair {
             plans: BTreeMap::new(),
             events: BTreeMap::new(),
             answer: true,
+            talk_ms: 3000,
+            early: false,
+            clash: false,
         }
     }
 
@@ -72,15 +80,27 @@ impl Pair {
                     }
                 }
                 Output::Incoming(invite) => {
-                    self.plan(100, side, invite.dialog, DialogOrder::Ring);
+                    let ring =
+                        if self.early { DialogOrder::Progress { sdp: sdp("answer") } } else { DialogOrder::Ring };
+                    self.plan(100, side, invite.dialog, ring);
                     if self.answer {
                         self.plan(1000, side, invite.dialog, DialogOrder::Answer { sdp: sdp("answer") });
+                    }
+                    if self.clash {
+                        self.plan(5_000, side, invite.dialog, DialogOrder::Offer { sdp: sdp("theirs") });
                     }
                     self.events.entry((side, invite.dialog)).or_default();
                 }
                 Output::Dialog { dialog, event } => {
-                    if matches!(event, DialogEvent::Answered { .. }) {
-                        self.plan(3000, side, dialog, DialogOrder::HangUp);
+                    match &event {
+                        DialogEvent::Answered { .. } => self.plan(self.talk_ms, side, dialog, DialogOrder::HangUp),
+                        DialogEvent::Offered { .. } => {
+                            self.plan(50, side, dialog, DialogOrder::AnswerOffer { sdp: sdp("agreed") });
+                        }
+                        DialogEvent::OfferAgain => {
+                            self.plan(0, side, dialog, DialogOrder::Offer { sdp: sdp("again") });
+                        }
+                        _ => {}
                     }
                     self.events.entry((side, dialog)).or_default().push(event);
                 }
@@ -90,24 +110,28 @@ impl Pair {
     }
 
     fn run(&mut self) {
-        loop {
-            let deadlines = self.sides.iter().map(|side| side.deadline().map(|(at, _)| at));
-            let wire = self.wire.keys().next().map(|(at, _)| *at);
-            let plan = self.plans.keys().next().map(|(at, _)| *at);
-            let Some(at) = deadlines.chain([wire, plan]).flatten().min() else { return };
-            self.now = self.now.max(at);
-            assert!(self.now < self.start + Duration::from_secs(1000), "it never ends");
-            if wire.is_some_and(|at| at <= self.now) {
-                let (_, (side, flow, bytes)) = self.wire.pop_first().unwrap();
-                self.step(side, Input::Received { flow, bytes: &bytes });
-            } else if plan.is_some_and(|at| at <= self.now) {
-                let (_, (side, order)) = self.plans.pop_first().unwrap();
-                self.step(side, Input::Order(order));
-            } else {
-                self.step(0, Input::Timeout);
-                self.step(1, Input::Timeout);
-            }
+        while self.turn() {}
+    }
+
+    /// One step in time; false where nothing is to come.
+    fn turn(&mut self) -> bool {
+        let deadlines = self.sides.iter().map(|side| side.deadline().map(|(at, _)| at));
+        let wire = self.wire.keys().next().map(|(at, _)| *at);
+        let plan = self.plans.keys().next().map(|(at, _)| *at);
+        let Some(at) = deadlines.chain([wire, plan]).flatten().min() else { return false };
+        self.now = self.now.max(at);
+        assert!(self.now < self.start + Duration::from_secs(1000), "it never ends");
+        if wire.is_some_and(|at| at <= self.now) {
+            let (_, (side, flow, bytes)) = self.wire.pop_first().unwrap();
+            self.step(side, Input::Received { flow, bytes: &bytes });
+        } else if plan.is_some_and(|at| at <= self.now) {
+            let (_, (side, order)) = self.plans.pop_first().unwrap();
+            self.step(side, Input::Order(order));
+        } else {
+            self.step(0, Input::Timeout);
+            self.step(1, Input::Timeout);
         }
+        true
     }
 
     /// Each dialog ended exactly once, and nothing is left.
@@ -193,6 +217,46 @@ fn a_caller_that_gives_up_on_a_phone_that_only_rings() {
     pair.run();
     pair.check();
     assert!(pair.events.iter().all(|((side, _), events)| *side == 0 || events[..] == [DialogEvent::Cancelled]));
+}
+
+#[test]
+fn both_sides_change_the_session_at_once() {
+    for loss in [0.0, 0.2] {
+        let mut pair = Pair::new(loss, 13);
+        (pair.talk_ms, pair.clash) = (60_000, true);
+        for number in 1..=50 {
+            pair.call(number, 0);
+            pair.plan(5_000, 0, DialogId(number), DialogOrder::Offer { sdp: sdp("mine") });
+        }
+        pair.run();
+        pair.check();
+        let with =
+            |wanted: fn(&DialogEvent) -> bool| pair.events.values().filter(|events| events.iter().any(wanted)).count();
+        // One side's six tries may all fall into a time in which each ACK of the other is lost.
+        assert!(with(|event| matches!(event, DialogEvent::OfferAnswered { .. })) >= 98, "each had its way");
+        let decided = |event: &DialogEvent| {
+            matches!(event, DialogEvent::OfferAnswered { .. } | DialogEvent::OfferRefused { status: 491 })
+        };
+        assert_eq!(with(decided), 100);
+        assert!(with(|event| matches!(event, DialogEvent::OfferAgain)) > 50, "and they did meet");
+        assert_eq!(with(|event| matches!(event, DialogEvent::Ended { lost: true })), 0);
+    }
+}
+
+#[test]
+fn early_media_is_reliable_at_20_percent_loss() {
+    let mut pair = Pair::new(0.2, 17);
+    pair.early = true;
+    for number in 1..=300 {
+        pair.call(number, number * 10);
+    }
+    pair.run();
+    pair.check();
+    let answer = Some(sdp("answer"));
+    for (_, events) in pair.events.iter().filter(|((side, _), _)| *side == 0) {
+        assert!(events.contains(&DialogEvent::Ringing { sdp: answer.clone() }), "{events:?}");
+        assert!(events.contains(&DialogEvent::Answered { sdp: answer.clone() }), "{events:?}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn each_check_has_its_answer() {
         ("BYE to nobody", caller.request("BYE", 1, "x", "", ""), 481, HeaderName::To, "<sip:1000"),
         ("To tag of nobody", known.request("INVITE", 1, "x", "", ""), 481, HeaderName::To, "<sip:1000"),
         ("scheme", with("", "").replace("sip:1000@192.0.2.1 SIP", "soap:x SIP"), 416, HeaderName::To, "<sip:1000"),
-        ("Require", with("Require: timer, 100rel\n", ""), 420, HeaderName::Unsupported, "100rel"),
+        ("Require", with("Require: timer, 100rel, foo\n", ""), 420, HeaderName::Unsupported, "foo"),
         ("Content-Type", with("Content-Type: text/plain\n", "x"), 415, HeaderName::Accept, "application/sdp"),
         (
             "Content-Encoding",
@@ -96,7 +96,7 @@ fn options_say_what_we_take() {
     assert_eq!(ok.status.as_u16(), 200);
     assert_eq!(header(&ok.headers, HeaderName::Accept), "application/sdp");
     assert!(ok.headers.allow().contains(&crate::wire::sip::message::Method::Update));
-    assert_eq!(header(&ok.headers, HeaderName::Supported), "timer");
+    assert_eq!(header(&ok.headers, HeaderName::Supported), "100rel, timer, replaces, norefersub");
     assert_eq!(bench.endpoint.transactions(), 0);
 }
 
@@ -150,6 +150,61 @@ fn an_asserted_identity_counts_only_from_a_trusted_trunk() {
         bench.receive(Caller::new().request("INVITE", 1, "i", more, ""));
         assert_eq!(bench.incoming[0].from.reveal().replace('-', ""), from);
     }
+}
+
+#[test]
+fn what_an_invite_says_beyond_who_calls_whom() {
+    use crate::sip::event::{Diverted, Particulars};
+    let station = |number: &str, why: Option<&str>| Diverted { number: number.into(), why: why.map(str::to_owned) };
+    let none = Particulars::default();
+    for (name, more, expected) in [
+        ("nothing", "", none.clone()),
+        (
+            "Diversion, latest first",
+            "Diversion: <sip:6002@pbx>;reason=no-answer;counter=1, <sip:6001@pbx>;reason=user-busy\n",
+            Particulars {
+                diverted: vec![station("6001", Some("user-busy")), station("6002", Some("no-answer"))],
+                ..none.clone()
+            },
+        ),
+        (
+            "History-Info, oldest first, the last being ourselves",
+            "History-Info: <sip:6001@pbx?Reason=SIP%3Bcause%3D486>;index=1,<sip:1000@192.0.2.1>;index=1.1;mp=1\n\
+             Diversion: <sip:9@pbx>\n",
+            Particulars { diverted: vec![station("6001", Some("SIP;cause=486"))], ..none.clone() },
+        ),
+        ("History-Info of a call that went straight", "History-Info: <sip:1000@192.0.2.1>;index=1\n", none.clone()),
+        ("a broken Diversion", "Diversion: <<>\n", none.clone()),
+        ("Privacy", "Privacy: id;critical\n", Particulars { withheld: true, ..none.clone() }),
+        ("no Privacy", "Privacy: none\n", none.clone()),
+        (
+            "User-to-User",
+            "User-to-User: 6162;encoding=hex\n",
+            Particulars { user_to_user: Some("6162;encoding=hex".into()), ..none.clone() },
+        ),
+        ("too long a User-to-User", &format!("User-to-User: {}\n", "61".repeat(200)), none.clone()),
+    ] {
+        let mut bench = Bench::new();
+        bench.receive(Caller::new().request("INVITE", 1, "i", more, ""));
+        assert_eq!(bench.incoming[0].particulars, expected, "{name}");
+    }
+    let mut bench = Bench::new();
+    let nameless = Caller::new().invite().replace("sip:6001@pbx.example", "sip:anonymous@anonymous.invalid");
+    bench.receive(nameless);
+    assert!(bench.incoming[0].particulars.withheld);
+}
+
+#[test]
+fn reasons_come_before_the_end() {
+    use crate::sip::event::Reason;
+    let because = |protocol: &str, cause| DialogEvent::Because(Reason { protocol: protocol.to_owned(), cause });
+    let (mut bench, caller) = answered(true);
+    bench.receive(caller.request("BYE", 2, "b", "Reason: Q.850 ;cause=16 ;text=\"Normal\"\n", ""));
+    assert_eq!(bench.events(), [because("Q.850", 16), DialogEvent::Ended { lost: false }]);
+    let (mut bench, caller) = (Bench::new(), Caller::new());
+    bench.receive(caller.invite());
+    bench.receive(caller.request("CANCEL", 1, "i1", "Reason: SIP;cause=200\n", ""));
+    assert_eq!(bench.events(), [because("SIP", 200), DialogEvent::Cancelled]);
 }
 
 #[test]

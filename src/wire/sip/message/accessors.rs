@@ -108,6 +108,15 @@ impl Headers {
     pub fn diversion(&self) -> Result<Vec<NameAddr>, HeaderError> {
         self.list(HeaderName::Diversion, NameAddr::parse)
     }
+    /// Every History-Info (RFC 7044), oldest first.
+    pub fn history_info(&self) -> Vec<NameAddr> {
+        self.readable(HeaderName::HistoryInfo, NameAddr::parse)
+    }
+    /// What the caller wants to be kept private (RFC 3323): `id`, `user`, `header`, `none` and others.
+    pub fn privacy(&self) -> Vec<Text> {
+        let words = self.lines(&HeaderName::Privacy).flat_map(|line| line.split(|byte| b";,".contains(byte)));
+        words.take(MAX_VALUES).filter_map(|word| Text::from_bytes(Bytes::copy_from_slice(trim(word)))).collect()
+    }
     /// Refer-To.
     pub fn refer_to(&self) -> Result<Option<NameAddr>, HeaderError> {
         self.optional(HeaderName::ReferTo, NameAddr::parse)
