@@ -156,10 +156,7 @@ impl Runner {
         }
         match word {
             "caller" => self.caller(rest),
-            "interrupts" => {
-                self.happened.speaking = false;
-                self.caller(rest)
-            }
+            "interrupts" => self.interrupts(rest),
             "digit" | "digits" => rest.chars().filter(|c| !c.is_whitespace()).try_for_each(|key| match key {
                 '0'..='9' | '*' | '#' | 'A'..='D' => self.input(Input::Digit(key)),
                 other => Err(format!("'{other}' is no key")),
@@ -219,6 +216,12 @@ impl Runner {
             _ => return Err(format!("expected typhoon 8, rain black or extreme, found \"{rest}\"")),
         }
         Ok(())
+    }
+
+    /// What is being said is not heard to its end.
+    fn interrupts(&mut self, text: &str) -> Result<(), String> {
+        self.happened.speaking = false;
+        self.caller(text)
     }
 
     fn caller(&mut self, text: &str) -> Result<(), String> {
