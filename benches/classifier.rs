@@ -4,8 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use jiff::civil::{Date, date};
 use tingwa::conversation::Understanding;
 use tingwa::settings::Problems;
+
+/// Questions are asked on this day.
+const DAY: Date = date(2026, 3, 4);
 
 fn classifier(criterion: &mut Criterion) {
     let (problems, warnings) = (Problems::default(), Problems::default());
@@ -20,7 +24,9 @@ fn classifier(criterion: &mut Criterion) {
         ("mandarin turn", "我下个星期去日本想开通漫游流量"),
         ("english turn", "i would like to know why my bill is so high this month"),
     ] {
-        group.bench_function(name, |bench| bench.iter(|| mind.judge(&mind.views(text), &plan, plan.default_chinese())));
+        group.bench_function(name, |bench| {
+            bench.iter(|| mind.judge(&mind.views(text), &plan, plan.default_chinese(), DAY))
+        });
     }
     group.finish();
 }

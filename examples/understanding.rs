@@ -8,11 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
+use jiff::civil::{Date, date};
 use tingwa::conversation::intent::Classifier;
 use tingwa::conversation::normalise::Views;
 use tingwa::conversation::policy::Meaning;
 use tingwa::conversation::readings::Readings;
 use tingwa::dialplan::schema::Target;
+
+/// Questions are asked on this day.
+const DAY: Date = date(2026, 3, 4);
 
 fn main() {
     let folder = std::env::args().nth(1).unwrap_or_else(|| "../shared/data".to_owned());
@@ -168,14 +172,15 @@ fn demo(folder: &Path, readings: &Readings) {
     let text = read(&folder.join("banking77/test.csv")).unwrap_or_default();
     foreign.push(("banking77", text.lines().skip(1).filter_map(csv).map(|(text, _)| text).collect()));
     for (name, texts) in foreign {
-        let understood =
-            texts.iter().filter(|text| match mind.judge(&mind.views(text), plan, plan.default_chinese()).meaning {
+        let understood = texts.iter().filter(|text| {
+            match mind.judge(&mind.views(text), plan, plan.default_chinese(), DAY).meaning {
                 Meaning::NotUnderstood => false,
                 Meaning::Intent(number) => {
                     plan.intents.get(number).is_some_and(|intent| intent.then != Target::Unresolved)
                 }
                 Meaning::Question(_) | Meaning::Wish(_) | Meaning::Language(_) => true,
-            });
+            }
+        });
         let understood = understood.count();
         println!("  foreign {name}: {} of {} rejected", texts.len() - understood, texts.len());
     }

@@ -280,7 +280,7 @@ pub enum Entry {
     Digit {
         /// By whom.
         leg: LegId,
-        /// 0-9 * # A-D.
+        /// 0-9 * # A-D; • where it may not be written down (a payment card's).
         digit: char,
     },
     /// The caller said nothing for as long as the dialplan waits.
@@ -319,6 +319,34 @@ pub enum Entry {
         /// What was bound.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         values: BTreeMap<String, Redacted<String>>,
+    },
+    /// A sentence of a filed script was played to its end.
+    ScriptHeard {
+        /// Name of the script.
+        script: String,
+        /// Its version.
+        version: String,
+        /// Language of the sentence.
+        language: Language,
+        /// Which, from 1.
+        sentence: u8,
+        /// Of how many.
+        of: u8,
+    },
+    /// A filed script is over.
+    ScriptEnded {
+        /// Name of the script.
+        script: String,
+        /// Its version.
+        version: String,
+        /// Sentences that were played to their end, from the first.
+        heard: u8,
+        /// Of how many.
+        of: u8,
+        /// How many must be heard.
+        must: u8,
+        /// True where those were.
+        satisfied: bool,
     },
     /// The bot began to speak.
     BotTurn {

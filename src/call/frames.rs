@@ -97,7 +97,8 @@ impl Call {
 
     /// A key, by RTP or by INFO.
     pub(super) fn on_digit(&mut self, now: Instant, leg: LegId, digit: char) {
-        self.note(now, Entry::Digit { leg, digit });
+        let hidden = leg == LegId::CALLER && self.bot.hides_keys();
+        self.note(now, Entry::Digit { leg, digit: if hidden { '•' } else { digit } });
         if leg == LegId::CALLER {
             self.bot.handle(now, bot::Input::Digit(digit));
         } else {

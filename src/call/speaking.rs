@@ -108,7 +108,7 @@ pub enum Output {
         speak: SpeakId,
         /// So much was given out, ms.
         heard_ms: u64,
-        /// False where it was cut short.
+        /// False where it was cut short, or the synthesiser broke off.
         complete: bool,
     },
     /// A prompt was left out: no sound of it came.
@@ -140,6 +140,7 @@ struct Waiting {
     pieces: Vec<Arc<[i16]>>,
     gathered: usize,
     done: bool,
+    broken: bool,
 }
 
 /// The prompt whose turn it is.
@@ -152,12 +153,14 @@ enum Current {
         line: Line,
         until: Instant,
         done: bool,
+        broken: bool,
     },
     Sounding {
         speak: SpeakId,
         interruptible: bool,
         until: Instant,
         done: bool,
+        broken: bool,
     },
 }
 
@@ -183,7 +186,8 @@ impl Speaking {
             Input::Say { speak, line, append } => self.say(now, speak, line, append),
             Input::Stop => self.stop(),
             Input::Piece { speak, samples } => self.take(now, speak, samples),
-            Input::Done { speak } | Input::Failed { speak } => self.done(speak),
+            Input::Done { speak } => self.done(speak, false),
+            Input::Failed { speak } => self.done(speak, true),
             Input::Timeout => {}
         }
         self.on_time(now);
@@ -253,7 +257,7 @@ impl Speaking {
             return;
         }
         self.outputs.push_back(Output::Ask { speak, line: line.clone() });
-        self.waiting.push_back(Waiting { speak, line, pieces: Vec::new(), gathered: 0, done: false });
+        self.waiting.push_back(Waiting { speak, line, pieces: Vec::new(), gathered: 0, done: false, broken: false });
         self.advance(now);
     }
 
@@ -295,16 +299,17 @@ impl Speaking {
         if self.is_busy() {
             return;
         }
-        let Some(next) = self.waiting.pop_front() else { return };
+        let Some(mut next) = self.waiting.pop_front() else { return };
         self.playout.start(next.speak);
-        for piece in next.pieces {
+        for piece in std::mem::take(&mut next.pieces) {
             self.playout.push(next.speak, piece);
         }
         if next.done {
             self.playout.finish(next.speak);
         }
         let until = now + ms(self.config.first_sound_ms);
-        self.current = Current::Silent { speak: next.speak, line: next.line, until, done: next.done };
+        let Waiting { speak, line, done, broken, .. } = next;
+        self.current = Current::Silent { speak, line, until, done, broken };
     }
 
     fn take(&mut self, now: Instant, id: SpeakId, samples: Arc<[i16]>) {
@@ -325,15 +330,17 @@ impl Speaking {
     }
 
     /// No more sound of it will come. Where none came at all, the next frame finds that out.
-    fn done(&mut self, id: SpeakId) {
+    fn done(&mut self, id: SpeakId, failed: bool) {
         match &mut self.current {
-            Current::Silent { speak, done, .. } | Current::Sounding { speak, done, .. } if *speak == id => {
-                *done = true;
+            Current::Silent { speak, done, broken, .. } | Current::Sounding { speak, done, broken, .. }
+                if *speak == id =>
+            {
+                (*done, *broken) = (true, failed);
                 self.playout.finish(id);
             }
             Current::None | Current::Silent { .. } | Current::Sounding { .. } => {
                 if let Some(waiting) = self.waiting.iter_mut().find(|w| w.speak == id) {
-                    waiting.done = true;
+                    (waiting.done, waiting.broken) = (true, failed);
                 }
             }
         }
@@ -348,13 +355,17 @@ impl Speaking {
 
     fn on_playout(&mut self, now: Instant, event: PlayoutEvent) {
         match (std::mem::replace(&mut self.current, Current::None), event) {
-            (Current::Silent { speak, line, until, done }, PlayoutEvent::Started { speak: id }) if id == speak => {
-                self.current = Current::Sounding { speak, interruptible: line.interruptible, until, done };
+            (Current::Silent { speak, line, until, done, broken }, PlayoutEvent::Started { speak: id })
+                if id == speak =>
+            {
+                self.current = Current::Sounding { speak, interruptible: line.interruptible, until, done, broken };
                 self.outputs.push_back(Output::Began { speak, line });
             }
-            (Current::Sounding { speak, .. }, PlayoutEvent::Ended { speak: id, played_ms, .. }) if id == speak => {
+            (Current::Sounding { speak, broken, .. }, PlayoutEvent::Ended { speak: id, played_ms, .. })
+                if id == speak =>
+            {
                 let heard_ms = u64::from(played_ms);
-                self.outputs.push_back(Output::Ended { speak, heard_ms, complete: true });
+                self.outputs.push_back(Output::Ended { speak, heard_ms, complete: !broken });
                 self.after_current(now);
             }
             (Current::Silent { speak, line, .. }, PlayoutEvent::Ended { speak: id, stopped: false, .. })
@@ -376,7 +387,7 @@ impl Speaking {
             // The rest of it never came: what there is counts as all.
             Current::Silent { speak, .. } | Current::Sounding { speak, .. } => {
                 self.outputs.push_back(Output::Cancel { speak });
-                self.done(speak);
+                self.done(speak, true);
             }
             Current::None => {}
         }
@@ -498,7 +509,7 @@ mod tests {
         broken_off.say(1, true, false);
         broken_off.handle(Input::Piece { speak: SpeakId(1), samples: Arc::from(vec![900i16; 800]) });
         broken_off.frames(160);
-        assert_eq!(broken_off.said, ["ask 1", "began 1", "cancel 1", "ended 1 100 true", "all true"]);
+        assert_eq!(broken_off.said, ["ask 1", "began 1", "cancel 1", "ended 1 100 false", "all true"]);
     }
 
     #[test]

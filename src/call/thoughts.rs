@@ -20,12 +20,16 @@ pub enum Thought {
     Started(Moment),
     /// The caller finished a turn.
     Turn(Transcript),
+    /// The caller finished a turn, and the bot speaks on.
+    SpokenOver(Transcript),
     /// The caller pressed a key.
     Digit(char),
     /// The caller says nothing.
     NoInput,
     /// The caller has heard everything.
     SpokenToEnd,
+    /// All was said, but not all of it was heard: the synthesiser broke off.
+    BrokenOff,
     /// Nobody took the call.
     TransferFailed(TransferFailure),
     /// A tool has answered, or will not.
@@ -112,6 +116,16 @@ impl Thoughts {
         self.conversation.language_of(transcript)
     }
 
+    /// This transcript as it may be written down.
+    pub fn kept(&self, transcript: &Transcript) -> Transcript {
+        self.conversation.kept(transcript)
+    }
+
+    /// True where the keys that the caller presses are not to be written down.
+    pub fn hides_keys(&self) -> bool {
+        self.conversation.asks_for_card()
+    }
+
     /// This transcript as people write it, where that differs.
     pub fn written(&self, transcript: &Transcript, language: Language) -> Option<Redacted<String>> {
         self.conversation.written(transcript, language)
@@ -126,9 +140,11 @@ impl Thoughts {
         let input = match thought {
             Thought::Started(moment) => Input::Started(*moment),
             Thought::Turn(transcript) => Input::Turn(transcript),
+            Thought::SpokenOver(transcript) => Input::SpokenOver(transcript),
             Thought::Digit(digit) => Input::Digit(*digit),
             Thought::NoInput => Input::NoInput,
             Thought::SpokenToEnd => Input::SpokenToEnd,
+            Thought::BrokenOff => Input::BrokenOff,
             Thought::TransferFailed(TransferFailure::Unreachable) => Input::TransferUnavailable,
             Thought::TransferFailed(failure) => Input::TransferFailed { failure: failure.clone() },
             Thought::Tool(reply) => Input::Tool(reply),

@@ -6,8 +6,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::civil::Date;
+
 use crate::conversation::policy::Meaning;
 use crate::conversation::{Understanding, scenario};
+use crate::dialplan::calendar::day;
 use crate::dialplan::schema::Target;
 use crate::dialplan::{Plan, PlanFiles, check, read_plan};
 use crate::driver::lines::{line_folders, read_folder};
@@ -82,8 +85,28 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// In Hong Kong.
+pub(super) fn today() -> Date {
+    day(std::time::SystemTime::now())
+}
+
+/// For people.
+pub(super) fn meant(meaning: Meaning, plan: &Plan) -> String {
+    match meaning {
+        Meaning::Intent(found) => {
+            format!("intent {}", plan.intents.get(found).map_or("?", |intent| intent.name.as_str()))
+        }
+        Meaning::Question(found) => {
+            format!("knowledge {}", plan.knowledge.get(found).map_or("?", |question| question.name.as_str()))
+        }
+        Meaning::Wish(_) => "a wish for a human".to_owned(),
+        Meaning::Language(language) => format!("a wish for '{language}'"),
+        Meaning::NotUnderstood => "nothing".to_owned(),
+    }
+}
+
 fn asked(text: &str, plan: &Plan, mind: &Understanding) -> String {
-    let verdict = mind.judge(&mind.views(text), plan, plan.default_chinese());
+    let verdict = mind.judge(&mind.views(text), plan, plan.default_chinese(), today());
     let name = |number: usize| plan.intents.get(number).map_or("?", |intent| intent.name.as_str());
     let guess = verdict.guess.map_or("nothing to score".to_owned(), |guess| {
         let second = guess.second.map_or(String::new(), |(n, p)| format!(", then {} {p:.2}", name(n)));
@@ -106,7 +129,7 @@ fn misread(plan: &Plan, mind: &Understanding) -> Vec<String> {
         for (language, phrase) in said {
             // "Chinese" asked for in English is Cantonese, as in a call.
             let chinese = if language == Language::Mandarin { language } else { Language::Cantonese };
-            let found = match mind.judge(&mind.views(phrase), plan, chinese).meaning {
+            let found = match mind.judge(&mind.views(phrase), plan, chinese, today()).meaning {
                 Meaning::Intent(found) if found == number => continue,
                 Meaning::Intent(found) => plan.intents.get(found).map_or("?", |other| other.name.as_str()).to_owned(),
                 // Who asks for a human gets one, whatever the intent is called.

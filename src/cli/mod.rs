@@ -7,6 +7,7 @@ pub mod eval;
 pub mod export;
 pub mod fmt;
 pub mod import;
+pub mod knowledge;
 pub mod models;
 pub mod new;
 pub mod nlu;
@@ -44,6 +45,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Train, test and explain understanding
     Nlu(nlu::NluArgs),
+    /// Import and search questions and answers
+    Knowledge(knowledge::KnowledgeArgs),
     /// Show which hotline takes a number, and whether its people are there
     RouteTest(route_test::RouteTestArgs),
     /// Show or set typhoon and rainstorm signals
@@ -84,7 +87,7 @@ impl Command {
         match self {
             Self::Serve(_) | Self::Call(_) | Self::Eval(_) | Self::Models(_) | Self::RecogniserWorker(_) => false,
             Self::Check(_) | Self::Calls(_) | Self::Why(_) | Self::Completions { .. } => true,
-            Self::RouteTest(_) | Self::Signal(_) | Self::Nlu(_) | Self::Schema(_) => true,
+            Self::RouteTest(_) | Self::Signal(_) | Self::Nlu(_) | Self::Knowledge(_) | Self::Schema(_) => true,
             Self::New(_) | Self::Fmt(_) | Self::Import(_) | Self::Export(_) => true,
         }
     }
@@ -164,6 +167,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Nlu(args) => nlu::run(&args),
+        Command::Knowledge(args) => knowledge::run(&args),
         Command::RouteTest(args) => route_test::run(&args),
         Command::Signal(args) => signal::run(&args),
         Command::New(args) => new::run(&args),

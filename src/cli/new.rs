@@ -15,7 +15,7 @@ macro_rules! skeleton {
 }
 
 /// Path within the folder, text.
-const SKELETON: [(&str, &str); 18] = skeleton![
+const SKELETON: [(&str, &str); 19] = skeleton![
     "plan.toml",
     "prompts/yue.toml",
     "prompts/cmn.toml",
@@ -26,6 +26,7 @@ const SKELETON: [(&str, &str); 18] = skeleton![
     "knowledge/yue.toml",
     "knowledge/cmn.toml",
     "knowledge/eng.toml",
+    "knowledge/entries.toml",
     "scenarios/yue.txt",
     "scenarios/cmn.txt",
     "scenarios/eng.txt",

@@ -13,7 +13,7 @@ use super::CliError;
     after_help = "Examples:\n  tingwa schema\n  tingwa schema prompts\n  tingwa schema --write dialplans/schema\n\nAn editor with Taplo follows the first line of a file:\n  #:schema ../schema/plan.json"
 )]
 pub struct SchemaArgs {
-    /// plan, prompts, phrases or knowledge
+    /// plan, prompts, phrases, knowledge, entries or script
     #[arg(default_value = "plan")]
     file: String,
     /// Write all of them into this folder instead

@@ -83,6 +83,7 @@ fn text(entry: &Entry) -> String {
         Entry::NoInput { count } => format!("silence    {count} in a row"),
         Entry::Decided(decision) => decided(decision),
         Entry::BotTurn { prompt, text, language, .. } => format!("says       {} [{language}, {prompt}]", text.reveal()),
+        script @ (Entry::ScriptHeard { .. } | Entry::ScriptEnded { .. }) => script_text(script),
         Entry::AnswerBegan { response_ms: Some(ms), .. } => {
             format!("speaks     {ms} ms after the caller, by voice activity")
         }
@@ -152,6 +153,21 @@ fn transfer_text(entry: &Entry) -> String {
         }
         Entry::Replaced { leg } => format!("replaced   by somebody else (leg {leg})"),
         Entry::TransferGivenUp => "given up   no agent; the bot goes on".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn script_text(entry: &Entry) -> String {
+    match entry {
+        Entry::ScriptHeard { script, version, language, sentence, of } => {
+            format!("script     {script} {version}: sentence {sentence} of {of} played to its end [{language}]")
+        }
+        Entry::ScriptEnded { script, version, heard, of, must, satisfied: true } => {
+            format!("script     {script} {version}: heard as it must be ({heard} of {of}; {must} must be)")
+        }
+        Entry::ScriptEnded { script, version, heard, of, must, satisfied: false } => {
+            format!("script     {script} {version}: NOT heard as it must be ({heard} of {of}; {must} must be)")
+        }
         other => format!("{other:?}"),
     }
 }

@@ -8,11 +8,14 @@
 //!                  Transferring -Bridged-> Done        Listening -> Closing -SpokenToEnd-> Done
 //!
 //! Listening -> Asking (a workflow waits for a tool) -Tool-> Listening, Filling, Transferring, Closing
+//! Listening -script-> Reading -SpokenToEnd (each sentence)-> Reading .. -> where the script leads
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
+
+use jiff::civil::Date;
 
 use crate::conversation::briefing::{self, Facts};
 use crate::conversation::escalation::Wish;
@@ -20,19 +23,21 @@ use crate::conversation::intent::Guess;
 use crate::conversation::language::{self, Before, Follow, Judged, Strength};
 use crate::conversation::normalise::Views;
 use crate::conversation::policy::{Meaning, Understanding};
-use crate::conversation::{Briefing, Input, Output, Say, Why, written};
+use crate::conversation::{Briefing, Input, Output, Say, Why, slot, written};
 use crate::dialplan::Plan;
-use crate::dialplan::calendar::{Moment, Opening};
-use crate::dialplan::schema::Target;
+use crate::dialplan::calendar::{self, Moment, Opening};
+use crate::dialplan::schema::{SlotKind, Target};
 use crate::ids::ToolCallId;
 use crate::journal::{Act, Decision, Entry, TransferFailure};
 use crate::redact::Redacted;
 use crate::speech::{Language, Transcript};
 
 mod filling;
+mod reading;
 mod working;
 
 use filling::Filling;
+use reading::Reading;
 use working::Asking;
 
 /// The key that always leads to a human.
@@ -52,6 +57,8 @@ pub struct Conversation {
     tally: Tally,
     memory: Memory,
     open: bool,
+    /// In Hong Kong, when the call was answered.
+    today: Date,
     /// The recogniser was lost when it could not be said yet.
     deaf: bool,
     next_tool: ToolCallId,
@@ -64,6 +71,7 @@ enum Phase {
     Listening,
     Filling(Filling),
     Asking(Box<Asking>),
+    Reading(Reading),
     Transferring { queue: String },
     Closing,
     Done,
@@ -110,6 +118,7 @@ impl Conversation {
             tally: Tally::default(),
             memory: Memory::default(),
             open: true,
+            today: Date::ZERO,
             deaf: false,
             next_tool: ToolCallId(1),
             outputs: VecDeque::new(),
@@ -120,10 +129,12 @@ impl Conversation {
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
             Input::Started(moment) => self.started(&moment),
-            Input::Turn(transcript) => self.turn(transcript),
+            Input::Turn(transcript) => self.turn(transcript, false),
+            Input::SpokenOver(transcript) => self.turn(transcript, true),
             Input::Digit(digit) => self.digit(now, digit),
             Input::NoInput => self.no_input(),
-            Input::SpokenToEnd => self.spoken(now),
+            Input::SpokenToEnd => self.spoken(now, true),
+            Input::BrokenOff => self.spoken(now, false),
             Input::Tool(reply) => self.replied(reply),
             Input::TransferFailed { failure } => {
                 self.transfer_over(&format!("transfer_failed:{}", failure_name(&failure)))
@@ -149,7 +160,8 @@ impl Conversation {
         match &self.phase {
             Phase::Filling(filling) => filling.keys_due.map(|at| (at, Why::KeysPaused)),
             Phase::Asking(_) => self.asking_due().map(|at| (at, Why::Tool)),
-            Phase::Waiting | Phase::Listening | Phase::Transferring { .. } | Phase::Closing | Phase::Done => None,
+            Phase::Waiting | Phase::Listening | Phase::Reading(_) => None,
+            Phase::Transferring { .. } | Phase::Closing | Phase::Done => None,
         }
     }
 
@@ -164,6 +176,19 @@ impl Conversation {
         self.judge_language(transcript, &views).language
     }
 
+    /// True while a payment card number is being asked for: its keys are not written down.
+    pub fn asks_for_card(&self) -> bool {
+        let Phase::Filling(filling) = &self.phase else { return false };
+        let slot = self.plan.intents.get(filling.intent).and_then(|intent| intent.slots.get(filling.slot));
+        slot.is_some_and(|slot| slot.kind == SlotKind::Card)
+    }
+
+    /// The turn as it may be written down: without card numbers.
+    pub fn kept(&self, transcript: &Transcript) -> Transcript {
+        let text = slot::mask::cards(transcript.text.reveal(), self.asks_for_card());
+        Transcript { text: text.into(), ..transcript.clone() }
+    }
+
     /// The turn as people write it (see [`crate::conversation::written`]); `None` where it is what was heard.
     pub fn written(&self, transcript: &Transcript, language: Language) -> Option<Redacted<String>> {
         let heard = transcript.text.reveal();
@@ -173,7 +198,8 @@ impl Conversation {
 
     /// True while the caller may speak over what is said.
     pub fn allows_barge_in(&self) -> bool {
-        matches!(self.phase, Phase::Listening | Phase::Filling(_) | Phase::Asking(_)) && self.plan.dialogue.barge_in
+        let speaks = matches!(self.phase, Phase::Listening | Phase::Filling(_) | Phase::Asking(_) | Phase::Reading(_));
+        speaks && self.plan.dialogue.barge_in
     }
 
     /// True while a tool is asked.
@@ -201,16 +227,12 @@ impl Conversation {
     fn started(&mut self, now: &Moment) {
         match self.phase {
             Phase::Waiting => {}
-            Phase::Listening
-            | Phase::Filling(_)
-            | Phase::Asking(_)
-            | Phase::Transferring { .. }
-            | Phase::Closing
-            | Phase::Done => return,
+            Phase::Listening | Phase::Filling(_) | Phase::Asking(_) | Phase::Reading(_) => return,
+            Phase::Transferring { .. } | Phase::Closing | Phase::Done => return,
         }
         let always = Opening::ALWAYS;
         let opening = self.plan.hours.as_ref().map_or(always, |hours| hours.opening(now));
-        self.open = opening.open;
+        (self.open, self.today) = (opening.open, calendar::day(now.at));
         self.phase = Phase::Listening;
         let greeting = self.plan.dialogue.greeting.clone();
         self.answer(&greeting, BTreeMap::new(), Reason { evidence: opening.to_string(), ..why("started") });
@@ -227,12 +249,13 @@ impl Conversation {
         }
     }
 
-    fn turn(&mut self, transcript: &Transcript) {
+    /// `over`: the bot went on speaking.
+    fn turn(&mut self, transcript: &Transcript, over: bool) {
         let rule = match self.phase {
             Phase::Waiting | Phase::Done => return,
             Phase::Transferring { .. } => Some("transferring"),
             Phase::Closing => Some("closing"),
-            Phase::Listening | Phase::Filling(_) | Phase::Asking(_) => None,
+            Phase::Listening | Phase::Filling(_) | Phase::Asking(_) | Phase::Reading(_) => None,
         };
         if let Some(rule) = rule {
             return self.decide(Act::Listen, why(rule));
@@ -244,13 +267,14 @@ impl Conversation {
         if let Some(language) = language::declined(&views) {
             self.voice.declined(language, judged);
         }
-        self.memory.said = transcript.text.reveal().trim().to_owned();
+        self.memory.said = self.kept(transcript).text.reveal().trim().to_owned();
         if let Some((_, age)) = &mut self.memory.answered {
             *age = age.saturating_add(1);
         }
         match std::mem::replace(&mut self.phase, Phase::Listening) {
             Phase::Filling(filling) => self.filling_turn(filling, &views, judged),
             Phase::Asking(asking) => self.asking_turn(asking, &views, judged),
+            Phase::Reading(reading) => self.reading_turn(reading, &views, judged, over),
             Phase::Waiting | Phase::Listening | Phase::Transferring { .. } | Phase::Closing | Phase::Done => {
                 self.free_turn(&views, judged);
             }
@@ -259,7 +283,7 @@ impl Conversation {
 
     fn free_turn(&mut self, views: &Views, judged: Judged) {
         let chinese = language::chinese_meant(judged, self.voice.before);
-        let verdict = self.mind.judge(views, &self.plan, chinese);
+        let verdict = self.mind.judge(views, &self.plan, chinese, self.today);
         let stays = if judged.language == self.voice.before.current { "" } else { ", the reply's stays" };
         let evidence = format!("language by {}{stays}", judged.evidence);
         let because = |rule: String| Reason { rule, guess: verdict.guess, evidence: evidence.clone() };
@@ -273,9 +297,13 @@ impl Conversation {
     }
 
     fn question(&mut self, number: usize, because: impl FnOnce(String) -> Reason) {
-        let Some(prompt) = self.plan.knowledge.get(number).map(|question| question.prompt_id.clone()) else { return };
+        let Some(question) = self.plan.knowledge.get(number) else { return };
+        let (prompt, approval) = (question.prompt_id.clone(), question.standing.approval.clone());
         self.tally.unresolved = 0;
-        let why = because(prompt.clone());
+        let mut why = because(prompt.clone());
+        if let Some(approval) = approval {
+            why.evidence.push_str(&format!("; approved {}", approval.at));
+        }
         self.answer(&prompt, BTreeMap::new(), why);
     }
 
@@ -340,6 +368,7 @@ impl Conversation {
             Target::Say(prompt) => self.answer(prompt, values, why),
             Target::End(prompt) => self.goodbye(prompt, &values, why),
             Target::Queue(queue) => self.escalate(Some(queue), why),
+            Target::Script(name) => self.read_script(name, why),
             Target::Language(language) => self.change_language(*language, why),
             Target::Run(workflow) => self.run(workflow, values, why),
             Target::Repeat => {
@@ -365,8 +394,13 @@ impl Conversation {
             Some(_) | None => match &ladder.then {
                 Target::End(prompt) => self.goodbye(prompt, &BTreeMap::new(), why),
                 Target::Queue(queue) => self.escalate(Some(queue), why),
-                Target::Say(_) | Target::Language(_) | Target::Run(_) | Target::Repeat | Target::Unresolved => {
-                    self.escalate(None, why)
+                Target::Say(_)
+                | Target::Script(_)
+                | Target::Language(_)
+                | Target::Run(_)
+                | Target::Repeat
+                | Target::Unresolved => {
+                    self.escalate(None, why);
                 }
             },
         }
@@ -379,6 +413,7 @@ impl Conversation {
             Phase::Waiting | Phase::Closing | Phase::Done | Phase::Transferring { .. } => {}
             Phase::Listening => self.menu(digit),
             Phase::Asking(_) => self.asking_digit(digit),
+            Phase::Reading(_) => self.reading_digit(digit),
             Phase::Filling(filling) => {
                 let filling = filling.clone();
                 self.tally.silences = 0;
@@ -409,6 +444,10 @@ impl Conversation {
             // It is for us to speak.
             Phase::Asking(_) => return self.filler(why("asking")),
             Phase::Filling(filling) if filling.keys_due.is_some() => return,
+            Phase::Reading(reading) => {
+                let reading = reading.clone();
+                return self.sentence_missed(reading, why("no_input"));
+            }
             Phase::Listening | Phase::Filling(_) => {}
         }
         self.tally.silences = self.tally.silences.saturating_add(1);
@@ -421,8 +460,16 @@ impl Conversation {
             (Some(prompt), _) => self.answer_in_place(prompt, why),
             (None, Target::End(prompt)) => self.goodbye(prompt, &BTreeMap::new(), why),
             (None, Target::Queue(queue)) => self.escalate(Some(queue), why),
-            (None, Target::Say(_) | Target::Language(_) | Target::Run(_) | Target::Repeat | Target::Unresolved) => {
-                self.escalate(None, why)
+            (
+                None,
+                Target::Say(_)
+                | Target::Script(_)
+                | Target::Language(_)
+                | Target::Run(_)
+                | Target::Repeat
+                | Target::Unresolved,
+            ) => {
+                self.escalate(None, why);
             }
         }
     }
@@ -440,10 +487,15 @@ impl Conversation {
 
     // -- ends and transfers
 
-    fn spoken(&mut self, now: Instant) {
-        match self.phase {
+    /// All was said; `whole` where all of it was heard.
+    fn spoken(&mut self, now: Instant, whole: bool) {
+        match &self.phase {
             Phase::Closing => self.hang_up(),
             Phase::Asking(_) => self.asking_spoken(now),
+            Phase::Reading(reading) => {
+                let reading = reading.clone();
+                if whole { self.sentence_heard(reading) } else { self.sentence_missed(reading, why("broken_off")) }
+            }
             Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Transferring { .. } | Phase::Done => {}
         }
     }
@@ -456,6 +508,7 @@ impl Conversation {
     fn escalate(&mut self, queue: Option<&str>, mut why: Reason) {
         let plan = Arc::clone(&self.plan);
         let queue = queue.unwrap_or(&plan.escalation.queue).to_owned();
+        self.leave_script();
         self.phase = Phase::Listening;
         (self.tally.unresolved, self.tally.silences) = (0, 0);
         if self.tally.transfers >= MOST_TRANSFERS {
@@ -487,9 +540,8 @@ impl Conversation {
         let plan = Arc::clone(&self.plan);
         let prompt = match &self.phase {
             Phase::Transferring { queue } => plan.queues.get(queue).map_or("", |queue| queue.no_agent.as_str()),
-            Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Asking(_) | Phase::Closing | Phase::Done => {
-                return;
-            }
+            Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Asking(_) | Phase::Reading(_) => return,
+            Phase::Closing | Phase::Done => return,
         };
         self.phase = Phase::Listening;
         self.answer(prompt, BTreeMap::new(), why(rule));
@@ -500,8 +552,8 @@ impl Conversation {
 
     fn recogniser_lost(&mut self) {
         match self.phase {
-            // Said once the caller has been greeted, or is back from a transfer in vain.
-            Phase::Waiting | Phase::Transferring { .. } => self.deaf = true,
+            // Said once the caller has been greeted, has heard the script, or is back from a transfer in vain.
+            Phase::Waiting | Phase::Reading(_) | Phase::Transferring { .. } => self.deaf = true,
             Phase::Closing | Phase::Done => {}
             Phase::Listening | Phase::Filling(_) | Phase::Asking(_) => {
                 let prompt = self.plan.dialogue.keys_only.clone();
@@ -546,12 +598,14 @@ impl Conversation {
     }
 
     fn say(&mut self, prompt: &str, values: &BTreeMap<String, String>, language: Language, append: bool) {
-        let knowledge = self.plan.knowledge.iter().find(|question| question.prompt_id == prompt);
-        let text = knowledge.and_then(|question| question.answers.get(&language).map(String::as_str));
-        let text = text.or_else(|| self.plan.prompts.get(prompt, language)).unwrap_or(LAST_WORDS);
+        let text = self.plan.text(prompt, language).unwrap_or(LAST_WORDS);
+        let back = |(name, value): (&String, &String)| {
+            let said = self.plan.slot_kind(name).map(|kind| slot::read_back(kind, value, language, &self.plan.labels));
+            (name.clone(), said.unwrap_or_else(|| value.clone()))
+        };
         let say = Say {
             prompt: prompt.to_owned(),
-            text: briefing::render(text, values, language),
+            text: briefing::render(text, &values.iter().map(back).collect(), language),
             language,
             barge_in: self.allows_barge_in(),
             append,

@@ -5,7 +5,7 @@
 //! transcript -> normalise (views) -> escalation, language -> intent, knowledge, slot -> policy -> machine -> Decision, Say
 //! ```
 //! [`Understanding`] is what a plan has learnt (shared by calls); [`Conversation`] is one call's state. Entries that this
-//! part notes: `NoInput`, `Decided`. The call notes what only it can know: `CallerTurn`, `Digit`, `BotTurn`, ..
+//! part notes: `NoInput`, `Decided`, `ScriptHeard`, `ScriptEnded`. The call notes what only it can know: `CallerTurn`, `Digit`, `BotTurn`, ..
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod briefing;
@@ -39,12 +39,16 @@ pub enum Input<'a> {
     Started(Moment),
     /// The caller finished a turn.
     Turn(&'a Transcript),
+    /// The caller finished a turn while the bot went on speaking.
+    SpokenOver(&'a Transcript),
     /// The caller pressed a key.
     Digit(char),
     /// The caller said nothing for [`crate::dialplan::schema::Dialogue::no_input_after`] after the bot had ended (timed by the floor).
     NoInput,
     /// All that was to be said has been spoken to its end, or could not be spoken at all. Not sent where it was cut short.
     SpokenToEnd,
+    /// As that, but the synthesiser broke off: not all of it was heard.
+    BrokenOff,
     /// Every telephone of the queue was tried in vain; this was the last failure.
     TransferFailed {
         /// Why the last one failed.

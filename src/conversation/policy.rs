@@ -3,7 +3,8 @@
 //! 1. words of fraud or danger -> a human (`urgent`)
 //! 2. an explicit wish for a human -> a human (`asked_for_human`)
 //! 3. a request for another language -> that language (`asked_for_language`)
-//! 4. a stored question alike enough, and more so than the best intent -> its answer (`knowledge:NAME`)
+//! 4. a stored question alike enough, and more so than the best intent, of an entry that is approved and valid that day
+//!    -> its answer (`knowledge:NAME`)
 //! 5. an intent in scope and not ambiguous -> where it leads (`intent:NAME`)
 //! 6. small talk that the turn began with set aside (「喂你好，」「唔該」), rules 4 and 5 for the rest
 //! 7. else not understood; an intent that would end the call on weak evidence is not understood either
@@ -11,6 +12,8 @@
 //! Pure: the same words give the same verdict. What follows from it, and the counting, is the machine's.
 
 use crate::conversation::escalation::{Lexicon, Wish};
+use jiff::civil::Date;
+
 use crate::conversation::intent::{Classifier, Guess};
 use crate::conversation::knowledge::Knowledge;
 use crate::conversation::language;
@@ -115,28 +118,34 @@ impl Understanding {
         asked.map(Meaning::Language)
     }
 
-    /// The rules in order.
-    pub fn judge(&self, said: &Views, plan: &Plan, chinese: Language) -> Verdict {
+    /// The search for questions, for people who ask what would be answered.
+    pub fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
+    }
+
+    /// The rules in order, on a day in Hong Kong.
+    pub fn judge(&self, said: &Views, plan: &Plan, chinese: Language, day: Date) -> Verdict {
         let guess = self.classifier.guess(said);
         if let Some(meaning) = self.wish(said, plan, chinese) {
             return Verdict { meaning, guess };
         }
-        let meaning = self.content(said, guess, plan);
+        let meaning = self.content(said, guess, plan, day);
         let chat = match meaning {
             Meaning::Intent(number) => plan.intents.get(number).is_some_and(|intent| intent.chat),
             Meaning::NotUnderstood => true,
             Meaning::Wish(_) | Meaning::Language(_) | Meaning::Question(_) => false,
         };
-        let rest = if chat { self.rest(said, plan) } else { None };
+        let rest = if chat { self.rest(said, plan, day) } else { None };
         rest.unwrap_or(Verdict { meaning, guess })
     }
 
     /// Rules 4 and 5.
-    fn content(&self, said: &Views, guess: Option<Guess>, plan: &Plan) -> Meaning {
+    fn content(&self, said: &Views, guess: Option<Guess>, plan: &Plan, day: Date) -> Meaning {
+        let counts = |entry: usize| plan.knowledge.get(entry).is_some_and(|question| question.standing.on(day).is_ok());
         let ends = |number: usize| plan.intents.get(number).is_some_and(|intent| matches!(intent.then, Target::End(_)));
         let enough = |guess: &Guess| guess.best.1 >= if ends(guess.best.0) { TO_HANG_UP } else { AMBIGUOUS };
         let sure = guess.filter(|guess| guess.in_scope && enough(guess));
-        match (self.knowledge.find(said), sure) {
+        match (self.knowledge.find(said, counts), sure) {
             (Some((question, likeness)), Some(guess)) if likeness >= guess.best.1 || guess.score < WEAK => {
                 Meaning::Question(question)
             }
@@ -147,12 +156,12 @@ impl Understanding {
     }
 
     /// Rule 6: what follows the small talk, where that is more than small talk.
-    fn rest(&self, said: &Views, plan: &Plan) -> Option<Verdict> {
+    fn rest(&self, said: &Views, plan: &Plan, day: Date) -> Option<Verdict> {
         let opening = self.openings.iter().find(|opening| said.core.starts_with(opening))?;
         let rest = said.core.get(opening.len()..).filter(|rest| rest.len() >= REST)?;
         let views = Views::of_tokens(rest.to_vec(), &self.readings);
         let guess = self.classifier.guess(&views);
-        let meaning = self.content(&views, guess, plan);
+        let meaning = self.content(&views, guess, plan, day);
         match meaning {
             Meaning::Intent(number) if plan.intents.get(number).is_none_or(|intent| intent.chat) => None,
             Meaning::NotUnderstood => None,
@@ -167,6 +176,9 @@ impl Understanding {
 mod tests {
     use super::*;
     use crate::dialplan::demo;
+    use crate::dialplan::standing::Standing;
+
+    const DAY: Date = jiff::civil::date(2026, 3, 4);
 
     #[test]
     fn the_first_rule_that_holds_decides() {
@@ -189,7 +201,7 @@ mod tests {
             ("榴槤芒果火龍果", Meaning::NotUnderstood),
         ];
         for (text, expected) in table {
-            assert_eq!(mind.judge(&mind.views(text), &plan, Language::Cantonese).meaning, expected, "{text}");
+            assert_eq!(mind.judge(&mind.views(text), &plan, Language::Cantonese, DAY).meaning, expected, "{text}");
         }
         let cantonese_only = Plan { languages: vec![Language::Cantonese], ..plan };
         assert_eq!(mind.wish(&mind.views("講普通話"), &cantonese_only, Language::Cantonese), None);
@@ -199,7 +211,28 @@ mod tests {
     fn learning_is_the_same_each_time() {
         let plan = demo::plan();
         let said = "我想知張單幾錢";
-        let guess = |mind: &Understanding| mind.judge(&mind.views(said), &plan, Language::Cantonese).guess;
+        let guess = |mind: &Understanding| mind.judge(&mind.views(said), &plan, Language::Cantonese, DAY).guess;
         assert_eq!(guess(&Understanding::train(&plan)), guess(&Understanding::train(&plan)));
+    }
+
+    #[test]
+    fn entries_are_answered_only_where_approved_and_in_their_days() {
+        let mut plan = demo::plan();
+        let mind = Understanding::train(&plan);
+        let entry = plan.knowledge.iter().position(|question| question.name == "voicemail").unwrap();
+        let approval = plan.knowledge[entry].standing.approval.clone();
+        let (before, after) = (DAY.yesterday().unwrap(), DAY.tomorrow().unwrap());
+        let table = [
+            (Standing { approval: approval.clone(), ..Standing::default() }, true),
+            (Standing { approval: approval.clone(), from: Some(DAY), until: Some(DAY) }, true),
+            (Standing { approval: approval.clone(), from: Some(after), until: None }, false),
+            (Standing { approval, from: None, until: Some(before) }, false),
+            (Standing::default(), false),
+        ];
+        for (standing, expected) in table {
+            plan.knowledge[entry].standing = standing.clone();
+            let meaning = mind.judge(&mind.views("點樣開通留言信箱呀"), &plan, Language::Cantonese, DAY).meaning;
+            assert_eq!(meaning == Meaning::Question(entry), expected, "{standing:?}");
+        }
     }
 }

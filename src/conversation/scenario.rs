@@ -5,6 +5,7 @@
 //! at       2026-02-18T21:00        wall time of the line, before anything else; else a working Wednesday, 15:00
 //! signal   typhoon 8                hoisted, before the first turn; also `rain black`, `extreme`
 //! caller   我想搵真人傾             a turn as the recogniser writes it
+//! interrupts 唔使讀喇               the same, before what the bot says is heard to its end
 //! digit    1                       keys, one or several
 //! pause                            the caller stops pressing keys
 //! silence                          the caller says nothing
@@ -72,7 +73,8 @@ impl Reached {
     pub fn missing(&self, plan: &Plan) -> Vec<String> {
         let intents = plan.intents.iter().map(|intent| &intent.name).filter(|name| !self.intents.contains(*name));
         let spoken = plan.prompts.0.keys().filter(|id| *id != BRIEFING && !self.prompts.contains(*id));
-        let questions = plan.knowledge.iter().filter(|question| !self.prompts.contains(&question.prompt_id));
+        let questions = plan.knowledge.iter().filter(|q| q.standing.approval.is_some());
+        let questions = questions.filter(|question| !self.prompts.contains(&question.prompt_id));
         let queues = plan.queues.keys().filter(|name| !self.queues.contains(*name));
         let intents = intents.map(|name| format!("intent {name}"));
         let spoken = spoken.map(|name| format!("prompt {name}"));
@@ -163,6 +165,7 @@ impl Runner {
         }
         match word {
             "caller" => self.caller(rest),
+            "interrupts" => self.interrupts(rest),
             "digit" | "digits" => rest.chars().filter(|c| !c.is_whitespace()).try_for_each(|key| match key {
                 '0'..='9' | '*' | '#' | 'A'..='D' => self.input(Input::Digit(key)),
                 other => Err(format!("'{other}' is no key")),
@@ -191,14 +194,7 @@ impl Runner {
                 self.spoken()?;
                 if self.ended { Ok(()) } else { Err("the bot has not hung up".to_owned()) }
             }
-            other => {
-                let words = [
-                    "at", "signal", "caller", "digit", "pause", "silence", "agent", "tool", "asked", "bot", "decision",
-                    "briefing", "language", "end",
-                ];
-                let hint = nearest(other, words).map_or(words.join(", "), |word| format!("nearest: '{word}'"));
-                Err(format!("no step is called '{other}'; {hint}"))
-            }
+            other => Err(unknown_step(other)),
         }
     }
 
@@ -213,6 +209,12 @@ impl Runner {
             _ => return Err(format!("expected typhoon 8, rain black or extreme, found \"{rest}\"")),
         }
         Ok(())
+    }
+
+    /// What is being said is not heard to its end.
+    fn interrupts(&mut self, text: &str) -> Result<(), String> {
+        self.happened.speaking = false;
+        self.caller(text)
     }
 
     fn caller(&mut self, text: &str) -> Result<(), String> {
@@ -282,11 +284,22 @@ impl Runner {
 
     /// The playout has ended, if anything was said since it last did.
     fn spoken(&mut self) -> Result<(), String> {
-        if std::mem::take(&mut self.happened.speaking) {
+        for _ in 0..MOST_STEPS {
+            if !self.spoken_once() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is being said is heard to its end; false where nothing is.
+    fn spoken_once(&mut self) -> bool {
+        let speaking = std::mem::take(&mut self.happened.speaking);
+        if speaking {
             self.conversation.handle(self.now, Input::SpokenToEnd);
             self.drain();
         }
-        Ok(())
+        speaking
     }
 
     fn input(&mut self, input: Input<'_>) -> Result<(), String> {
@@ -328,7 +341,9 @@ impl Runner {
 
     fn expect_said(&mut self, expected: &str) -> Result<(), String> {
         let mut others = Vec::new();
-        while let Some(say) = self.happened.said.pop_front() {
+        loop {
+            // A script goes on by itself.
+            let Some(say) = self.happened.said.pop_front() else { if self.spoken_once() { continue } else { break } };
             let matches = match expected.strip_prefix('@') {
                 Some(prompt) => say.prompt == prompt,
                 None => plain(&say.text).contains(&plain(expected)),
@@ -343,6 +358,7 @@ impl Runner {
     }
 
     fn expect_decision(&mut self, expected: &str) -> Result<(), String> {
+        while self.happened.decided.is_empty() && self.spoken_once() {}
         let Some(decision) = self.happened.decided.pop_front() else { return Err("nothing was decided".to_owned()) };
         let (act, target) = match &decision.act {
             Act::Answer { prompt } => ("answer", format!("prompt={prompt}")),
@@ -363,4 +379,13 @@ impl Runner {
 /// Letters, digits and characters only, lower case: punctuation is not heard.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// What a word that is no step should have been.
+fn unknown_step(word: &str) -> String {
+    const STEPS: &str =
+        "at signal caller interrupts digit pause silence agent tool asked bot decision briefing language end";
+    let near = nearest(word, STEPS.split(' '));
+    let hint = near.map_or_else(|| STEPS.replace(' ', ", "), |step| format!("nearest: '{step}'"));
+    format!("no step is called '{word}'; {hint}")
 }

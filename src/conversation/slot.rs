@@ -1,25 +1,63 @@
-//! Values out of speech: digits in three languages, Hong Kong telephone numbers, yes and no. Where plain reading gives no
-//! valid value, characters that sound like a digit are tried. Is not a parser of amounts, dates or times.
+//! Values out of speech and keys, checked: digits in three languages, Hong Kong telephone numbers, yes and no; identity and
+//! payment cards, days, amounts, codes, choices (in the files below). Where plain reading gives no valid value, characters that
+//! sound like a digit are tried. Of a correction (「唔係聽日，係後日」) the corrected part counts. Is not a parser of times of day.
+
+use jiff::civil::Date;
 
 use crate::conversation::normalise::{Token, Views};
 use crate::conversation::readings::Readings;
 use crate::conversation::written::{self, Kind};
-use crate::dialplan::schema::SlotKind;
+use crate::dialplan::schema::{SlotKind, Texts};
 use crate::speech::Language;
 
-/// A value of this kind in what was said.
-pub fn fill(kind: SlotKind, said: &Views, readings: &Readings) -> Option<String> {
+mod choice;
+mod day;
+pub mod mask;
+mod values;
+
+pub use values::is_card;
+
+/// A value of this kind in what was said, today in Hong Kong.
+pub fn fill(kind: &SlotKind, said: &Views, readings: &Readings, today: Date) -> Option<String> {
+    let corrected = if *kind == SlotKind::YesNo { None } else { corrected(said, readings) };
+    let corrected = corrected.and_then(|tail| value(kind, &tail, readings, today));
+    corrected.or_else(|| value(kind, said, readings, today))
+}
+
+fn value(kind: &SlotKind, said: &Views, readings: &Readings, today: Date) -> Option<String> {
     match kind {
         SlotKind::YesNo => yes_no(said).map(|yes| if yes { "yes" } else { "no" }.to_owned()),
-        SlotKind::Phone | SlotKind::Digits { .. } => {
-            let all = check(kind, &digits(said)).or_else(|| among_others(kind, said, readings));
-            all.or_else(|| check(kind, &digits_by_sound(said, readings)))
+        SlotKind::Phone | SlotKind::Digits { .. } | SlotKind::Card => {
+            let all = check(kind, &digits(said), today).or_else(|| among_others(kind, said, readings, today));
+            all.or_else(|| check(kind, &digits_by_sound(said, readings), today))
         }
+        SlotKind::IdentityCard => values::identity_card(said),
+        SlotKind::Day(when) => day::day(*when, said, readings, today).map(|day| day.to_string()),
+        SlotKind::Amount { min, max } => values::amount(*min, *max, said, readings),
+        SlotKind::Code(shape) => values::code(shape, said),
+        SlotKind::Choice(choices) => choice::choice(choices, said, readings),
     }
 }
 
-/// The value that these digits are, where they are one.
-pub fn check(kind: SlotKind, digits: &str) -> Option<String> {
+/// What comes after 「唔係..，係」, "no, it is", "sorry i mean".
+fn corrected(said: &Views, readings: &Readings) -> Option<Views> {
+    let is = |at: usize| match said.tokens.get(at) {
+        Some(Token::Han('係' | '是')) => {
+            !matches!(at.checked_sub(1).and_then(|at| said.tokens.get(at)), Some(Token::Han('唔' | '不')))
+        }
+        Some(Token::Word(word)) => matches!(word.as_str(), "is" | "it's" | "mean" | "but" | "actually"),
+        Some(Token::Han(_)) | None => false,
+    };
+    let at = (1..said.tokens.len()).rev().find(|at| is(*at))?;
+    let (before, after) = (said.tokens.get(..at)?, said.tokens.get(at + 1..)?);
+    let before = crate::conversation::normalise::joined(before);
+    let denied = ["唔係", "唔啱", "錯", "不是", "不對", " no ", " not ", " wrong ", " sorry "];
+    let denied = denied.iter().any(|word| before.contains(word));
+    (denied && !after.is_empty()).then(|| Views::of_tokens(after.to_vec(), readings))
+}
+
+/// The value that these keys are, where they are one. Choices count from 1; days are written 0503 or 05032026.
+pub fn check(kind: &SlotKind, digits: &str, today: Date) -> Option<String> {
     match kind {
         SlotKind::Phone => {
             let local = match digits.len() {
@@ -30,18 +68,30 @@ pub fn check(kind: SlotKind, digits: &str) -> Option<String> {
             (local.len() == 8 && matches!(first, '2' | '3' | '5'..='9')).then(|| local.to_owned())
         }
         SlotKind::Digits { min, max } => {
-            (usize::from(min)..=usize::from(max)).contains(&digits.len()).then(|| digits.to_owned())
+            (usize::from(*min)..=usize::from(*max)).contains(&digits.len()).then(|| digits.to_owned())
         }
-        SlotKind::YesNo => None,
+        SlotKind::Card => is_card(digits).then(|| digits.to_owned()),
+        SlotKind::Day(when) => day::of_keys(*when, digits, today).map(|day| day.to_string()),
+        SlotKind::Amount { min, max } => values::bounded(*min, *max, digits),
+        SlotKind::Code(shape) => values::code_of_digits(shape, digits),
+        SlotKind::Choice(choices) => {
+            let place = digits.parse::<usize>().ok()?.checked_sub(1)?;
+            choices.get(place).map(|choice| choice.name.clone())
+        }
+        // No key is a letter.
+        SlotKind::YesNo | SlotKind::IdentityCard => None,
     }
 }
 
 /// Most digits that keys may enter for this kind.
-pub fn most_digits(kind: SlotKind) -> usize {
+pub fn most_digits(kind: &SlotKind) -> usize {
     match kind {
-        SlotKind::Phone => 8,
-        SlotKind::Digits { max, .. } => usize::from(max),
-        SlotKind::YesNo => 1,
+        SlotKind::Phone | SlotKind::Day(_) | SlotKind::IdentityCard => 8,
+        SlotKind::Digits { max, .. } => usize::from(*max),
+        SlotKind::YesNo | SlotKind::Choice(_) => 1,
+        SlotKind::Card => *values::CARD.end(),
+        SlotKind::Amount { .. } => 9,
+        SlotKind::Code(shape) => shape.bytes().filter(|c| *c == b'#').count(),
     }
 }
 
@@ -84,7 +134,7 @@ pub fn digits(said: &Views) -> String {
 }
 
 /// The one number of this kind among others: 「打咗三次，電話係九一二三四五六七」. Of two that differ neither is taken.
-fn among_others(kind: SlotKind, said: &Views, readings: &Readings) -> Option<String> {
+fn among_others(kind: &SlotKind, said: &Views, readings: &Readings, today: Date) -> Option<String> {
     let spans = written::written(&said.joined(), Language::Cantonese, readings).spans;
     let runs = spans.iter().filter(|span| matches!(span.kind, Kind::Phone | Kind::Digits));
     let words = said.tokens.iter().filter_map(|token| match token {
@@ -92,7 +142,7 @@ fn among_others(kind: SlotKind, said: &Views, readings: &Readings) -> Option<Str
         Token::Word(_) | Token::Han(_) => None,
     });
     let mut values = runs.map(|span| span.value.trim_start_matches('+')).chain(words);
-    let mut values = std::iter::from_fn(|| values.find_map(|value| check(kind, value)));
+    let mut values = std::iter::from_fn(|| values.find_map(|value| check(kind, value, today)));
     let first = values.next()?;
     values.all(|other| other == first).then_some(first)
 }
@@ -193,6 +243,49 @@ fn first(text: &str, words: &[&str]) -> Option<usize> {
     words.iter().filter_map(|word| text.find(word)).min()
 }
 
+/// How a value of a slot is said back. Of a payment card only the last four digits are.
+pub fn read_back(kind: &SlotKind, value: &str, language: Language, labels: &Texts) -> String {
+    match kind {
+        SlotKind::Phone | SlotKind::Digits { .. } | SlotKind::YesNo => spoken(value, language),
+        SlotKind::Card => {
+            let last = value.get(value.len().saturating_sub(4)..).unwrap_or("");
+            let ending = match language {
+                Language::Cantonese => "尾數",
+                Language::Mandarin => "尾号",
+                Language::English => "ending in ",
+            };
+            format!("{ending}{}", spoken(last, language))
+        }
+        SlotKind::IdentityCard | SlotKind::Code(_) => spelled(value, language),
+        SlotKind::Day(_) => value.parse().map_or_else(|_| value.to_owned(), |date| day::spoken(date, language)),
+        SlotKind::Amount { .. } => match language {
+            Language::Cantonese => format!("{value}蚊"),
+            Language::Mandarin => format!("{value}块"),
+            Language::English => format!("{value} dollars"),
+        },
+        SlotKind::Choice(choices) => {
+            let words = choices.iter().find(|choice| choice.name == value).and_then(|choice| choice.words.first());
+            labels.get(value, language).or(words.map(String::as_str)).unwrap_or(value).to_owned()
+        }
+    }
+}
+
+/// Letters and digits one by one.
+fn spelled(value: &str, language: Language) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut digits = String::new();
+    for c in value.chars().filter(char::is_ascii_alphanumeric) {
+        if c.is_ascii_digit() {
+            digits.push(c);
+            continue;
+        }
+        parts.extend(Some(spoken(&std::mem::take(&mut digits), language)).filter(|text| !text.is_empty()));
+        parts.push(c.to_string());
+    }
+    parts.extend(Some(spoken(&digits, language)).filter(|text| !text.is_empty()));
+    parts.join(" ")
+}
+
 /// How a value is said back: digits in groups of four, by name in Chinese.
 pub fn spoken(value: &str, language: Language) -> String {
     if value.is_empty() || !value.chars().all(|c| c.is_ascii_digit()) {
@@ -213,12 +306,17 @@ pub fn spoken(value: &str, language: Language) -> String {
 }
 
 #[cfg(test)]
+mod kinds;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    const DAY: Date = jiff::civil::date(2026, 3, 4);
+
     fn value(kind: SlotKind, text: &str) -> Option<String> {
         let readings = Readings::load();
-        fill(kind, &Views::of(text, &readings), &readings)
+        fill(&kind, &Views::of(text, &readings), &readings, DAY)
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod weekly;
 mod tests;
 
 pub use holidays::{Almanac, Feast, Holiday, YEARS, holidays};
-pub use moment::{HONG_KONG, Moment, instant, local};
+pub use moment::{HONG_KONG, Moment, day, instant, local};
 pub use read::{ClosingError, DaysError};
 pub use signals::{Rain, SignalError, Signals, Typhoon};
 pub use weekly::{DaySpan, HoursError, Stretch};

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::dialplan::read::PlanFiles;
+use crate::dialplan::read::{ENTRIES, PlanFiles};
 use crate::dialplan::schema::{Ladder, Plan, Target, Texts};
 use crate::settings::{Problem, Problems, nearest};
 
 mod bound;
 mod numbers;
 mod reach;
+mod scripts;
 mod work;
 
 pub use numbers::between;
@@ -36,6 +37,7 @@ pub fn plan(files: &PlanFiles, plan: &Plan, problems: &Problems, warnings: &Prob
     checker.knowledge();
     checker.reach();
     checker.work();
+    checker.scripts();
     checker.ladder("dialogue.no_input", &plan.dialogue.no_input);
     checker.ladder("dialogue.no_match", &plan.dialogue.no_match);
     numbers::within(files, plan, problems, warnings);
@@ -96,6 +98,14 @@ fn located(files: &PlanFiles, path: &str, needle: &str, message: String) -> Prob
     }
 }
 
+/// The first of many names.
+fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 8;
+    let more = names.len().saturating_sub(SHOWN);
+    let first = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{first} and {more} more") } else { first }
+}
+
 /// Names between braces.
 pub fn fields(text: &str) -> Vec<&str> {
     text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect()
@@ -121,9 +131,11 @@ impl Checker<'_> {
         for path in self.files.files.keys() {
             let known = match path.split_once('/') {
                 None => path == "plan.toml" || path.ends_with(".md"),
+                Some(("knowledge", "entries.toml")) => true,
                 Some(("prompts" | "phrases" | "knowledge", name)) => {
                     self.plan.languages.iter().any(|language| name.strip_suffix(".toml") == Some(language.code()))
                 }
+                Some(("scripts", name)) => name.ends_with(".toml"),
                 Some(("scenarios", name)) => name.ends_with(".txt"),
                 Some(_) => false,
             };
@@ -156,6 +168,7 @@ impl Checker<'_> {
         for intent in &plan.intents {
             for slot in &intent.slots {
                 by_rule(&format!("intent.{}", intent.name), &slot.ask);
+                slot.keys.iter().for_each(|prompt| by_rule(&format!("intent.{}", intent.name), prompt));
                 slot.confirm.iter().for_each(|prompt| by_rule(&format!("intent.{}", intent.name), prompt));
             }
         }
@@ -163,10 +176,16 @@ impl Checker<'_> {
         let menu = dialogue.menu.iter().map(|(key, target)| (format!("dialogue.menu.{key}"), target));
         let ladders = [("dialogue.no_input", &dialogue.no_input), ("dialogue.no_match", &dialogue.no_match)];
         let ladders = ladders.into_iter().map(|(name, ladder)| (name.to_owned(), &ladder.then));
-        for (name, target) in targets.chain(menu).chain(ladders) {
+        let scripts = plan.work.scripts.iter().map(|script| (format!("scripts/{}", script.name), &script.then));
+        for (name, target) in targets.chain(menu).chain(ladders).chain(scripts) {
             match target {
                 Target::Say(prompt) | Target::End(prompt) => all.push((prompt.as_str(), name)),
-                Target::Queue(_) | Target::Language(_) | Target::Run(_) | Target::Repeat | Target::Unresolved => {}
+                Target::Queue(_)
+                | Target::Script(_)
+                | Target::Language(_)
+                | Target::Run(_)
+                | Target::Repeat
+                | Target::Unresolved => {}
             }
         }
         all.extend(self.work_prompts());
@@ -194,6 +213,7 @@ impl Checker<'_> {
         }
         let mut queues: BTreeSet<&str> = BTreeSet::from([self.plan.escalation.queue.as_str()]);
         let targets = self.plan.intents.iter().map(|intent| &intent.then).chain(self.plan.dialogue.menu.values());
+        let targets = targets.chain(self.plan.work.scripts.iter().map(|script| &script.then));
         let ladders = [&self.plan.dialogue.no_input.then, &self.plan.dialogue.no_match.then];
         for target in targets.chain(ladders).chain(self.work_targets()) {
             if let Target::Queue(name) = target {
@@ -298,6 +318,18 @@ impl Checker<'_> {
     }
 
     fn knowledge(&self) {
+        let all = &self.plan.knowledge;
+        let names: Vec<&str> =
+            all.iter().filter(|q| q.standing.approval.is_none()).map(|question| question.name.as_str()).collect();
+        if !names.is_empty() {
+            let message = format!(
+                "{} of {} knowledge entries are not approved and never answered: {}; entries.toml says approved_by and approved_at",
+                names.len(),
+                all.len(),
+                listed(&names)
+            );
+            self.warning(ENTRIES, "", message);
+        }
         for question in &self.plan.knowledge {
             for language in &self.plan.languages {
                 let path = format!("knowledge/{language}.toml");
@@ -314,7 +346,12 @@ impl Checker<'_> {
     fn ladder(&self, name: &str, ladder: &Ladder) {
         match &ladder.then {
             Target::Queue(_) | Target::End(_) => {}
-            Target::Say(_) | Target::Language(_) | Target::Run(_) | Target::Repeat | Target::Unresolved => {
+            Target::Say(_)
+            | Target::Script(_)
+            | Target::Language(_)
+            | Target::Run(_)
+            | Target::Repeat
+            | Target::Unresolved => {
                 let message = format!("{name}.then must be go:QUEUE or end:PROMPT, or the call would never end");
                 self.problem("plan.toml", name.rsplit('.').next().unwrap_or(name), message);
             }

@@ -22,6 +22,7 @@ pub fn files() -> PlanFiles {
         "knowledge/yue.toml",
         "knowledge/cmn.toml",
         "knowledge/eng.toml",
+        "knowledge/entries.toml",
     ];
     let files = files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
     PlanFiles { name: "demo".to_owned(), folder: "dialplans/demo".to_owned(), files }

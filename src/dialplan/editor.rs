@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::read::{PlanFiles, read_files};
 use crate::settings::Problems;
+use crate::speech::Language;
 
 /// Has every table that a plan may have.
 const SPECIMEN: &str = r#"
-languages = ["yue"]
+languages = ["yue", "cmn", "eng"]
 [dialogue]
 menu = { 1 = "repeat" }
 [hours]
@@ -19,8 +20,10 @@ menu = { 1 = "repeat" }
 [queue.NAME]
 [intent.NAME]
 [[intent.NAME.slots]]
+[intent.NAME.slots.choices]
+NAME = []
 [[workflow.NAME.steps]]
-ask = {}
+ask = { choices = { NAME = [] } }
 [tool.NAME]
 headers = { NAME = "" }
 results = { NAME = "" }
@@ -38,6 +41,8 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
         ),
         ("phrases", "phrases/yue.toml", "NAME = []\n", "What callers say in one language, by intent"),
         ("knowledge", "knowledge/yue.toml", "[NAME]\n", "Questions and answers in one language"),
+        ("script", "scripts/NAME.toml", "", "A text that is spoken word for word"),
+        ("entries", "knowledge/entries.toml", "[NAME]\n", "Tags, days and approval of questions and answers"),
     ];
     let texts = |full: bool| -> BTreeMap<String, String> {
         let text = |text: &str| if full { text.to_owned() } else { String::new() };
@@ -50,7 +55,16 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
         listening
     };
     let (full, empty) = (read(true), read(false));
-    files.iter().map(|(name, path, _, title)| (*name, full.schema(&empty, &format!("x/{path}"), title))).collect()
+    let all = files.iter().map(|(name, path, _, title)| (*name, full.schema(&empty, &format!("x/{path}"), title)));
+    all.map(|(name, schema)| (name, if name == "script" { of_any_languages(schema) } else { schema })).collect()
+}
+
+/// A plan has the languages that it has; a schema cannot know which.
+fn of_any_languages(mut schema: Value) -> Value {
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|key| Language::ALL.iter().all(|language| key != language.code()));
+    }
+    schema
 }
 
 #[cfg(test)]
@@ -101,7 +115,8 @@ mod tests {
     #[test]
     fn the_demo_line_holds_to_the_schemas() {
         for (path, text) in demo::files().files {
-            let name = path.split(['/', '.']).next().unwrap().to_owned();
+            let name = path.split(['/', '.']).find(|part| *part == "entries").or(path.split(['/', '.']).next());
+            let name = name.unwrap().to_owned();
             walk(&toml::from_str(&text).unwrap(), &schema(&name), &path);
         }
     }
@@ -113,6 +128,8 @@ mod tests {
             ("prompts", include_str!("../../dialplans/schema/prompts.json")),
             ("phrases", include_str!("../../dialplans/schema/phrases.json")),
             ("knowledge", include_str!("../../dialplans/schema/knowledge.json")),
+            ("entries", include_str!("../../dialplans/schema/entries.json")),
+            ("script", include_str!("../../dialplans/schema/script.json")),
         ];
         for (name, text) in published {
             let told: Value = serde_json::from_str(text).unwrap();

@@ -7,6 +7,8 @@
 //! | `prompts/{yue,cmn,eng}.toml` | `[say]` what the bot says; `[labels]` names of intents and reasons, for briefings |
 //! | `phrases/{yue,cmn,eng}.toml` | what callers say, by intent |
 //! | `knowledge/{yue,cmn,eng}.toml` | questions and answers |
+//! | `knowledge/entries.toml` | tags, days and approval of each entry; without approval it is never answered |
+//! | `scripts/NAME.toml` | texts that are spoken word for word, with version, approval and what must be heard |
 //! | `scenarios/*.txt` | conversations that must go as written |
 //!
 //! ```text
@@ -25,6 +27,8 @@ pub mod pattern;
 pub mod read;
 pub mod route;
 pub mod schema;
+pub mod script;
+pub mod standing;
 pub mod workflow;
 
 pub use read::{PlanFiles, read_plan};

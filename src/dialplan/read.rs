@@ -7,7 +7,10 @@ use std::time::Duration;
 use crate::dialplan::calendar::Calendar;
 use crate::dialplan::check;
 use crate::dialplan::pattern::Pattern;
-use crate::dialplan::schema::{Accept, Dialogue, Escalation, Intent, Ladder, Plan, Queue, RingTarget, Slot, Target};
+use crate::dialplan::schema::{
+    Accept, Choice, Dialogue, Escalation, Intent, Ladder, Plan, Queue, RingTarget, Slot, SlotKind, Target,
+};
+use crate::dialplan::workflow::Work;
 use crate::settings::{Problems, Section, Source};
 use crate::speech::Language;
 
@@ -18,6 +21,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use texts::ENTRIES;
 use texts::{knowledge, phrases, texts};
 use values::{Kind, Span};
 
@@ -71,7 +75,7 @@ pub(super) fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan>
         dialogue: reader.dialogue(root.section("dialogue")),
         intents: reader.intents(&mut root, phrases, files, problems),
         knowledge,
-        work: reader.work(&mut root),
+        work: Work { scripts: super::script::scripts(files, &reader, problems), ..reader.work(&mut root) },
         escalation: reader.escalation(root.section("escalation")),
         queues: reader.queues(&mut root),
         hours: Calendar::read(root.section("hours")),
@@ -119,10 +123,10 @@ fn numbers(root: &mut Section<'_>) -> Vec<Pattern> {
     all
 }
 
-struct Reader {
+pub(super) struct Reader {
     queues: Vec<String>,
     workflows: Vec<String>,
-    languages: Vec<Language>,
+    pub(super) languages: Vec<Language>,
 }
 
 impl Reader {
@@ -175,11 +179,12 @@ impl Reader {
         section.required(key, "where it leads, e.g. \"go:general\"", target).unwrap_or(Target::Unresolved)
     }
 
-    fn target(&self, section: &mut Section<'_>, key: &str) -> Option<Target> {
+    pub(super) fn target(&self, section: &mut Section<'_>, key: &str) -> Option<Target> {
         let text = section.string(key)?;
         let target = match text.split_once(':') {
             Some(("say", prompt)) => Target::Say(prompt.to_owned()),
             Some(("end", prompt)) => Target::End(prompt.to_owned()),
+            Some(("script", name)) => Target::Script(name.to_owned()),
             Some(("go", queue)) => {
                 there(section, key, ("queue", queue), &self.queues);
                 Target::Queue(queue.to_owned())
@@ -202,7 +207,7 @@ impl Reader {
             None if text == "repeat" => Target::Repeat,
             None if text == "unresolved" => Target::Unresolved,
             Some(_) | None => {
-                let what = "expected say:PROMPT, go:QUEUE, end:PROMPT, run:WORKFLOW, lang:CODE, repeat or unresolved";
+                let what = "expected say:PROMPT, go:QUEUE, end:PROMPT, script:NAME, run:WORKFLOW, lang:CODE, repeat or unresolved";
                 section.problem(key, format_args!("{what}, found \"{text}\""));
                 return None;
             }
@@ -320,14 +325,39 @@ fn key(section: &mut Section<'_>, name: &str, default: char) -> char {
     }
 }
 
+/// Kinds of slots.
+const KINDS: &str = "phone, yes_no, digits or digits:MIN-MAX, hkid, card, date, date:future, date:past, amount, amount:MIN-MAX, code:SHAPE or choice";
+
 fn slot(mut section: Section<'_>) -> Option<Slot> {
     let name = section.string("name");
     let name = section.required("name", "a name that prompts write as {name}", name);
-    let kind = section.parsed::<Kind>("kind", "phone, yes_no, digits or digits:MIN-MAX");
-    let kind = section.required("kind", "phone, yes_no, digits or digits:MIN-MAX", kind);
-    let (ask, confirm) = (needed(&mut section, "ask"), section.string("confirm"));
+    let kind = section.parsed::<Kind>("kind", KINDS);
+    let kind = section.required("kind", KINDS, kind);
+    let (ask, confirm, keys) = (needed(&mut section, "ask"), section.string("confirm"), section.string("keys"));
+    let mut list = section.section("choices");
+    let choice = |name: String, list: &mut Section<'_>| {
+        let words = list.strings(&name).unwrap_or_default();
+        if words.is_empty() {
+            list.problem(&name, "expected what callers say for it, e.g. [\"visa\", \"維薩\"]");
+        }
+        Choice { name, words }
+    };
+    let choices: Vec<Choice> = list.keys().into_iter().map(|name| choice(name, &mut list)).collect();
+    list.finish();
+    let kind = match kind.map(|kind| kind.0) {
+        Some(SlotKind::Choice(_)) if choices.len() < 2 || choices.len() > 9 => {
+            section.problem("kind", "a choice needs two to nine [.. choices]");
+            None
+        }
+        Some(SlotKind::Choice(_)) => Some(SlotKind::Choice(choices)),
+        Some(_) if !choices.is_empty() => {
+            section.problem("choices", "only kind = \"choice\" has choices");
+            None
+        }
+        other => other,
+    };
     section.finish();
-    Some(Slot { name: name?, kind: kind?.0, ask, confirm })
+    Some(Slot { name: name?, kind: kind?, ask, confirm, keys })
 }
 
 fn needed(section: &mut Section<'_>, key: &str) -> String {

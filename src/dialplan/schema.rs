@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::dialplan::calendar::Calendar;
 use crate::dialplan::pattern::Pattern;
+use crate::dialplan::standing::Standing;
 use crate::dialplan::workflow::Work;
 use crate::speech::{Bias, Language};
 
@@ -27,7 +28,7 @@ pub struct Plan {
     pub intents: Vec<Intent>,
     /// Questions and answers that need no intent of their own.
     pub knowledge: Vec<Question>,
-    /// What is done step by step, and whom that asks.
+    /// What is done in a fixed order: workflows, whom they ask, and texts word for word.
     pub work: Work,
     /// When the caller gets a human unasked, and where.
     pub escalation: Escalation,
@@ -78,11 +79,38 @@ impl Plan {
     /// Prompts that never change, so that the synthesiser can hold them ready: id, language, text. The greeting first.
     pub fn fixed_prompts(&self) -> Vec<(&str, Language, &str)> {
         let mut all: Vec<_> = self.prompts.iter().filter(|(_, _, text)| !text.contains('{')).collect();
-        all.extend(self.knowledge.iter().flat_map(|q| {
+        let approved = self.knowledge.iter().filter(|question| question.standing.approval.is_some());
+        all.extend(approved.flat_map(|q| {
             q.answers.iter().map(move |(language, text)| (q.prompt_id.as_str(), *language, text.as_str()))
+        }));
+        let filed = self.work.scripts.iter().filter(|script| script.standing.approval.is_some());
+        all.extend(filed.flat_map(|script| &script.sentences).flat_map(|sentence| {
+            sentence.texts.iter().map(move |(language, text)| (sentence.prompt_id.as_str(), *language, text.as_str()))
         }));
         all.sort_by_key(|(id, _, _)| *id != self.dialogue.greeting);
         all
+    }
+
+    /// What is said under a prompt id: a prompt, an answer of the knowledge files, or a sentence of a script.
+    pub fn text(&self, prompt: &str, language: Language) -> Option<&str> {
+        let filed = || {
+            let texts = match prompt.split_once(':')?.0 {
+                "knowledge" => &self.knowledge.iter().find(|question| question.prompt_id == prompt)?.answers,
+                "script" => {
+                    let mut all = self.work.scripts.iter().flat_map(|script| &script.sentences);
+                    &all.find(|sentence| sentence.prompt_id == prompt)?.texts
+                }
+                _ => return None,
+            };
+            texts.get(&language).map(String::as_str)
+        };
+        self.prompts.get(prompt, language).or_else(filed)
+    }
+
+    /// The kind of the slot with this name; [`super::check`] sees to it that there is one.
+    pub fn slot_kind(&self, name: &str) -> Option<&SlotKind> {
+        let mut slots = self.intents.iter().flat_map(|intent| &intent.slots);
+        slots.find(|slot| slot.name == name).map(|slot| &slot.kind)
     }
 
     /// An intent by its name.
@@ -126,7 +154,7 @@ pub struct Ladder {
     pub then: Target,
 }
 
-/// Where a turn can lead. Written `say:PROMPT`, `go:QUEUE`, `end:PROMPT`, `lang:yue`, `run:WORKFLOW`, `repeat`,
+/// Where a turn can lead. Written `say:PROMPT`, `go:QUEUE`, `end:PROMPT`, `script:NAME`, `lang:yue`, `run:WORKFLOW`, `repeat`,
 /// `unresolved`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -136,6 +164,8 @@ pub enum Target {
     Queue(String),
     /// Say a prompt and hang up.
     End(String),
+    /// Read a filed script, and then go where that leads.
+    Script(String),
     /// Go on in this language.
     Language(Language),
     /// Walk through a workflow.
@@ -172,10 +202,12 @@ pub struct Slot {
     pub ask: String,
     /// Prompt that reads it back and asks whether it is right.
     pub confirm: Option<String>,
+    /// Prompt that asks for it by keys, once speaking has failed.
+    pub keys: Option<String>,
 }
 
 /// What counts as a value of a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SlotKind {
     /// A Hong Kong telephone number: 8 digits that begin with 2, 3, 5 to 9; with or without 852.
     Phone,
@@ -188,6 +220,43 @@ pub enum SlotKind {
     },
     /// Yes or no; kept as `yes` and `no`.
     YesNo,
+    /// A Hong Kong identity card number with its check digit; kept as `A123456(3)`.
+    IdentityCard,
+    /// A payment card number that is right by Luhn's rule. Never read back nor journalled but for its last four digits.
+    Card,
+    /// A day; kept as `2026-03-05`.
+    Day(When),
+    /// An amount in dollars; kept as `350` or `350.50`.
+    Amount {
+        /// At least.
+        min: u32,
+        /// At most.
+        max: u32,
+    },
+    /// A code of a shape: `#` a digit, `@` a letter, anything else itself.
+    Code(String),
+    /// One of these; kept as its name.
+    Choice(Vec<Choice>),
+}
+
+/// Which days a slot takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Any; one without a year is to come.
+    Any,
+    /// Today or later.
+    Future,
+    /// Today or earlier.
+    Past,
+}
+
+/// One thing on a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Name.
+    pub name: String,
+    /// What callers say for it, in any language.
+    pub words: Vec<String>,
 }
 
 /// A question of the knowledge files.
@@ -201,6 +270,10 @@ pub struct Question {
     pub questions: BTreeMap<Language, Vec<String>>,
     /// The answer.
     pub answers: BTreeMap<Language, String>,
+    /// For people who look after the entries.
+    pub tags: Vec<String>,
+    /// Who has approved it, and its days.
+    pub standing: Standing,
 }
 
 /// When the caller gets a human unasked.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::schema::{Slot, Target};
+use super::script::Script;
 
 mod condition;
 
@@ -21,13 +22,15 @@ pub const MOST_STEPS: usize = 60;
 /// Longest value that a tool may bind, in characters: more cannot be said or sent.
 pub const MOST_VALUE: usize = 200;
 
-/// Everything that a line does in steps, by name.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Everything that a line does in a fixed order.
+#[derive(Clone, Debug, Default)]
 pub struct Work {
     /// Workflows.
     pub workflows: BTreeMap<String, Workflow>,
     /// Tools.
     pub tools: BTreeMap<String, Tool>,
+    /// Texts that are spoken word for word.
+    pub scripts: Vec<Script>,
 }
 
 /// What is done for an intent or a key, step by step.

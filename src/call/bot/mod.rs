@@ -42,6 +42,8 @@ enum Duty {
 struct Troubles {
     unspoken: u8,
     dead_airs: u8,
+    /// Of what is being said, something was broken off or not said at all.
+    broken: bool,
 }
 
 /// The machine.
@@ -175,6 +177,11 @@ impl Bot {
         }
     }
 
+    /// True where the keys that the caller presses are not to be written down.
+    pub fn hides_keys(&self) -> bool {
+        self.duty == Duty::Serving && self.thoughts.hides_keys()
+    }
+
     fn on_transfer_failed(&mut self, now: Instant, failure: TransferFailure) {
         self.duty = Duty::Serving;
         self.speaking.music(None);
@@ -282,10 +289,11 @@ impl Bot {
             return;
         }
         let language = self.thoughts.language_of(&transcript);
+        let kept = self.thoughts.kept(&transcript);
         self.outputs.push_back(Output::Note(Entry::CallerTurn {
             utterance: transcript.utterance,
-            text: transcript.text.clone(),
-            written: self.thoughts.written(&transcript, language),
+            written: self.thoughts.written(&kept, language),
+            text: kept.text,
             language,
             confidence: transcript.confidence,
             tags: transcript.tags,
@@ -294,7 +302,8 @@ impl Bot {
         }));
         if self.duty == Duty::Serving {
             self.unanswered = Some(ended);
-            self.think(now, Thought::Turn(transcript));
+            let over = self.speaking.sounding().is_some();
+            self.think(now, if over { Thought::SpokenOver(transcript) } else { Thought::Turn(transcript) });
         }
     }
 
@@ -304,6 +313,7 @@ impl Bot {
             speaking::Output::Cancel { speak } => self.outputs.push_back(Output::Cancel { speak }),
             speaking::Output::Began { speak, line } => self.on_began(now, speak, line),
             speaking::Output::Ended { speak, heard_ms, complete } => {
+                self.troubles.broken |= !complete;
                 self.outputs.push_back(Output::Note(Entry::BotTurnEnded { speak, heard_ms, complete }));
                 self.barge_in.handle(now, barge_in::Input::BotEnded);
                 self.floor.handle(now, floor::Input::BotOwes);
@@ -332,11 +342,12 @@ impl Bot {
         self.troubles.unspoken = self.troubles.unspoken.saturating_add(1);
         match (self.duty, line) {
             (Duty::Serving, _) if self.troubles.unspoken >= self.config.failures => {
-                self.troubles.unspoken = 0;
+                (self.troubles.unspoken, self.troubles.broken) = (0, true);
                 self.outputs.push_back(Output::Rescue { what: "the bot cannot speak" });
             }
             (Duty::Serving, Some(line)) => self.say(now, line, true),
-            (Duty::Serving | Duty::Absent | Duty::Waiting | Duty::Noting | Duty::Leaving, _) => {}
+            (Duty::Serving, None) => self.troubles.broken = true,
+            (Duty::Absent | Duty::Waiting | Duty::Noting | Duty::Leaving, _) => {}
         }
     }
 
@@ -344,6 +355,7 @@ impl Bot {
         if self.speaking.is_busy() {
             return;
         }
+        let broken = std::mem::take(&mut self.troubles.broken);
         match self.duty {
             Duty::Absent | Duty::Noting => {}
             Duty::Waiting => self.keep_company(now),
@@ -351,7 +363,7 @@ impl Bot {
             Duty::Serving => {
                 self.give_floor_to_caller(now);
                 if to_end {
-                    self.think(now, Thought::SpokenToEnd);
+                    self.think(now, if broken { Thought::BrokenOff } else { Thought::SpokenToEnd });
                 }
             }
         }
@@ -427,7 +439,7 @@ impl Bot {
     }
 
     fn think(&mut self, now: Instant, thought: Thought) {
-        let asks = matches!(thought, Thought::Turn(_) | Thought::Digit(_) | Thought::NoInput);
+        let asks = matches!(thought, Thought::Turn(_) | Thought::SpokenOver(_) | Thought::Digit(_) | Thought::NoInput);
         let told = self.thoughts.think(now, thought);
         let acted = self.hear_conversation(now);
         if asks && told && !acted && !self.speaking.is_busy() {

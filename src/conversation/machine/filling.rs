@@ -56,9 +56,10 @@ impl Conversation {
         (filling.keys, filling.keys_due, filling.confirming) = (String::new(), None, false);
         match self.slot_of(&filling) {
             Some(slot) => {
-                let values = filling.values.clone();
+                let (values, misses) = (filling.values.clone(), filling.misses);
                 self.phase = Phase::Filling(filling);
-                self.answer(&slot.ask, values, why);
+                let by_keys = slot.keys.as_ref().filter(|_| misses > 0);
+                self.answer(by_keys.unwrap_or(&slot.ask), values, why);
                 if let (true, Some(Output::Say(say))) = (is_read_back(&slot), self.outputs.back_mut()) {
                     say.barge_in = false;
                 }
@@ -90,8 +91,9 @@ impl Conversation {
         }
         let Some(slot) = self.slot_of(&filling) else { return self.free_turn(views, judged) };
         if filling.confirming {
-            let number = slot::fill(slot.kind, views, &self.mind.readings);
-            match (slot::yes_no(views), number) {
+            let value = slot::fill(&slot.kind, views, &self.mind.readings, self.today);
+            let other = value.filter(|value| filling.values.get(&slot.name) != Some(value));
+            match (slot::yes_no(views), other) {
                 (_, Some(value)) if slot.kind != SlotKind::YesNo => {
                     return self.filled(filling, &slot, value, &evidence);
                 }
@@ -105,7 +107,7 @@ impl Conversation {
         } else if let Some(value) = self.value_said(&slot, views) {
             return self.filled(filling, &slot, value, &evidence);
         }
-        let verdict = self.mind.judge(views, &self.plan, chinese);
+        let verdict = self.mind.judge(views, &self.plan, chinese, self.today);
         let sure = verdict.guess.is_some_and(|guess| guess.best.1 >= INTERRUPTS);
         match verdict.meaning {
             // Small talk is no answer to a read-back, and no reason to forget what is being done.
@@ -169,7 +171,7 @@ impl Conversation {
             '0'..='9' => {
                 (filling.confirming, filling.keys_due) = (false, now.checked_add(KEYS_PAUSE));
                 filling.keys.push(digit);
-                if filling.keys.len() >= slot::most_digits(slot.kind) {
+                if filling.keys.len() >= slot::most_digits(&slot.kind) {
                     return self.keys_done(filling, &slot);
                 }
                 self.phase = Phase::Filling(filling);
@@ -183,7 +185,7 @@ impl Conversation {
     }
 
     fn keys_done(&mut self, filling: Filling, slot: &Slot) {
-        match slot::check(slot.kind, &filling.keys) {
+        match slot::check(&slot.kind, &filling.keys, self.today) {
             Some(value) => self.filled(filling, slot, value, "keys"),
             None => self.missed(filling, why(&format!("slot:{}:missed", slot.name))),
         }

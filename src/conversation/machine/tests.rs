@@ -175,3 +175,80 @@ fn nothing_personal_is_in_a_decision() {
         }
     }
 }
+
+/// The demo line asks for these slots after "my internet is down" in place of the telephone number.
+fn asks(slot: &str) -> Conversation {
+    let mut files = demo::files();
+    let plain = "name = \"number\"\nkind = \"phone\"\nask = \"fault_number\"\nconfirm = \"fault_confirm\"";
+    let text = files.files["plan.toml"].clone();
+    assert!(text.contains(plain));
+    let slot = format!("name = \"number\"\n{slot}\nask = \"fault_number\"\nconfirm = \"fault_confirm\"");
+    files.files.insert("plan.toml".to_owned(), text.replace(plain, &slot));
+    let problems = crate::settings::Problems::default();
+    let plan = crate::dialplan::read_plan(&files, &problems, &crate::settings::Problems::default());
+    let plan = plan.unwrap_or_else(|| panic!("{}", problems.report()));
+    let mut conversation = started(|old| *old = plan);
+    conversation.handle(Instant::now(), Input::Turn(&turn("我屋企上唔到網")));
+    drain(&mut conversation);
+    conversation
+}
+
+fn hear(conversation: &mut Conversation, text: &str) -> (String, String) {
+    conversation.handle(Instant::now(), Input::Turn(&turn(text)));
+    let (mut rule, mut said) = (String::new(), String::new());
+    for output in drain(conversation) {
+        match output {
+            Output::Note(Entry::Decided(decision)) => rule = decision.rule,
+            Output::Say(say) => said = say.text,
+            Output::Note(_) | Output::Ask(_) | Output::Escalate { .. } | Output::HangUp => {}
+        }
+    }
+    (rule, said)
+}
+
+#[test]
+fn a_value_is_read_back_corrected_and_confirmed() {
+    // Calls of these tests begin on 1 January 1970, a Thursday.
+    let mut conversation = asks("kind = \"date:future\"");
+    let (rule, said) = hear(&mut conversation, "聽日啦");
+    assert!(rule == "slot:number" && said.contains("一月二號，星期五"), "{rule} {said}");
+    let (rule, said) = hear(&mut conversation, "唔係，係後日");
+    assert!(rule == "slot:number" && said.contains("一月三號，星期六"), "{rule} {said}");
+    let (rule, _) = hear(&mut conversation, "係，後日");
+    assert_eq!(rule, "slot:number:confirmed", "the same day again is a yes");
+}
+
+#[test]
+fn what_cannot_be_said_is_asked_for_by_keys() {
+    let mut conversation = asks("kind = \"code:HT######\"\nkeys = \"wait\"");
+    let keys = demo::plan().prompts.get("wait", Language::Cantonese).map(str::to_owned).unwrap();
+    let (rule, said) = hear(&mut conversation, "嗰個咩嘢呢");
+    assert_eq!((rule.as_str(), said), ("slot:number:missed", keys));
+    for key in "204512".chars() {
+        conversation.handle(Instant::now(), Input::Digit(key));
+    }
+    let said = drain(&mut conversation).into_iter().find_map(|output| match output {
+        Output::Say(say) => Some(say.text),
+        _ => None,
+    });
+    assert!(said.as_ref().is_some_and(|text| text.contains("H T 二零四五，一二")), "{said:?}");
+}
+
+#[test]
+fn a_card_number_is_written_down_nowhere() {
+    let mut conversation = asks("kind = \"card\"");
+    assert!(conversation.asks_for_card(), "keys are hidden");
+    let said = turn("係四一一一 一一一一 一一一一 一一一一");
+    assert_eq!(conversation.kept(&said).text.reveal(), "係•••••••••••• 一一一一");
+    assert_eq!(conversation.kept(&turn("四一一一 一一一一")).text.reveal(), "•••• 一一一一", "a part of it, too");
+    conversation.handle(Instant::now(), Input::Turn(&said));
+    let all = format!("{:?}", drain(&mut conversation));
+    assert!(all.contains("尾數一一一一") && !all.contains("4111"), "{all}");
+    conversation.handle(Instant::now(), Input::Digit('0'));
+    let all = format!("{:?}", drain(&mut conversation));
+    assert!(all.contains("Escalate") && !all.contains("四一一一"), "the agent's briefing: {all}");
+    let elsewhere = started(|_| {});
+    assert!(!elsewhere.asks_for_card());
+    let kept = elsewhere.kept(&turn("my card is 4111 1111 1111 1111"));
+    assert!(kept.text.reveal().ends_with("1111") && !kept.text.reveal().contains("4111"), "{}", kept.text.reveal());
+}

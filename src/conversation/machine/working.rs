@@ -419,7 +419,7 @@ impl Conversation {
     /// What was said as the value of a slot. A read-back wants more than a word that may mean yes.
     pub(super) fn value_said(&self, slot: &Slot, views: &Views) -> Option<String> {
         if slot.name != ANSWER {
-            return slot::fill(slot.kind, views, &self.mind.readings);
+            return slot::fill(&slot.kind, views, &self.mind.readings, self.today);
         }
         let no = slot::yes_no(views) == Some(false);
         if plain_yes(views) { Some("yes".to_owned()) } else { no.then(|| "no".to_owned()) }
@@ -432,7 +432,7 @@ pub(super) fn is_read_back(slot: &Slot) -> bool {
 }
 
 fn read_back(prompt: &str) -> Slot {
-    Slot { name: ANSWER.to_owned(), kind: SlotKind::YesNo, ask: prompt.to_owned(), confirm: None }
+    Slot { name: ANSWER.to_owned(), kind: SlotKind::YesNo, ask: prompt.to_owned(), confirm: None, keys: None }
 }
 
 /// Yes, and nothing that could take it back: 「好，但係改做聽日」 and 「好唔好？」 are no yes.

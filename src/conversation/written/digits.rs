@@ -131,7 +131,7 @@ pub(super) fn identity_card(said: &[Tok], at: usize, _: Language) -> Option<Foun
 }
 
 /// The check digit of a Hong Kong identity card: weights 9 to 2, a missing first letter counts 36, A is 10; modulo 11.
-pub(super) fn check_digit(prefix: &str, digits: &str) -> Option<char> {
+pub(crate) fn check_digit(prefix: &str, digits: &str) -> Option<char> {
     let padded = format!("{prefix:>2}{digits}");
     let value = |c: char| if c == ' ' { Some(36) } else { c.to_digit(36) };
     let sum = (2..=9).rev().zip(padded.chars()).map(|(weight, c)| value(c).map(|v| v * weight)).sum::<Option<u32>>()?;

@@ -19,7 +19,7 @@ mod tests;
 
 use crate::conversation::readings::Readings;
 use crate::speech::Language;
-pub(super) use digits::{han_digit, word_digit};
+pub(super) use digits::{check_digit, han_digit, word_digit};
 use tokens::{Tok, join, split};
 
 /// What was written otherwise than it was said.

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 
 use super::signals::Signals;
@@ -30,6 +30,11 @@ impl From<SystemTime> for Moment {
 pub fn local(at: SystemTime, offset_minutes: i32) -> DateTime {
     let offset = Offset::from_seconds(offset_minutes.saturating_mul(60)).unwrap_or(Offset::UTC);
     offset.to_datetime(Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+/// The day in Hong Kong.
+pub fn day(at: SystemTime) -> Date {
+    local(at, HONG_KONG).date()
 }
 
 /// `2026-02-18T21:00` at an offset in minutes, or with an offset of its own: `2026-02-18T21:00+08:00`.

@@ -12,6 +12,7 @@ impl Checker<'_> {
         self.ladder_behind_escalation();
         self.phrases_behind_questions();
         self.slots_twice();
+        self.slot_kinds();
         self.days_behind_days();
     }
 
@@ -55,6 +56,17 @@ impl Checker<'_> {
             let mut seen = BTreeSet::new();
             for slot in intent.slots.iter().filter(|slot| !seen.insert(&slot.name)) {
                 let message = format!("intent.{}: slot '{}' is asked for twice", intent.name, slot.name);
+                self.problem("plan.toml", &format!("[[intent.{}.slots]]", intent.name), message);
+            }
+        }
+    }
+
+    /// What is said for a value goes by its slot's name, so that one name has one kind.
+    fn slot_kinds(&self) {
+        for intent in &self.plan.intents {
+            for slot in intent.slots.iter().filter(|slot| self.plan.slot_kind(&slot.name) != Some(&slot.kind)) {
+                let message =
+                    format!("intent.{}: slot '{}' has another kind in another intent", intent.name, slot.name);
                 self.problem("plan.toml", &format!("[[intent.{}.slots]]", intent.name), message);
             }
         }

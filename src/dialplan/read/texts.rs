@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::PlanFiles;
 use crate::dialplan::schema::{Question, Texts};
-use crate::settings::{Problems, Section, Source};
+use crate::dialplan::standing::Standing;
+use crate::settings::{Problems, Section, Source, nearest};
 use crate::speech::Language;
 
 fn parse_each(
@@ -93,11 +94,38 @@ pub(super) fn knowledge(files: &PlanFiles, languages: &[Language], problems: &Pr
                 name,
                 questions: BTreeMap::new(),
                 answers: BTreeMap::new(),
+                tags: Vec::new(),
+                standing: Standing::default(),
             });
             question.questions.insert(language, questions);
             question.answers.extend(answer.map(|text| (language, text)));
         }
         root.finish();
     });
+    entries(files, &mut all, problems);
     all.into_values().collect()
+}
+
+/// Path of the file that says of each entry what holds in every language.
+pub const ENTRIES: &str = "knowledge/entries.toml";
+
+fn entries(files: &PlanFiles, all: &mut BTreeMap<String, Question>, problems: &Problems) {
+    let Some(text) = files.files.get(ENTRIES) else { return };
+    let source = Source::new(format!("{}/{ENTRIES}", files.folder), text.as_str());
+    let table = source.parse(problems);
+    let mut root = Section::root(&source, &table, problems);
+    for name in root.keys() {
+        let mut section = root.section(&name);
+        let (tags, standing) = (section.strings("tags").unwrap_or_default(), Standing::read(&mut section));
+        section.finish();
+        match all.get_mut(&name) {
+            Some(question) => (question.tags, question.standing) = (tags, standing),
+            None => {
+                let hint = nearest(&name, all.keys().map(String::as_str))
+                    .map_or(String::new(), |n| format!("; nearest: '{n}'"));
+                root.problem(&name, format_args!("is no entry of knowledge/*.toml{hint}"));
+            }
+        }
+    }
+    root.finish();
 }

@@ -3,9 +3,10 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::dialplan::schema::SlotKind;
+use crate::dialplan::schema::{SlotKind, When};
 
-/// Kind of a slot: `phone`, `yes_no`, `digits`, `digits:4`, `digits:4-6`.
+/// Kind of a slot: `phone`, `yes_no`, `digits`, `digits:4`, `digits:4-6`, `hkid`, `card`, `date`, `date:future`, `date:past`, `amount`,
+/// `amount:1-5000`, `code:HT########`, `choice`.
 pub(super) struct Kind(pub(super) SlotKind);
 
 impl FromStr for Kind {
@@ -14,6 +15,27 @@ impl FromStr for Kind {
         let kind = match text.split_once(':') {
             None if text == "phone" => SlotKind::Phone,
             None if text == "yes_no" => SlotKind::YesNo,
+            None if text == "hkid" => SlotKind::IdentityCard,
+            None if text == "card" => SlotKind::Card,
+            None if text == "date" => SlotKind::Day(When::Any),
+            None if text == "choice" => SlotKind::Choice(Vec::new()),
+            None if text == "amount" => SlotKind::Amount { min: 0, max: u32::MAX },
+            Some(("date", "future")) => SlotKind::Day(When::Future),
+            Some(("date", "past")) => SlotKind::Day(When::Past),
+            Some(("amount", range)) => {
+                let (min, max) = range.split_once('-').ok_or("amounts are written 1-5000")?;
+                match (min.parse::<u32>(), max.parse::<u32>()) {
+                    (Ok(min), Ok(max)) if min <= max => SlotKind::Amount { min, max },
+                    _ => return Err("amounts are written 1-5000"),
+                }
+            }
+            Some(("code", shape)) => {
+                let known = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '#' || c == '@';
+                if !(3..=32).contains(&shape.len()) || !shape.chars().all(known) || !shape.contains('#') {
+                    return Err("a code has 3 to 32 of # (digit), @ (letter), capitals and digits");
+                }
+                SlotKind::Code(shape.to_owned())
+            }
             None if text == "digits" => SlotKind::Digits { min: 1, max: 20 },
             Some(("digits", range)) => {
                 let (min, max) = range.split_once('-').unwrap_or((range, range));

@@ -37,7 +37,7 @@ impl Reader {
             root.problem("workflow", format_args!("expected at most {MOST} workflows and {MOST} tools"));
         }
         let read = |(name, section): (String, Section<'_>)| (name.clone(), self.workflow(name, section, &names));
-        Work { workflows: sections.into_iter().map(read).collect(), tools }
+        Work { workflows: sections.into_iter().map(read).collect(), tools, scripts: Vec::new() }
     }
 
     fn workflow(&self, name: String, mut section: Section<'_>, tools: &[String]) -> Workflow {

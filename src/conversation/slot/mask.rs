@@ -1,0 +1,114 @@
+//! Payment card numbers out of what is written down: all digits but the last four become dots, however they were said.
+
+use crate::conversation::written;
+
+/// What stands for a digit.
+pub const DOT: char = '•';
+/// Where a card number is being asked for, a run of this many digits is taken for (a part of) one.
+const PART: usize = 6;
+
+/// A text without the card numbers in it. `asked`: a card number is being asked for.
+pub fn cards(text: &str, asked: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut run, mut from, mut digits) = (Vec::new(), 0, String::new());
+    let mut end = 0;
+    for (at, word, size) in words(text) {
+        match digit(word) {
+            Some(digit) => {
+                if run.is_empty() {
+                    from = at;
+                }
+                run.push((at, size));
+                digits.push(digit);
+            }
+            None if is_between(word) && !run.is_empty() => {}
+            None => {
+                flush(text, &mut out, &mut end, (&mut run, from, &mut digits), asked);
+            }
+        }
+    }
+    flush(text, &mut out, &mut end, (&mut run, from, &mut digits), asked);
+    out.push_str(text.get(end..).unwrap_or(""));
+    out
+}
+
+type Run<'a> = (&'a mut Vec<(usize, usize)>, usize, &'a mut String);
+
+/// Writes what is before the run and the run, masked where it is a card.
+fn flush(text: &str, out: &mut String, end: &mut usize, (run, from, digits): Run<'_>, asked: bool) {
+    let is_card = super::is_card(digits) || asked && digits.len() >= PART;
+    if is_card {
+        out.push_str(text.get(*end..from).unwrap_or(""));
+        let hidden = run.len().saturating_sub(4);
+        for (number, (at, size)) in run.iter().enumerate() {
+            match text.get(*end..at + size) {
+                Some(word) if number >= hidden => out.push_str(word),
+                _ => out.push(DOT),
+            }
+            *end = at + size;
+        }
+    }
+    run.clear();
+    digits.clear();
+}
+
+/// Place, text and size of every character, and of every run of Latin letters as one.
+fn words(text: &str) -> Vec<(usize, &str, usize)> {
+    let mut all: Vec<(usize, &str, usize)> = Vec::new();
+    let mut letters: Option<usize> = None;
+    let end = text.len();
+    for (at, c) in text.char_indices().chain([(end, ' ')]) {
+        match (c.is_ascii_alphabetic(), letters) {
+            (true, None) => letters = Some(at),
+            (true, Some(_)) => {}
+            (false, begun) => {
+                if let Some(word) = begun.and_then(|from| Some((from, text.get(from..at)?, at - from))) {
+                    all.push(word);
+                }
+                letters = None;
+                if let Some(word) = text.get(at..at + c.len_utf8()).filter(|_| at < end) {
+                    all.push((at, word, c.len_utf8()));
+                }
+            }
+        }
+    }
+    all
+}
+
+fn digit(word: &str) -> Option<char> {
+    let first = word.chars().next()?;
+    written::han_digit(first).or_else(|| written::word_digit(&word.to_ascii_lowercase()))
+}
+
+/// What may be between the digits of one number.
+fn is_between(word: &str) -> bool {
+    matches!(word, " " | "-" | "," | "，" | "、" | ".")
+        || ["double", "triple"].contains(&word.to_ascii_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_card_only_the_last_four_digits_are_kept() {
+        let table = [
+            ("我張卡係4111 1111 1111 1111呀", false, "我張卡係•••••••••••• 1111呀"),
+            ("四一一一一一一一一一一一一一一一", false, "••••••••••••一一一一"),
+            (
+                "my card is four one one one one one one one one one one one one one one one",
+                false,
+                "my card is •••••••••••• one one one one",
+            ),
+            ("我個電話係九一二三四五六七", false, "我個電話係九一二三四五六七"),
+            ("訂單 1234567890123", false, "訂單 1234567890123"),
+            ("四一一一一一一一", true, "••••一一一一"),
+            ("", true, ""),
+            ("no", true, "no"),
+        ];
+        for (text, asked, expected) in table {
+            let masked = cards(text, asked);
+            assert_eq!(masked, expected, "{text}");
+        }
+    }
+}
