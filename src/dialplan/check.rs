@@ -8,11 +8,13 @@ use crate::dialplan::schema::{Ladder, Plan, Target, Texts};
 use crate::settings::{Problem, Problems, nearest};
 
 mod bound;
+mod leads;
 mod numbers;
 mod reach;
 mod scripts;
 mod work;
 
+use leads::leads;
 pub use numbers::between;
 
 /// Prompt that an agent hears before the bridge.
@@ -172,22 +174,7 @@ impl Checker<'_> {
                 slot.confirm.iter().for_each(|prompt| by_rule(&format!("intent.{}", intent.name), prompt));
             }
         }
-        let targets = plan.intents.iter().map(|intent| (format!("intent.{}", intent.name), &intent.then));
-        let menu = dialogue.menu.iter().map(|(key, target)| (format!("dialogue.menu.{key}"), target));
-        let ladders = [("dialogue.no_input", &dialogue.no_input), ("dialogue.no_match", &dialogue.no_match)];
-        let ladders = ladders.into_iter().map(|(name, ladder)| (name.to_owned(), &ladder.then));
-        let scripts = plan.work.scripts.iter().map(|script| (format!("scripts/{}", script.name), &script.then));
-        for (name, target) in targets.chain(menu).chain(ladders).chain(scripts) {
-            match target {
-                Target::Say(prompt) | Target::End(prompt) => all.push((prompt.as_str(), name)),
-                Target::Queue(_)
-                | Target::Script(_)
-                | Target::Language(_)
-                | Target::Run(_)
-                | Target::Repeat
-                | Target::Unresolved => {}
-            }
-        }
+        all.extend(self.led_to());
         all.extend(self.work_prompts());
         all
     }
@@ -212,11 +199,8 @@ impl Checker<'_> {
             }
         }
         let mut queues: BTreeSet<&str> = BTreeSet::from([self.plan.escalation.queue.as_str()]);
-        let targets = self.plan.intents.iter().map(|intent| &intent.then).chain(self.plan.dialogue.menu.values());
-        let targets = targets.chain(self.plan.work.scripts.iter().map(|script| &script.then));
-        let ladders = [&self.plan.dialogue.no_input.then, &self.plan.dialogue.no_match.then];
-        for target in targets.chain(ladders).chain(self.work_targets()) {
-            if let Target::Queue(name) = target {
+        for lead in leads(self.plan) {
+            if let Target::Queue(name) = lead.to {
                 queues.insert(name);
             }
         }

@@ -94,7 +94,10 @@ impl FromStr for Codec {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(text)).ok_or("unknown")
+        Self::ALL
+            .into_iter()
+            .find(|codec| codec.name().eq_ignore_ascii_case(text))
+            .ok_or("expected PCMA, PCMU, G722 or opus")
     }
 }
 

@@ -25,7 +25,7 @@ macro_rules! feasts {
     ($($name:ident $english:literal $chinese:literal,)*) => {
         /// What is kept.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        #[allow(missing_docs)] // the names are the documentation
+        #[allow(missing_docs, reason = "the names are the documentation")]
         pub enum Feast { $($name),* }
         impl Feast {
             /// Its name in English.

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::fields;
+use super::leads::leads;
 use crate::dialplan::Plan;
-use crate::dialplan::schema::Target;
+use crate::dialplan::schema::{Intent, Target};
 use crate::dialplan::workflow::{Branch, Condition, StepAct, Test, Workflow};
 
 /// What holds on every way to a place.
@@ -61,13 +62,12 @@ pub(super) fn known(plan: &Plan, workflow: &Workflow) -> Vec<Option<Known>> {
     all
 }
 
-/// Slots that every intent leading here has filled; none where a key leads here.
+/// Slots that are filled on every way to here; none where a key or a script leads here.
 fn entry(plan: &Plan, workflow: &Workflow) -> Known {
-    let here = |target: &Target| matches!(target, Target::Run(name) if *name == workflow.name);
-    let intents = plan.intents.iter().filter(|intent| here(&intent.then));
-    let slots = intents.map(|intent| intent.slots.iter().map(|slot| slot.name.clone()).collect::<BTreeSet<_>>());
-    let keys = plan.dialogue.menu.values().filter(|target| here(target)).map(|_| BTreeSet::new());
-    let bound = slots.chain(keys).reduce(|a, b| a.intersection(&b).cloned().collect()).unwrap_or_default();
+    let here = leads(plan).into_iter().filter(|lead| matches!(lead.to, Target::Run(name) if *name == workflow.name));
+    let slots = |intent: &Intent| intent.slots.iter().map(|slot| slot.name.clone()).collect::<BTreeSet<_>>();
+    let filled = here.map(|lead| lead.intent.map(slots).unwrap_or_default());
+    let bound = filled.reduce(|a, b| a.intersection(&b).cloned().collect()).unwrap_or_default();
     Known { bound, ..Known::default() }
 }
 

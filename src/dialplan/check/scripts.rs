@@ -4,15 +4,16 @@
 use std::collections::BTreeSet;
 
 use super::Checker;
+use super::leads::leads;
 use crate::dialplan::schema::Target;
 use crate::settings::nearest;
 
 impl Checker<'_> {
     pub(super) fn scripts(&self) {
         let plan = self.plan;
-        let targets = plan.intents.iter().map(|intent| &intent.then).chain(plan.dialogue.menu.values());
+        let named = leads(plan).into_iter();
         let named =
-            targets.filter_map(|target| if let Target::Script(name) = target { Some(name.as_str()) } else { None });
+            named.filter_map(|lead| if let Target::Script(name) = lead.to { Some(name.as_str()) } else { None });
         let named: BTreeSet<&str> = named.collect();
         for name in named.iter().filter(|name| plan.work.scripts.iter().all(|script| script.name != **name)) {
             let near = nearest(name, plan.work.scripts.iter().map(|script| script.name.as_str()));

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bound::{Known, known, ways};
+use super::leads::leads;
 use super::{BRIEFING, Checker, fields};
 use crate::dialplan::schema::Target;
 use crate::dialplan::workflow::{Branch, Condition, Operand, StepAct, Test, Tool, Workflow};
@@ -20,10 +21,9 @@ impl Checker<'_> {
         for name in work.tools.keys().filter(|name| !called.contains(name.as_str())) {
             self.warning("plan.toml", &format!("[tool.{name}]"), format!("no workflow asks tool '{name}'"));
         }
-        let targets = self.plan.intents.iter().map(|intent| &intent.then).chain(self.plan.dialogue.menu.values());
-        let run: BTreeSet<&str> = targets
-            .filter_map(|target| if let Target::Run(name) = target { Some(name.as_str()) } else { None })
-            .collect();
+        let run = leads(self.plan).into_iter();
+        let run = run.filter_map(|lead| if let Target::Run(name) = lead.to { Some(name.as_str()) } else { None });
+        let run: BTreeSet<&str> = run.collect();
         for name in work.workflows.keys().filter(|name| !run.contains(name.as_str())) {
             self.warning(
                 "plan.toml",
@@ -181,7 +181,7 @@ impl Checker<'_> {
         let tools = self.plan.work.tools.values().map(|tool| (tool.filler.as_str(), format!("tool.{}", tool.name)));
         let mut all: Vec<_> = tools.collect();
         for (workflow, at, act) in self.steps() {
-            let by = || format!("workflow.{} step {}", workflow.name, workflow.steps[at].name);
+            let by = || place(workflow, at);
             match act {
                 StepAct::Say(prompt) | StepAct::Confirm { prompt, .. } => all.push((prompt.as_str(), by())),
                 StepAct::Ask(slot) => {
@@ -191,26 +191,15 @@ impl Checker<'_> {
                 }
                 StepAct::Call { .. } | StepAct::When { .. } | StepAct::Then { .. } => {}
             }
-            for branch in branches(act) {
-                if let Branch::Leave(Target::Say(prompt) | Target::End(prompt)) = branch {
-                    all.push((prompt.as_str(), by()));
-                }
-            }
         }
         all
-    }
-
-    /// Where workflows lead to.
-    pub(super) fn work_targets(&self) -> Vec<&Target> {
-        let branches = self.steps().flat_map(|(_, _, act)| branches(act));
-        branches.filter_map(|branch| if let Branch::Leave(target) = branch { Some(target) } else { None }).collect()
     }
 
     /// Names that prompts of workflows may hold at all; [`Self::says`] looks at each place.
     pub(super) fn work_fields<'p>(&'p self, allowed: &mut BTreeMap<&'p str, BTreeSet<&'p str>>) {
         let owned: BTreeMap<&str, BTreeSet<String>> =
             self.plan.work.workflows.values().map(|workflow| (workflow.name.as_str(), self.names(workflow))).collect();
-        for (prompt, by) in self.work_prompts() {
+        for (prompt, by) in self.work_prompts().into_iter().chain(self.led_to()) {
             let names = by.strip_prefix("workflow.").and_then(|by| owned.get(by.split(' ').next()?));
             for field in self.texts_of(prompt).flat_map(fields) {
                 if names.is_some_and(|names| names.contains(field)) {
@@ -269,8 +258,14 @@ fn called(act: &StepAct) -> Option<&str> {
     if let StepAct::Call { tool, .. } = act { Some(tool) } else { None }
 }
 
+/// A step, for people.
+pub(super) fn place(workflow: &Workflow, at: usize) -> String {
+    let step = workflow.steps.get(at).map_or("", |step| step.name.as_str());
+    format!("workflow.{} step {step}", workflow.name)
+}
+
 /// Where a step leads besides the next.
-fn branches(act: &StepAct) -> Vec<&Branch> {
+pub(super) fn branches(act: &StepAct) -> Vec<&Branch> {
     match act {
         StepAct::Say(_) | StepAct::Ask(_) => Vec::new(),
         StepAct::Call { fail, .. } => vec![fail],

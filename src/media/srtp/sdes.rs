@@ -48,7 +48,7 @@ impl FromStr for Srtp {
             "off" => Ok(Self::Off),
             "offer" => Ok(Self::Offer),
             "required" => Ok(Self::Required),
-            _ => Err("unknown"),
+            _ => Err("expected off, offer or required"),
         }
     }
 }

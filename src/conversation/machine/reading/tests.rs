@@ -133,6 +133,48 @@ fn the_journal_has_each_sentence_with_the_version_and_what_came_of_it() {
     assert_eq!(heard(&[Input::NoInput, Input::SpokenToEnd]), ["terms 2026-02 1/3"], "a cough and silence");
 }
 
+/// The demo line with its plan changed, and a script; what is wrong with it, if anything.
+fn changed(script: &str, changes: &[(&str, &str)]) -> Result<Plan, String> {
+    let mut files = demo::files();
+    let mut text = files.files["plan.toml"].clone();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    files.files.insert("plan.toml".to_owned(), text);
+    files.files.insert("scripts/terms.toml".to_owned(), script.to_owned());
+    let (problems, warnings) = (Problems::default(), Problems::default());
+    read_plan(&files, &problems, &warnings).ok_or_else(|| problems.report())
+}
+
+#[test]
+fn a_workflow_may_lead_to_a_script() {
+    let leads = |name: &str| changed(SCRIPT, &[("fail = \"go:general\"", &format!("fail = \"script:{name}\""))]);
+    let plan = Arc::new(leads("terms").unwrap());
+    let problems = Problems::default();
+    let steps = "digit 4\nbot @visit_number\ndigits 91234567\ntool free_visit fails\nbot 計劃合約期\nbot 提早終止\nbot @go_ahead";
+    scenario::run(&plan, &mind(), "x.txt", steps, Instant::now(), &problems);
+    assert_eq!(problems.report(), "");
+    let report = leads("term").unwrap_err();
+    assert!(report.contains("no scripts/term.toml in this plan"), "{report}");
+}
+
+#[test]
+fn what_an_intent_has_filled_is_not_known_where_a_script_leads_on() {
+    let number = "[[workflow.visit.steps]]\nname = \"number\"\nask = { name = \"number\", kind = \"phone\", ask = \"visit_number\" }\n";
+    let filled = "[intent.visit]\nthen = \"run:visit\"\n\n[[intent.visit.slots]]\nname = \"number\"\nkind = \"phone\"\nask = \"visit_number\"\n";
+    let changes = [
+        (number, ""),
+        ("then = \"step:number\"\nat_most = 1\nafter = \"go:general\"", "then = \"go:general\""),
+        ("[intent.visit]\nthen = \"run:visit\"\n", filled),
+        ("4 = \"run:visit\", ", ""),
+        ("\"say:plan_change\"", "\"script:terms\""),
+    ];
+    changed(SCRIPT, &changes).unwrap();
+    let report = changed(&SCRIPT.replace("say:go_ahead", "run:visit"), &changes).unwrap_err();
+    assert!(report.contains("number"), "{report}");
+}
+
 #[test]
 fn mistakes_in_scripts_are_named() {
     let table = [
