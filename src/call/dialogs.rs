@@ -93,7 +93,7 @@ impl Call {
             (_, DialogEvent::ReferNews { status: 200..300 }) => self.end(now, EndCause::HandedOver),
             (_, DialogEvent::ReferNews { .. }) => {}
             (_, DialogEvent::Because(reason)) => self.on_reason(now, LegId::CALLER, reason),
-            (_, DialogEvent::Digit(digit)) => self.on_digit(now, LegId::CALLER, digit),
+            (_, DialogEvent::Digit(digit)) => self.on_info_digit(now, LegId::CALLER, digit),
             (
                 Phase::WithBot | Phase::Transferring(_) | Phase::Bridged { .. } | Phase::Over,
                 // Of an answer of ours, or without the answer to an offer of ours: the session stays as it was.
@@ -126,7 +126,7 @@ impl Call {
             DialogEvent::ReferNews { .. } => {}
             DialogEvent::Because(reason) => self.on_reason(now, leg, reason),
             DialogEvent::Acknowledged { sdp: Some(sdp) } => self.on_answered(now, leg, &sdp),
-            DialogEvent::Digit(digit) => self.on_digit(now, leg, digit),
+            DialogEvent::Digit(digit) => self.on_info_digit(now, leg, digit),
             DialogEvent::Ended { lost } => {
                 self.close_agent(now);
                 self.on_agent_gone(now, !lost);

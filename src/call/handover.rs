@@ -1,5 +1,6 @@
 //! From the bot to a human, and back where there is none: carries out what [`super::transfer`] asks for.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::ending::By;
@@ -173,8 +174,11 @@ impl Call {
         let headers = self.travelling();
         let uri = self.telephone(target);
         let media = self.facts.config.media.clone();
+        let domain = self.facts.config.domains.get(&target.trunk);
+        let peer = domain.and_then(|domain| host_of(domain));
         let Some(agent) = self.agent().filter(|agent| agent.id() == leg) else { return };
         agent.at(Some(&target.trunk));
+        agent.signalled_from(peer);
         agent.allow(&media, Some(&target.trunk));
         let (Some(dialog), Some(offer)) = (agent.dialog(), agent.offer()) else { return };
         let target = OutgoingTarget { uri, trunk: target.trunk.clone(), display_name };
@@ -238,6 +242,31 @@ impl Call {
         // Each leg's stream its own numbers, all from the call's seed.
         let seed = self.facts.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let keys = KeySource::new(self.facts.secret, id.0.into());
-        LegIdentity { id, role: Role::Agent, seed, patience: self.facts.config.patience, keys }
+        LegIdentity { id, role: Role::Agent, seed, patience: self.facts.config.patience, keys, peer: None }
+    }
+}
+
+/// The address in `10.0.0.5:5060` or `[::1]`; `None` where it is a name.
+fn host_of(domain: &str) -> Option<IpAddr> {
+    let address = domain.parse().map(|address: SocketAddr| address.ip());
+    address.or_else(|_| domain.trim_matches(['[', ']']).parse()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_trunks() {
+        for (domain, host) in [
+            ("10.0.0.5:5060", Some("10.0.0.5")),
+            ("10.0.0.5", Some("10.0.0.5")),
+            ("[2001:db8::1]:5061", Some("2001:db8::1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("pbx.example.com:5060", None),
+            ("pbx", None),
+        ] {
+            assert_eq!(host_of(domain), host.map(|host| host.parse().unwrap()), "{domain}");
+        }
     }
 }

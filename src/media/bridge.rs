@@ -99,6 +99,11 @@ impl Bridge {
         self.supervision = supervision;
     }
 
+    /// What the supervisor does.
+    pub fn supervision(&self) -> Supervision {
+        self.supervision
+    }
+
     /// How caller and agent stand.
     pub fn arrangement(&self) -> Arrangement {
         self.arrangement
