@@ -105,7 +105,10 @@ impl Call {
 
     fn on_agent(&mut self, now: Instant, leg: LegId, event: DialogEvent) {
         match event {
-            DialogEvent::Ringing { sdp: _ } => self.on_transfer(now, leg, transfer::Input::Ringing),
+            DialogEvent::Ringing { sdp } => {
+                self.on_early_media(now, leg, sdp.as_deref());
+                self.on_transfer(now, leg, transfer::Input::Ringing);
+            }
             DialogEvent::Answered { sdp } => {
                 let agreed = self.agent().is_some_and(|agent| agent.accept(now, sdp.as_deref()).is_ok());
                 let status = NOT_ACCEPTABLE;

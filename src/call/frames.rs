@@ -6,7 +6,7 @@ use super::{Call, Output, Phase, Recording, bot, transfer};
 use crate::audio::frame::{FRAME_MS, Frame};
 use crate::ids::LegId;
 use crate::journal::{EndCause, Entry};
-use crate::media::bridge::{Heard, Spoken};
+use crate::media::bridge::{Arrangement, Heard, Spoken};
 use crate::media::stream;
 
 /// Frames that are made up for at once when the clock came late. Of more, the time is lost.
@@ -80,6 +80,7 @@ impl Call {
         while let Some(output) = self.poll_stream(id) {
             match output {
                 stream::Output::Heard(frame) if is_caller => self.bot.handle(now, bot::Input::Frame(&frame)),
+                stream::Output::Heard(_) if self.hears_early(id) => self.bridge.arrange(Arrangement::EarlyMedia),
                 stream::Output::Heard(_) | stream::Output::Resumed => {}
                 stream::Output::Digit(digit) => {
                     self.on_digit(now, id, digit);
@@ -125,6 +126,9 @@ impl Call {
 
     /// No packet any more. A party that is on hold, or that put us on hold, need not send any.
     fn on_lost(&mut self, now: Instant, id: LegId) {
+        if self.hears_early(id) {
+            return self.bridge.arrange(Arrangement::Briefing); // music again, until the telephone is answered
+        }
         let leg = if id == LegId::CALLER { Some(&mut self.caller) } else { self.agent() };
         let silent_by_agreement = leg.and_then(|leg| leg.direction()).is_none_or(|direction| !direction.receives());
         if silent_by_agreement || self.awaits_newcomer(id) {

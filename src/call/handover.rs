@@ -160,7 +160,26 @@ impl Call {
         }
     }
 
+    /// An answer before the answer: its media may come. Who is transferred blindly hears it as soon as it does; a warm
+    /// transfer keeps its music until the agent accepts. Another fork's answer takes the place of the first.
+    pub(super) fn on_early_media(&mut self, now: Instant, leg: LegId, sdp: Option<&[u8]>) {
+        if let Phase::Transferring(handover) = &mut self.phase
+            && handover.blind
+            && handover.agent.id() == leg
+            && let Some(sdp) = sdp
+        {
+            // What cannot be used is as good as none: the final answer decides.
+            let _ = handover.agent.accept(now, Some(sdp));
+        }
+    }
+
+    /// True while a telephone rings that the caller may already hear.
+    pub(super) fn hears_early(&self, leg: LegId) -> bool {
+        matches!(&self.phase, Phase::Transferring(handover) if handover.blind && handover.agent.id() == leg)
+    }
+
     fn open(&mut self, leg: LegId) {
+        self.bridge.arrange(Arrangement::Briefing);
         let agent = Leg::opening(self.agent_identity(leg));
         if let Phase::Transferring(handover) = &mut self.phase {
             handover.agent = agent;
