@@ -227,6 +227,7 @@ fn a_trunk_that_asks_for_a_rest_gets_it() {
     let (to, second) = invite(&mut bench);
     assert_eq!(to, 12, "a rests as it asked");
     answer(&mut bench, 12, &reply(&second, 486));
+    bench.sent.clear();
     dial(&mut bench, 9, "a");
     assert_eq!(went(&mut bench).len(), 0, "nor by its own name");
     assert_eq!(bench.events().last(), Some(&DialogEvent::Refused { status: 503 }));
@@ -443,7 +444,7 @@ fn a_registrar_that_says_nothing_gives_way_to_the_next() {
         bench.rest.last(),
         Some(Output::Registration { state: RegistrationState::Registered { .. }, .. })
     ));
-    bench.run(250.0);
+    bench.run(285.0);
     let sent = went(&mut bench);
     let refresh = sent.iter().find(|(method, ..)| method == "REGISTER").unwrap();
     assert_eq!(refresh.1, 22, "it stays where it is");
