@@ -2,6 +2,7 @@
 //! same entries; the call knows none of them. Values only: who writes them where is the store's business.
 
 pub mod escalation;
+pub mod scores;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -293,6 +294,8 @@ pub enum Entry {
         /// In a row.
         count: u8,
     },
+    /// Figures of a turn, before it is acted on.
+    Scored(scores::Scores),
     /// What the policy decided, and why.
     Decided(Decision),
     /// A human is needed, as one of three levels, and what came of it. Level 2 and 3 are what a supervisor is told.

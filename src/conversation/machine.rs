@@ -306,6 +306,7 @@ impl Conversation {
             restated: self.restates(&views, over),
             over,
         };
+        self.note_scores(&views, transcript.tags, &understood.commands, turn.restated);
         self.memory.before = views.core;
         if self.unsure_again(transcript.confidence, &turn, &understood.commands) {
             self.leave_script();

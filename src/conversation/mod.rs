@@ -5,7 +5,7 @@
 //! transcript -> normalise (views) -> escalation, language, intent, knowledge, slot -> Commands -> policy (machine) -> Decision, Say
 //! ```
 //! [`Understanding`] is what a plan has learnt (shared by calls); [`Conversation`] is one call's state. Entries that this
-//! part notes: `NoInput`, `Decided`, `Escalated`, `ScriptHeard`, `ScriptEnded`. The call notes what only it can know: `CallerTurn`, `Digit`, `BotTurn`, ..
+//! part notes: `NoInput`, `Scored`, `Decided`, `Escalated`, `ScriptHeard`, `ScriptEnded`. The call notes what only it can know: `CallerTurn`, `Digit`, `BotTurn`, ..
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod briefing;
@@ -21,6 +21,7 @@ pub mod navigation;
 pub mod normalise;
 pub mod readings;
 pub mod scenario;
+pub mod scores;
 pub mod slot;
 pub mod tool;
 pub mod understanding;

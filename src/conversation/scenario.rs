@@ -58,6 +58,10 @@ pub struct Reached {
     pub queues: BTreeSet<String>,
     /// Tools that were asked.
     pub tools: BTreeSet<String>,
+    /// Decisions that were made.
+    pub decisions: usize,
+    /// Decisions without a rule, and turns without a decision.
+    pub unexplained: usize,
 }
 
 impl Reached {
@@ -68,6 +72,8 @@ impl Reached {
         self.prompts.extend(other.prompts);
         self.queues.extend(other.queues);
         self.tools.extend(other.tools);
+        self.decisions += other.decisions;
+        self.unexplained += other.unexplained;
     }
 
     /// What of the plan no scenario has reached: `intent bill`, `prompt closed`, `question password`, `queue general`.
@@ -229,7 +235,9 @@ impl Runner {
             confidence: 1.0,
             tags: Default::default(),
         };
-        self.input(Input::Turn(&transcript))
+        self.input(Input::Turn(&transcript))?;
+        self.reached.unexplained += usize::from(self.happened.decided.is_empty());
+        Ok(())
     }
 
     fn agent(&mut self, rest: &str) -> Result<(), String> {
@@ -320,6 +328,8 @@ impl Runner {
         while let Some(output) = self.conversation.poll() {
             match output {
                 Output::Note(Entry::Decided(decision)) => {
+                    self.reached.decisions += 1;
+                    self.reached.unexplained += usize::from(decision.rule.is_empty());
                     self.reached.intents.extend(decision.intent.clone());
                     self.happened.decided.push_back(decision);
                 }

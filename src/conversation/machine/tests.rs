@@ -106,7 +106,7 @@ fn whatever_happens_it_decides_before_it_speaks_and_ends_by_speaking() {
             }
             transferring = matches!(conversation.phase, Phase::Transferring { .. });
             over |= outputs.contains(&Output::HangUp);
-            assert!(outputs.len() < 6 && conversation.memory.wanted.len() <= 8);
+            assert!(outputs.len() < 10 && conversation.memory.wanted.len() <= 8);
         }
         // Left alone, every conversation reaches a human or a goodbye.
         for _ in 0..40 {
@@ -334,4 +334,20 @@ fn danger_is_heard_in_every_state_and_while_somebody_is_rung() {
     ringing.handle(Instant::now(), Input::Turn(&turn("我畀人呃咗錢")));
     let shown = format!("{:?}", drain(&mut ringing));
     assert!(shown.contains("Upgraded") && !shown.contains("Escalate {"), "{shown}");
+}
+
+#[test]
+fn every_decision_and_every_turn_of_the_demo_line_has_a_why() {
+    let plan = Arc::new(demo::plan());
+    let mind = Arc::new(Understanding::train(&plan));
+    let problems = crate::settings::Problems::default();
+    let mut reached = crate::conversation::scenario::Reached::default();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("dialplans/demo/scenarios");
+    for file in std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()) {
+        let (name, text) = (file.display().to_string(), std::fs::read_to_string(&file).unwrap());
+        reached.add(crate::conversation::scenario::run(&plan, &mind, &name, &text, Instant::now(), &problems));
+    }
+    assert!(problems.is_empty(), "{}", problems.report());
+    assert_eq!(reached.unexplained, 0);
+    assert!(reached.decisions > 150, "{}", reached.decisions);
 }
