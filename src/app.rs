@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{Config, SipSetupError, secret};
@@ -25,6 +26,7 @@ use crate::engine::start::{self, VoicesError};
 use crate::engine::synthesiser::SynthesiserPool;
 use crate::engine::totals::{self, EngineCounts, Totals};
 use crate::settings::{Problem, Problems};
+use crate::store::callers::{Callers, PURGE_EVERY, today};
 use crate::store::journal_writer::{journal_queue, write_journal};
 use crate::store::recorder::{Recorder, repair_all};
 use crate::store::sqlite::{Database, StoreError};
@@ -63,6 +65,9 @@ pub enum AppError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Callers cannot be remembered.
+    #[error("{0}")]
+    Memory(String),
     /// A host of tools cannot be used.
     #[error(transparent)]
     Tools(ToolsError),
@@ -107,7 +112,7 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     start::check_models(&config.engine, &manifest)?;
     let recognisers = Arc::new(start::start_hearing(&config.engine, &manifest)?);
     let synthesiser = Arc::new(start_speaking(&config, &manifest, &lines, &mut watcher)?);
-    let database = open_store(&config).await?;
+    let (database, callers) = open_store(&config).await?;
     let (recorder, recorder_thread) =
         Recorder::start(config.store.recordings.clone()).map_err(system("cannot make the recordings folder"))?;
     let (journal, entries) = journal_queue();
@@ -123,6 +128,7 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
         music: start::waiting_music(),
         signals: signals.clone(),
         tools: ToolPool::start(&config.tools, secret).map_err(AppError::Tools)?,
+        callers: callers.clone().map(|callers| (callers, Handle::current())),
     };
     let counts = EngineCounts::of(&recognisers, &synthesiser);
     let (directory, media) = start_media(&config, services)?;
@@ -137,7 +143,7 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     watcher.ready(&lines, &config.sip.listening());
     live.replace(lines);
     let (watched, watching) = mpsc::channel(1024);
-    let writer = tokio::spawn(write_journal(database, entries, Some(watched)));
+    let writer = tokio::spawn(write_journal(database, entries, callers, Some(watched)));
     let printer = tokio::spawn(watch_facts(watching, watcher));
     let sip = tokio::spawn(sockets.run());
     let totals = tokio::spawn(tell_totals(counts.clone()));
@@ -194,9 +200,16 @@ fn start_speaking(
 }
 
 /// Opens the store and closes what a crash has left open.
-async fn open_store(config: &Config) -> Result<Database, AppError> {
+async fn open_store(config: &Config) -> Result<(Database, Option<Callers>), AppError> {
     let database = Database::open(&config.store.database).await?;
+    let callers = remember(config, &database)?;
     let closed = database.close_unfinished().await?;
+    if let Some(callers) = &callers {
+        for call in &closed {
+            callers.learn(*call, today()).await?;
+        }
+        tokio::spawn(forget_in_time(callers.clone()));
+    }
     if !closed.is_empty() {
         let mut recordings = Vec::new();
         for call in &closed {
@@ -205,7 +218,30 @@ async fn open_store(config: &Config) -> Result<Database, AppError> {
         let mended = repair_all(&config.store.recordings, recordings);
         tracing::warn!(calls = closed.len(), recordings_mended = mended, "closed the calls that a crash had cut off");
     }
-    Ok(database)
+    Ok((database, callers))
+}
+
+/// What is remembered of callers, where there is a secret for it.
+fn remember(config: &Config, database: &Database) -> Result<Option<Callers>, AppError> {
+    let Some(written) = &config.memory.secret else {
+        tracing::info!("nothing is remembered of callers: [memory] has no secret");
+        return Ok(None);
+    };
+    let secret = secret(written).map_err(AppError::Memory)?;
+    let callers = Callers::new(database.clone(), &secret, &config.memory);
+    callers.map(Some).map_err(|error| AppError::Memory(error.to_string()))
+}
+
+/// At start and daily.
+async fn forget_in_time(callers: Callers) {
+    loop {
+        match callers.purge(today()).await {
+            Ok(0) => {}
+            Ok(forgotten) => tracing::info!(forgotten, "callers of long ago are forgotten"),
+            Err(error) => tracing::error!(%error, "callers of long ago are not forgotten"),
+        }
+        tokio::time::sleep(PURGE_EVERY).await;
+    }
 }
 
 type MediaThreads = Vec<std::thread::JoinHandle<()>>;

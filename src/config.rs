@@ -10,6 +10,7 @@ use crate::driver::tools::ToolsConfig;
 use crate::engine::EngineConfig;
 use crate::settings::{Problem, Problems, Section, Source};
 use crate::store::StoreConfig;
+use crate::store::callers::MemoryConfig;
 
 mod sip;
 
@@ -59,6 +60,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// Database and recordings.
     pub store: StoreConfig,
+    /// What is remembered of callers.
+    pub memory: MemoryConfig,
     /// Folder of the hotlines, one folder each.
     pub dialplans: PathBuf,
     /// File of typhoon and rainstorm signals.
@@ -101,6 +104,7 @@ impl Config {
             engine: EngineConfig::read(root.section("engine")),
             signals: signals.unwrap_or_else(|| store.database.with_file_name("signals.toml")),
             store,
+            memory: MemoryConfig::read(root.section("memory")),
             dialplans,
         };
         root.finish();

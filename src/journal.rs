@@ -2,6 +2,7 @@
 //! same entries; the call knows none of them. Values only: who writes them where is the store's business.
 
 pub mod escalation;
+pub mod profile;
 pub mod scores;
 
 use std::collections::BTreeMap;
@@ -282,6 +283,13 @@ pub enum Entry {
     RecordingPaused {
         /// True while paused.
         paused: bool,
+    },
+    /// The caller does not want something, and it stops.
+    OptedOut {
+        /// What.
+        what: profile::OptOut,
+        /// True where it was said in an earlier call.
+        remembered: bool,
     },
     /// The caller finished an utterance and the recogniser wrote it down.
     CallerTurn {

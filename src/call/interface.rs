@@ -13,6 +13,7 @@ use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::dialplan::schema::RingTarget;
 use crate::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
+use crate::journal::profile::Profile;
 use crate::journal::{RecogniserLoss, Record};
 pub use crate::media::codec::Codec;
 pub use crate::media::srtp::sdes::Srtp;
@@ -101,6 +102,8 @@ pub struct CallParts {
     pub moment: Moment,
     /// File of the recording, relative to the recordings folder; `None`: not recorded.
     pub recording: Option<String>,
+    /// What is remembered of the caller.
+    pub profile: Profile,
     /// What a waiting caller hears, 8 kHz, looped.
     pub music: Arc<[i16]>,
     /// For everything random (SSRC, sequence numbers, session ids).

@@ -44,6 +44,7 @@ pub use interface::{CallConfig, CallParts, Codec, Input, MediaPolicy, Order, Out
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::ids::{CallId, DialogId, LegId, SpeakId};
+use crate::journal::profile::OptOut;
 use crate::journal::{CallTime, EndCause, Entry, Record, Role};
 use crate::media::bridge::Bridge;
 use crate::media::srtp::sdes::KeySource;
@@ -130,15 +131,18 @@ pub struct Call {
 impl Call {
     /// Answers the INVITE, or refuses it where no media can be agreed.
     pub fn new(now: Instant, parts: CallParts) -> Self {
-        let CallParts { id, invite, plan, understanding, config, address, moment, recording, music, seed, secret } =
-            parts;
+        let CallParts { id, invite, plan, understanding, config, address, moment, recording, profile, .. } = parts;
+        let (music, seed, secret) = (parts.music, parts.seed, parts.secret);
+        let refused: Vec<OptOut> = profile.opt_outs.iter().copied().collect();
+        let recording = recording.filter(|_| !profile.opted_out(OptOut::Recording));
         let keys = KeySource::new(secret, LegId::CALLER.0.into());
         let peer = Some(invite.source.ip());
         let patience = config.patience;
         let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience, keys, peer };
         let mut caller = Leg::calling(identity, invite.dialog, address);
         caller.allow(&config.media, invite.trunk.as_deref());
-        let bot = BotParts { config: config.bot.clone(), plan: plan.clone(), understanding, epoch: now, music };
+        let bot =
+            BotParts { config: config.bot.clone(), plan: plan.clone(), understanding, profile, epoch: now, music };
         let mut call = Self {
             caller,
             bot: Bot::new(bot),
@@ -174,6 +178,9 @@ impl Call {
             },
         );
         call.note_particulars(now);
+        for what in refused {
+            call.note(now, Entry::OptedOut { what, remembered: true });
+        }
         call.caller.at(invite.trunk.as_deref());
         call.answer(now, invite.dialog, invite.offer.as_deref(), recording);
         call
@@ -306,6 +313,7 @@ impl Call {
             bot::Output::Escalate { queue, briefing } => {
                 self.transfer_to(now, &queue, transfer::Manner::Warm(briefing));
             }
+            bot::Output::OptOut(what) => self.opt_out(now, what),
             bot::Output::Rescue { what } => self.rescue(now, what),
             bot::Output::HangUp => {
                 let cause = match self.rescue {
@@ -314,6 +322,14 @@ impl Call {
                 };
                 self.end(now, cause);
             }
+        }
+    }
+
+    /// The caller does not want something. What was recorded before stays; what follows is not even silence in the file.
+    fn opt_out(&mut self, now: Instant, what: OptOut) {
+        self.note(now, Entry::OptedOut { what, remembered: false });
+        if what == OptOut::Recording {
+            self.recording = Recording::Off;
         }
     }
 

@@ -1,6 +1,7 @@
 //! One file per subcommand. A subcommand reads its arguments, asks the parts, prints; it decides nothing.
 
 pub mod call;
+pub mod callers;
 pub mod calls;
 pub mod check;
 pub mod eval;
@@ -67,6 +68,8 @@ enum Command {
     Eval(eval::EvalArgs),
     /// List calls, newest first
     Calls(calls::CallsArgs),
+    /// Show, set and forget what is remembered of callers
+    Callers(callers::CallersArgs),
     /// Show what a call heard, decided and said, and why
     Why(why::WhyArgs),
     /// List, fetch, verify, try and measure models
@@ -86,7 +89,7 @@ impl Command {
     fn only_prints(&self) -> bool {
         match self {
             Self::Serve(_) | Self::Call(_) | Self::Eval(_) | Self::Models(_) | Self::RecogniserWorker(_) => false,
-            Self::Check(_) | Self::Calls(_) | Self::Why(_) | Self::Completions { .. } => true,
+            Self::Check(_) | Self::Calls(_) | Self::Callers(_) | Self::Why(_) | Self::Completions { .. } => true,
             Self::RouteTest(_) | Self::Signal(_) | Self::Nlu(_) | Self::Knowledge(_) | Self::Schema(_) => true,
             Self::New(_) | Self::Fmt(_) | Self::Import(_) | Self::Export(_) => true,
         }
@@ -178,6 +181,7 @@ pub fn run() -> ExitCode {
         Command::Call(args) => call::run(&args),
         Command::Eval(args) => eval::run(&args).map_err(CliError::from),
         Command::Calls(args) => calls::run(&args),
+        Command::Callers(args) => callers::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Models(args) => models::run(&args).map_err(CliError::from),
         Command::RecogniserWorker(args) => recogniser_worker::run(&args),

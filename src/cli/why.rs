@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::journal::escalation::{Level, Outcome, ReasonCode};
+use crate::journal::profile::OptOut;
 use crate::journal::scores::{Score, Scores};
 use crate::journal::{Act, Decision, Entry, RecogniserLoss, Record};
 use crate::speech::SpeechTags;
@@ -68,12 +69,22 @@ pub fn line(record: &Record) -> String {
     format!("{}  {}", record.at, text(&record.entry))
 }
 
+fn opted_out(what: OptOut, remembered: bool) -> String {
+    let what = match what {
+        OptOut::Recording => "no recording",
+        OptOut::LanguageModel => "no language model",
+        OptOut::Memory => "not to be remembered",
+    };
+    format!("opt-out    {what}{}", if remembered { ", said in an earlier call" } else { "" })
+}
+
 fn text(entry: &Entry) -> String {
     match entry {
         Entry::Offered { to, dialplan, .. } => format!("offered    {to} on dialplan {dialplan}"),
         Entry::Answered => "answered".to_owned(),
         Entry::RecordingStarted { path } => format!("recording  {path}"),
         Entry::RecordingPaused { paused } => format!("recording  {}", if *paused { "paused" } else { "goes on" }),
+        Entry::OptedOut { what, remembered } => opted_out(*what, *remembered),
         Entry::CallerTurn { text, written, language, confidence, tags, began, ended, .. } => {
             let length = ended.0.saturating_sub(began.0);
             let said = text.reveal();

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::journal::escalation::{Level, ReasonCode};
+use crate::journal::profile::OptOut;
 use crate::redact::Redacted;
 use crate::speech::Language;
 
@@ -69,6 +70,11 @@ pub enum Command {
     Speak {
         /// Which.
         language: Language,
+    },
+    /// The caller does not want something: to be recorded, to be remembered.
+    OptOut {
+        /// What.
+        what: OptOut,
     },
     /// Say that again.
     Repeat,

@@ -30,6 +30,7 @@ use crate::dialplan::calendar::{self, Moment, Opening};
 use crate::dialplan::schema::SlotKind;
 use crate::ids::ToolCallId;
 use crate::journal::escalation::ReasonCode;
+use crate::journal::profile::Profile;
 use crate::journal::{Entry, TransferFailure};
 use crate::redact::Redacted;
 use crate::speech::{Language, Transcript};
@@ -37,6 +38,7 @@ use crate::speech::{Language, Transcript};
 mod clarifying;
 mod escalating;
 mod filling;
+mod knowing;
 mod policy;
 mod reading;
 mod telling;
@@ -66,6 +68,10 @@ pub struct Conversation {
     open: bool,
     /// In Hong Kong, when the call was answered.
     today: Date,
+    /// What is remembered of the caller.
+    profile: Profile,
+    /// "The same as last time?" was asked, about this intent.
+    offered: Option<usize>,
     /// The recogniser was lost when it could not be said yet.
     deaf: bool,
     next_tool: ToolCallId,
@@ -141,10 +147,19 @@ impl Conversation {
             parked: Vec::new(),
             open: true,
             today: Date::ZERO,
+            profile: Profile::default(),
+            offered: None,
             deaf: false,
             next_tool: ToolCallId(1),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// With what is remembered of the caller.
+    #[must_use]
+    pub fn knowing(mut self, profile: Profile) -> Self {
+        self.recall(profile);
+        self
     }
 
     /// Takes one input. Outputs wait for [`Self::poll`].
@@ -263,16 +278,17 @@ impl Conversation {
         let opening = self.plan.hours.as_ref().map_or(always, |hours| hours.opening(now));
         (self.open, self.today) = (opening.open, calendar::day(now.at));
         self.phase = Phase::Listening;
-        let greeting = self.plan.dialogue.greeting.clone();
-        self.answer(&greeting, BTreeMap::new(), Reason { evidence: opening.to_string(), ..why("started") });
+        let (greeting, values, known) = self.greeting();
+        self.answer(&greeting, values, Reason { evidence: format!("{opening}{known}"), ..why("started") });
         if let Some(Output::Say(say)) = self.outputs.back_mut() {
             say.barge_in &= !self.plan.dialogue.hear_greeting_out;
         }
-        if let Some(prompt) = self.plan.dialogue.greeting_others.clone() {
+        if let Some(prompt) = self.plan.dialogue.greeting_others.clone().filter(|_| known.is_empty()) {
             for language in self.plan.languages.clone().into_iter().skip(1) {
                 self.say(&prompt, &BTreeMap::new(), language, true);
             }
         }
+        self.after_greeting(now);
         if std::mem::take(&mut self.deaf) {
             self.recogniser_lost();
         }
@@ -307,7 +323,7 @@ impl Conversation {
             over,
         };
         self.note_scores(&views, transcript.tags, &understood.commands, turn.restated);
-        self.memory.before = views.core;
+        self.memory.before.clone_from(&views.core);
         if self.unsure_again(transcript.confidence, &turn, &understood.commands) {
             self.leave_script();
             let rule = turn.because("low_confidence".to_owned());
@@ -316,7 +332,7 @@ impl Conversation {
         if turn.restated {
             turn.evidence.push_str("; said again over the answer");
         }
-        self.act(understood.commands, &turn);
+        self.act_on_offer(&views, understood.commands, &turn);
     }
 
     /// What the turn asks for, heard against what is being done.

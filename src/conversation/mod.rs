@@ -19,6 +19,7 @@ pub mod linear;
 pub mod machine;
 pub mod navigation;
 pub mod normalise;
+pub mod opting_out;
 pub mod readings;
 pub mod scenario;
 pub mod scores;
@@ -34,6 +35,7 @@ pub use understanding::Understanding;
 
 use crate::dialplan::calendar::Moment;
 use crate::journal::escalation::Level;
+use crate::journal::profile::OptOut;
 use crate::journal::{Entry, TransferFailure};
 use crate::speech::{Language, Transcript};
 
@@ -80,6 +82,8 @@ pub enum Output {
     Say(Say),
     /// Ask a tool: [`Input::Tool`] answers.
     Ask(Box<ToolRequest>),
+    /// The caller does not want something: it stops, and is remembered.
+    OptOut(OptOut),
     /// Hand the caller to a human. Comes right after the `Say` that tells the caller: dial while it is spoken, play
     /// music when it ends.
     Escalate {

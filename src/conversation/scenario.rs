@@ -353,6 +353,8 @@ impl Runner {
                     self.reached.queues.insert(queue);
                     self.happened.briefing = Some(briefing.text);
                 }
+                // It is heard in what the bot says.
+                Output::OptOut(_) => {}
                 Output::HangUp => self.ended = true,
             }
         }

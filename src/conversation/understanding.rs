@@ -21,6 +21,7 @@ use crate::conversation::knowledge::Knowledge;
 use crate::conversation::language;
 use crate::conversation::navigation::Navigation;
 use crate::conversation::normalise::{Token, Views};
+use crate::conversation::opting_out::OptingOut;
 use crate::conversation::readings::Readings;
 use crate::conversation::scores::Feelings;
 use crate::conversation::slot;
@@ -53,6 +54,7 @@ pub struct Understanding {
     /// Small talk that a turn may begin with, longest first.
     openings: Vec<Vec<Token>>,
     navigation: Navigation,
+    opting_out: OptingOut,
     feelings: Feelings,
 }
 
@@ -137,6 +139,7 @@ impl Understanding {
             lexicon,
             openings,
             navigation: Navigation::new(&readings),
+            opting_out: OptingOut::new(&readings),
             feelings: Feelings::new(&readings),
             readings,
         }
@@ -177,6 +180,11 @@ impl Understanding {
     /// Everything that a turn asks for in its situation.
     pub fn commands(&self, said: &Views, situation: Situation<'_>, at: Setting<'_>) -> Understood {
         let mut commands: Vec<Command> = self.lexicon.notices(said).into_iter().map(Command::handoff).collect();
+        if let Some(what) = self.opting_out.find(said) {
+            commands.push(Command::OptOut { what });
+            commands.extend(self.wish(said, at));
+            return Understood { commands, guess: None };
+        }
         let verdict = match situation {
             Situation::Open => self.open(said, at),
             Situation::Slot { slot, confirming, read_back, earlier } => {

@@ -35,6 +35,7 @@ pub fn plan(files: &PlanFiles, plan: &Plan, problems: &Problems, warnings: &Prob
     checker.texts("labels", &plan.labels);
     checker.labels();
     checker.fields();
+    checker.memory();
     checker.phrases();
     checker.knowledge();
     checker.reach();
@@ -164,6 +165,11 @@ impl Checker<'_> {
             ("dialogue.repair.clarify", repair.clarify.as_ref().map(|clarify| &clarify.say)),
             ("dialogue.repair.returning", repair.returning.as_ref()),
             ("dialogue.repair.cancelled", repair.cancelled.as_ref()),
+            ("memory.same_as_last.say", dialogue.memory.same_as_last.as_ref().map(|offer| &offer.say)),
+            ("memory.same_as_last.otherwise", dialogue.memory.same_as_last.as_ref().map(|offer| &offer.otherwise)),
+            ("memory.greeting", dialogue.memory.greeting.as_ref()),
+            ("memory.not_recorded", dialogue.memory.not_recorded.as_ref()),
+            ("memory.forgotten", dialogue.memory.forgotten.as_ref()),
             ("escalation.transfer.retention", transfer.retention.as_ref()),
             ("escalation.takeover.transferring", takeover.transferring.as_ref()),
         ];
@@ -245,6 +251,17 @@ impl Checker<'_> {
         }
     }
 
+    fn memory(&self) {
+        let Some(offer) = &self.plan.dialogue.memory.same_as_last else { return };
+        for name in offer.intents.iter().filter(|name| self.plan.intent(name).is_none_or(|intent| intent.chat)) {
+            let near = nearest(name, self.plan.intents.iter().map(|intent| intent.name.as_str()));
+            let hint = near.map_or(String::new(), |name| format!("; nearest: '{name}'"));
+            let message =
+                format!("memory.same_as_last.intents: '{name}' is no intent that is more than small talk{hint}");
+            self.problem("plan.toml", "[memory.same_as_last]", message);
+        }
+    }
+
     fn fields(&self) {
         let mut allowed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         allowed.insert(BRIEFING, BRIEFING_FIELDS.into());
@@ -254,6 +271,13 @@ impl Checker<'_> {
         }
         if let Some(returning) = &repair.returning {
             allowed.entry(returning).or_default().insert("matter");
+        }
+        let memory = &self.plan.dialogue.memory;
+        if let Some(offer) = &memory.same_as_last {
+            allowed.entry(&offer.say).or_default().insert("matter");
+        }
+        if let Some(greeting) = &memory.greeting {
+            allowed.entry(greeting).or_default().insert("name");
         }
         for intent in &self.plan.intents {
             let names: BTreeSet<&str> = intent.slots.iter().map(|slot| slot.name.as_str()).collect();

@@ -15,6 +15,8 @@ const SPECIMEN: &str = r#"
 languages = ["yue", "cmn", "eng"]
 [dialogue]
 menu = { 1 = "repeat" }
+[memory]
+[memory.same_as_last]
 [hours]
 [[hours.special]]
 [queue.NAME]

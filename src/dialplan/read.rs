@@ -8,13 +8,14 @@ use crate::dialplan::calendar::Calendar;
 use crate::dialplan::check;
 use crate::dialplan::pattern::Pattern;
 use crate::dialplan::schema::{
-    Accept, Choice, Dialogue, Intent, Ladder, Plan, Queue, RingTarget, Slot, SlotKind, Target,
+    Accept, Choice, Dialogue, Intent, Ladder, Plan, Queue, Remembering, RingTarget, Slot, SlotKind, Target,
 };
 use crate::dialplan::workflow::Work;
 use crate::settings::{Problems, Section, Source};
 use crate::speech::Language;
 
 mod escalation;
+mod memory;
 mod texts;
 mod values;
 mod work;
@@ -73,7 +74,10 @@ pub(super) fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan>
         name: files.name.clone(),
         title: root.string("title").unwrap_or_else(|| files.name.clone()),
         numbers: numbers(&mut root),
-        dialogue: reader.dialogue(root.section("dialogue")),
+        dialogue: Dialogue {
+            memory: memory::remembering(root.section("memory")),
+            ..reader.dialogue(root.section("dialogue"))
+        },
         intents: reader.intents(&mut root, phrases, files, problems),
         knowledge,
         work: Work { scripts: super::script::scripts(files, &reader, problems), ..reader.work(&mut root) },
@@ -160,6 +164,7 @@ impl Reader {
             no_input_after: after,
             menu,
             repair: escalation::repair(section.section("repair")),
+            memory: Remembering::default(),
         };
         section.finish();
         dialogue

@@ -146,6 +146,38 @@ pub struct Dialogue {
     pub menu: BTreeMap<char, Target>,
     /// How a conversation is brought back on its way.
     pub repair: Repair,
+    /// What is done with what is remembered of the caller.
+    pub memory: Remembering,
+}
+
+/// `[memory]`: what is done with what is remembered of the caller. Where nothing is remembered, all is as without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remembering {
+    /// True: the call begins in the language of the caller's last call, where the line speaks it.
+    pub language: bool,
+    /// Greeting of a caller whose name is known; may hold `{name}`.
+    pub greeting: Option<String>,
+    /// Prompt when the caller does not want to be recorded, and recording has stopped.
+    pub not_recorded: Option<String>,
+    /// Prompt when the caller does not want to be remembered.
+    pub forgotten: Option<String>,
+    /// Tiers whose callers a supervisor is told of (reason `vip`).
+    pub vip: Vec<String>,
+    /// "The same as last time?"
+    pub same_as_last: Option<SameAsLast>,
+}
+
+/// After the greeting the caller is asked whether it is about the same as last time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SameAsLast {
+    /// Prompt with `{matter}`.
+    pub say: String,
+    /// Prompt for who says no.
+    pub otherwise: String,
+    /// Only about these intents.
+    pub intents: Vec<String>,
+    /// Only where the last call about it was no more than so many days ago.
+    pub days: u64,
 }
 
 /// How a conversation is brought back on its way. Each may be left out.

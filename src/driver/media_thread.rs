@@ -12,9 +12,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::directory::Directory;
+use super::doorstep::{Doorstep, Waiting};
 use super::inbox::{Inbox, InboxSender};
 use super::live_call::LiveCall;
 use super::pace;
@@ -30,8 +32,10 @@ use crate::engine::synthesiser::{SpeakEvent, SpeakEventKind, SpeakSink, Synthesi
 use crate::engine::worker::{AudioFeed, EngineEvent, EventKind, RecogniserPool};
 use crate::ids::{CallId, DialogId, LegId};
 use crate::journal::RecogniserLoss;
+use crate::journal::profile::{OptOut, Profile};
 use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, IncomingInvite};
 use crate::speech::Bias;
+use crate::store::callers::Callers;
 use crate::store::journal_writer::JournalQueue;
 use crate::store::recorder::Recorder;
 
@@ -52,6 +56,13 @@ pub enum Item {
         invite: Box<IncomingInvite>,
         /// The line.
         line: Arc<Line>,
+    },
+    /// What is remembered of the caller of a call that waits to begin.
+    Profile {
+        /// Dialog of its INVITE.
+        dialog: DialogId,
+        /// Nothing, where nothing is.
+        profile: Box<Profile>,
     },
     /// News of a dialog.
     Dialog {
@@ -111,6 +122,8 @@ pub struct Services {
     pub signals: LiveSignals,
     /// To companies' own systems.
     pub tools: ToolPool,
+    /// What is remembered of callers, and where it is looked up; `None`: nothing is.
+    pub callers: Option<(Callers, Handle)>,
 }
 
 struct LegSockets {
@@ -138,6 +151,7 @@ struct MediaThread {
     shell: Shell,
     inbox: Inbox<Item>,
     calls: BTreeMap<CallId, LiveCall>,
+    doorstep: Doorstep<Arc<Line>>,
     deadlines: BTreeSet<(Instant, CallId)>,
     scheduled: BTreeMap<CallId, Instant>,
     due: Vec<CallId>,
@@ -170,6 +184,7 @@ pub fn start(
         shell,
         inbox,
         calls: BTreeMap::new(),
+        doorstep: Doorstep::default(),
         deadlines: BTreeSet::new(),
         scheduled: BTreeMap::new(),
         due: Vec::new(),
@@ -210,6 +225,20 @@ impl Shell {
         let myself = self.myself.clone();
         // An answer that finds no room is one that never came: the conversation does not wait for ever.
         Box::new(move |reply| drop(myself.push(Item::Tool { call, reply })))
+    }
+
+    /// Looks up who calls. False where nobody is asked: [`Item::Profile`] does not come.
+    fn ask_profile(&self, invite: &IncomingInvite) -> bool {
+        let Some((callers, runtime)) = &self.services.callers else { return false };
+        let Some(key) = callers.key(invite.from.reveal()).filter(|_| !invite.particulars.withheld) else {
+            return false;
+        };
+        let (myself, dialog) = (self.myself.clone(), invite.dialog);
+        // An answer that finds no room is one that came too late.
+        callers.ask(runtime, key, move |profile| {
+            drop(myself.push(Item::Profile { dialog, profile: Box::new(profile) }));
+        });
+        true
     }
 
     pub(super) fn new_dialog(&mut self, call: CallId) -> DialogId {
@@ -278,8 +307,9 @@ impl MediaThread {
 
     fn timeout(&self) -> Timespec {
         let wait = if self.inbox.is_empty() {
-            let first = self.deadlines.first().map(|(at, _)| at.saturating_duration_since(Instant::now()));
-            first.unwrap_or(Duration::from_secs(1))
+            let call = self.deadlines.first().map(|(at, _)| *at);
+            let first = call.into_iter().chain(self.doorstep.deadline()).min();
+            first.map_or(Duration::from_secs(1), |at| at.saturating_duration_since(Instant::now()))
         } else {
             Duration::ZERO
         };
@@ -312,8 +342,17 @@ impl MediaThread {
     fn take(&mut self, item: Item) {
         let now = Instant::now();
         match item {
-            Item::Incoming { invite, line } => self.begin(now, *invite, &line),
+            Item::Incoming { invite, line } if self.shell.ask_profile(&invite) => {
+                self.doorstep.wait(now, invite, line);
+            }
+            Item::Incoming { invite, line } => self.begin(now, *invite, &line, Profile::default()),
+            Item::Profile { dialog, profile } => {
+                if let Some(waiting) = self.doorstep.take(dialog) {
+                    self.admit(now, waiting, *profile);
+                }
+            }
             Item::Dialog { dialog, event } => {
+                let Some(event) = self.doorstep.news(dialog, event) else { return };
                 let call = self.shell.dialogs.get(&dialog).copied();
                 if let DialogEvent::Replaced { by, .. } = &event {
                     self.adopt(*by, call);
@@ -352,6 +391,9 @@ impl MediaThread {
             Item::Order { call, order } => self.give(now, call, Input::Order(order)),
             Item::Stop => {
                 self.stopping = true;
+                while let Some(waiting) = self.doorstep.any() {
+                    self.admit(now, waiting, Profile::default());
+                }
                 for call in self.calls.keys().copied().collect::<Vec<_>>() {
                     self.give(now, call, Input::Order(Order::Drain));
                 }
@@ -359,7 +401,17 @@ impl MediaThread {
         }
     }
 
-    fn begin(&mut self, now: Instant, invite: IncomingInvite, line: &Line) {
+    /// Begins a call that has waited, and then tells it what happened meanwhile.
+    fn admit(&mut self, now: Instant, waiting: Waiting<Arc<Line>>, profile: Profile) {
+        let Waiting { invite, line, news, .. } = waiting;
+        let dialog = invite.dialog;
+        self.begin(now, *invite, &line, profile);
+        for event in news {
+            self.take(Item::Dialog { dialog, event });
+        }
+    }
+
+    fn begin(&mut self, now: Instant, invite: IncomingInvite, line: &Line, profile: Profile) {
         let id = CallId(ulid::Ulid::generate());
         let dialog = invite.dialog;
         let refuse = |shell: &Shell, status| {
@@ -390,7 +442,8 @@ impl MediaThread {
             config: self.shell.services.config.clone(),
             address,
             moment: Moment { at: SystemTime::now(), signals: self.shell.services.signals.get() },
-            recording: line.plan.recording.then(|| recording_path(id)),
+            recording: (line.plan.recording && !profile.opted_out(OptOut::Recording)).then(|| recording_path(id)),
+            profile,
             music: self.shell.services.music.clone(),
             seed: fastrand::u64(..),
             secret,
@@ -451,6 +504,10 @@ impl MediaThread {
 
     fn wake_due(&mut self) {
         let now = Instant::now();
+        while let Some(waiting) = self.doorstep.overdue(now) {
+            tracing::warn!("a call begins without what is remembered of its caller: the store is slow");
+            self.admit(now, waiting, Profile::default());
+        }
         // One round over what was due: a call that asks to be woken again at once waits for the next.
         let mut due = std::mem::take(&mut self.due);
         due.extend(self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, call)| *call));

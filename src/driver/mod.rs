@@ -1,6 +1,7 @@
 //! The shell around SIP and calls: sockets, media threads, RTP ports, live calls. Carries; decides nothing.
 
 pub mod directory;
+pub mod doorstep;
 pub mod inbox;
 pub mod lines;
 pub mod live_call;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::callers::Callers;
 use super::sqlite::Database;
 use crate::journal::Record;
 
@@ -49,10 +50,11 @@ pub fn journal_queue() -> (JournalQueue, mpsc::Receiver<Record>) {
 }
 
 /// Writes until every [`JournalQueue`] is gone. A failed transaction is tried again with back-off, and never dropped.
-/// `watched` gets what was written; where it is full, it misses some.
+/// `callers` learn from calls that have ended. `watched` gets what was written; where it is full, it misses some.
 pub async fn write_journal(
     database: Database,
     mut queue: mpsc::Receiver<Record>,
+    callers: Option<Callers>,
     watched: Option<mpsc::Sender<Record>>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
@@ -62,6 +64,9 @@ pub async fn write_journal(
             tracing::error!(%error, retry_in_ms = wait_ms, "the journal cannot be written");
             tokio::time::sleep(std::time::Duration::from_millis(wait_ms)).await;
             wait_ms = (wait_ms * 2).min(5_000);
+        }
+        if let Some(callers) = &callers {
+            callers.learn_ended(&batch).await;
         }
         for record in batch.drain(..) {
             if let Some(watched) = &watched {

@@ -1,5 +1,6 @@
-//! What is kept: the journal in SQLite, the recordings beside it. Knows the journal, not the call.
+//! What is kept: the journal in SQLite, the recordings beside it, what is remembered of callers. Knows the journal, not the call.
 
+pub mod callers;
 pub mod journal_writer;
 pub mod recorder;
 pub mod recording;

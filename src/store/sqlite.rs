@@ -52,7 +52,7 @@ pub enum StoreError {
     },
 }
 
-fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+pub(super) fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |source| StoreError::Statement { doing, source }
 }
 
@@ -84,7 +84,7 @@ pub struct CallRow {
 /// The database.
 #[derive(Clone, Debug)]
 pub struct Database {
-    pool: SqlitePool,
+    pub(super) pool: SqlitePool,
 }
 
 impl Database {

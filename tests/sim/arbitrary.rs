@@ -97,6 +97,7 @@ fn parts(bytes: &mut Bytes<'_>) -> CallParts {
         address: SocketAddr::from(([10, 0, 0, 9], 10_000)),
         moment: SystemTime::UNIX_EPOCH.into(),
         recording: bytes.yes().then(|| "fuzz.wav".to_owned()),
+        profile: Default::default(),
         music: Arc::from(vec![100i16; 800]),
         seed: u64::from(bytes.next()),
         secret: [0; 32],

@@ -26,6 +26,13 @@ gave_up = "gave_up"
 unresolved = 2
 [escalation.notify]
 transfer = ["legal"]
+[memory]
+language = true
+greeting = "greeting_known"
+not_recorded = "not_recorded"
+forgotten = "forgotten"
+vip = ["gold"]
+same_as_last = { say = "same", otherwise = "otherwise", intents = ["bill"], days = 14 }
 [queue.general]
 ring = ["sip:6001@pbx", "sip:6002@pbx"]
 ring_timeout = "5s"
@@ -62,6 +69,11 @@ const ENGLISH: &str = r#"
 [say]
 greeting = "Welcome to the simulated hotline, say what you want."
 language_changed = "English it is."
+greeting_known = "Welcome back, {name}."
+not_recorded = "I no longer record."
+forgotten = "I will not remember you."
+same = "Is it about the {matter} again?"
+otherwise = "What is it then?"
 keys_only = "I cannot hear you, press 0."
 no_input_1 = "Are you there?"
 no_input_2 = "Please say something."
@@ -100,6 +112,11 @@ const CANTONESE: &str = r#"
 [say]
 greeting = "歡迎致電模擬熱線，請講。"
 language_changed = "好，講廣東話。"
+greeting_known = "{name}你好。"
+not_recorded = "而家冇錄音喇。"
+forgotten = "我唔會記住你。"
+same = "係咪又係想問{matter}？"
+otherwise = "咁你想問咩？"
 keys_only = "我聽唔到，請按零。"
 no_input_1 = "你仲喺度嗎？"
 no_input_2 = "請你講嘢。"

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tingwa::call::{Call, CallConfig, CallParts, Codec, Input, Output, Srtp};
 use tingwa::conversation::{ToolOutcome, ToolReply};
 use tingwa::ids::{CallId, DialogId, LegId, UtteranceId};
+use tingwa::journal::profile::Profile;
 use tingwa::journal::{Entry, Record};
 use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget, Particulars, ReferTarget};
 
@@ -45,6 +46,8 @@ pub struct Setting {
     pub codecs: [Vec<Codec>; 2],
     /// After so many ms every tool answers this. `None`: none ever answers.
     pub tool: Option<(u64, &'static str)>,
+    /// What is remembered of the caller.
+    pub profile: Profile,
     pub seed: u64,
 }
 
@@ -64,6 +67,7 @@ impl Default for Setting {
             wire: None,
             dead: None,
             tool: None,
+            profile: Profile::default(),
             seed: 1,
         }
     }
@@ -811,6 +815,7 @@ fn parts(setting: &Setting, invite: IncomingInvite) -> CallParts {
         address: gateway_address(LegId::CALLER),
         moment: (SystemTime::UNIX_EPOCH + Duration::from_secs(1_790_000_000)).into(),
         recording: Some("sim.wav".to_owned()),
+        profile: setting.profile.clone(),
         music: Arc::from(signal::voice(4242, 3_000)),
         seed: setting.seed,
         secret: [0x11; 32],

@@ -10,6 +10,7 @@ use crate::conversation::{Briefing, ToolReply, ToolRequest, Understanding};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::ids::{SpeakId, UtteranceId};
+use crate::journal::profile::{OptOut, Profile};
 use crate::journal::{Entry, RecogniserLoss, TransferFailure};
 use crate::speech::{Hypothesis, Transcript, VoiceActivity};
 
@@ -115,6 +116,8 @@ pub enum Output {
         /// What the agent is told.
         briefing: Briefing,
     },
+    /// The caller does not want something: it stops.
+    OptOut(OptOut),
     /// Our own side is broken: a human is needed without further words.
     Rescue {
         /// What is broken; nothing personal.
@@ -147,6 +150,8 @@ pub struct BotParts {
     pub plan: Arc<Plan>,
     /// What was learnt from the line's phrases.
     pub understanding: Arc<Understanding>,
+    /// What is remembered of the caller.
+    pub profile: Profile,
     /// When the call began; journal times count from here.
     pub epoch: Instant,
     /// What a waiting caller hears, 8 kHz.

@@ -68,13 +68,13 @@ pub struct Bot {
 impl Bot {
     /// Ready, and silent until [`Input::Started`].
     pub fn new(parts: BotParts) -> Self {
-        let BotParts { config, plan, understanding, epoch, music } = parts;
+        let BotParts { config, plan, understanding, profile, epoch, music } = parts;
         let dialogue = &plan.dialogue;
         let no_input_ms = u32::try_from(dialogue.no_input_after.as_millis()).unwrap_or(u32::MAX);
         let floor = FloorConfig { no_input_ms, dead_air_ms: config.dead_air_ms };
         let barge_in = BargeInConfig { enabled: dialogue.barge_in, speech_ms: config.barge_in_ms };
         Self {
-            thoughts: Thoughts::new(Conversation::new(plan.clone(), understanding)),
+            thoughts: Thoughts::new(Conversation::new(plan.clone(), understanding).knowing(profile)),
             hearing: Hearing::new(config.hearing.clone()),
             speaking: Speaking::new(config.speaking),
             barge_in: BargeIn::new(barge_in),
@@ -468,6 +468,7 @@ impl Bot {
                     acted = true;
                     self.outputs.push_back(Output::AskTool(request));
                 }
+                conversation::Output::OptOut(what) => self.outputs.push_back(Output::OptOut(what)),
                 conversation::Output::Escalate { queue, level: _, reason: _, briefing } => {
                     acted = true;
                     self.duty = Duty::Waiting;

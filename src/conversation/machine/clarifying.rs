@@ -83,6 +83,7 @@ impl Conversation {
             | Command::SetSlot { .. }
             | Command::CorrectSlot { .. }
             | Command::Cancel
+            | Command::OptOut { .. }
             | Command::Handoff { .. } => self.act_open(command, turn),
         }
     }

@@ -158,6 +158,7 @@ impl Conversation {
                 Command::Handoff { level: Level::Notify, reason } => {
                     self.notify(reason);
                 }
+                Command::OptOut { what } => self.outputs.push_back(Output::OptOut(what)),
                 Command::Handoff { reason, .. } if matches!(self.phase, Phase::Closing) => {
                     return self.handoff(reason, why(""));
                 }

@@ -140,7 +140,7 @@ impl Conversation {
             }
             Command::Answer { .. } | Command::Script { .. } => self.digress(filling, command, turn),
             Command::Clarify { .. } if sure && !read_back => self.digress(filling, command, turn),
-            Command::SetSlot { .. } | Command::Affirm | Command::Deny | Command::NoMatch => {
+            Command::SetSlot { .. } | Command::Affirm | Command::Deny | Command::NoMatch | Command::OptOut { .. } => {
                 self.missed(filling, named("missed"));
             }
             Command::ChitChat { .. } | Command::StartFlow { .. } | Command::Clarify { .. } => {

@@ -44,7 +44,7 @@ impl Turn {
 impl Conversation {
     /// Acts on the first command that is not for a supervisor's ear alone.
     pub(super) fn act(&mut self, commands: Vec<Command>, turn: &Turn) {
-        let (mut wanted, mut at_once) = (None, None);
+        let (mut wanted, mut at_once, mut refused) = (None, None, None);
         for command in commands.into_iter().take(MOST_COMMANDS) {
             match command {
                 Command::Handoff { level: Level::Notify, reason } => {
@@ -52,7 +52,14 @@ impl Conversation {
                         at_once = at_once.or(Some(reason));
                     }
                 }
+                Command::OptOut { what } => refused = refused.or(Some(what)),
                 command => wanted = wanted.or(Some(command)),
+            }
+        }
+        if let Some(what) = refused {
+            self.outputs.push_back(Output::OptOut(what));
+            if wanted.is_none() && at_once.is_none() {
+                return self.opted_out(what, turn);
             }
         }
         let wanted = wanted.unwrap_or(Command::NoMatch);
@@ -92,7 +99,7 @@ impl Conversation {
             Command::Repeat => self.follow(&Target::Repeat, BTreeMap::new(), turn.because("repeat".to_owned())),
             Command::GoBack => self.follow(&Target::Back, BTreeMap::new(), turn.because("back".to_owned())),
             Command::Deny => self.not_understood(turn.because("denied".to_owned())),
-            Command::Affirm | Command::Cancel | Command::NoMatch => {
+            Command::Affirm | Command::Cancel | Command::OptOut { .. } | Command::NoMatch => {
                 self.not_understood(turn.because("no_match".to_owned()));
             }
             Command::SetSlot { .. } | Command::CorrectSlot { .. } => {

@@ -201,7 +201,7 @@ fn hear(conversation: &mut Conversation, text: &str) -> (String, String) {
         match output {
             Output::Note(Entry::Decided(decision)) => rule = decision.rule,
             Output::Say(say) => said = say.text,
-            Output::Note(_) | Output::Ask(_) | Output::Escalate { .. } | Output::HangUp => {}
+            Output::Note(_) | Output::Ask(_) | Output::OptOut(_) | Output::Escalate { .. } | Output::HangUp => {}
         }
     }
     (rule, said)
