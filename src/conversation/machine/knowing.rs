@@ -78,6 +78,11 @@ impl Conversation {
         let plain = commands.iter().all(|command| {
             matches!(command, Command::Affirm | Command::Deny | Command::ChitChat { .. } | Command::NoMatch)
         });
+        let wish = |command: &Command| {
+            matches!(command, Command::Handoff { .. } | Command::Speak { .. } | Command::OptOut { .. })
+        };
+        // A classifier makes something of one word, too; a person who was asked has answered.
+        let plain = plain || !commands.iter().any(wish) && (slot::plain_yes(views) || views.core.len() <= 2);
         let plan = Arc::clone(&self.plan);
         let intent = offered.and_then(|number| plan.intents.get(number)).filter(|_| plain);
         match (intent, slot::yes_no(views), &plan.dialogue.memory.same_as_last) {

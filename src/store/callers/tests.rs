@@ -1,3 +1,5 @@
+//! What is kept of callers, and what is not, in a database of each test's own.
+
 use super::*;
 use crate::journal::{Act, CallTime, Decision, EndCause};
 use crate::speech::Language;
