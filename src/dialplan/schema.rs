@@ -143,6 +143,8 @@ pub struct Dialogue {
     pub keys_only: String,
     /// What keys do, outside of number entry. 0 always leads to a human.
     pub menu: BTreeMap<char, Target>,
+    /// False for a line of keys alone: its calls take no place at the recogniser and no processor time for it.
+    pub speech: bool,
 }
 
 /// What to say at the first, second .. failure in a row, and what to do after the last.

@@ -8,8 +8,8 @@ use crate::audio::frame::{FRAME_SAMPLES, Frame};
 use crate::audio::mix;
 use crate::ids::SpeakId;
 
-/// Most audio of one prompt that waits to be played: 120 s.
-const QUEUE_SAMPLES: usize = 120 * 8000;
+/// Most audio of one prompt that waits to be played: 180 s, the longest recorded prompt.
+pub const QUEUE_SAMPLES: usize = 180 * 8000;
 /// Fade where audio is cut: 10 ms.
 const FADE: usize = 80;
 /// Events that wait to be polled; more are dropped.
@@ -118,7 +118,7 @@ impl Playout {
     }
 
     /// A piece of the prompt, 8 kHz. False, and the piece dropped, when that prompt is not the present one (it was stopped)
-    /// or when 120 s wait already.
+    /// or when 180 s wait already.
     pub fn push(&mut self, speak: SpeakId, piece: Arc<[i16]>) -> bool {
         let Some(prompt) = self.prompt.as_mut().filter(|prompt| prompt.speak == speak) else { return false };
         if prompt.complete || prompt.waiting + piece.len() > QUEUE_SAMPLES {
@@ -298,6 +298,17 @@ mod tests {
 
     fn ended(speak: SpeakId, played_ms: u32, stopped: bool) -> Option<PlayoutEvent> {
         Some(PlayoutEvent::Ended { speak, played_ms, stopped })
+    }
+
+    #[test]
+    fn the_longest_recorded_prompt_is_played_whole() {
+        let mut playout = Playout::new();
+        playout.start(SpeakId(1));
+        assert!(playout.push(SpeakId(1), Arc::from(vec![1i16; QUEUE_SAMPLES])), "180 s in one piece");
+        assert!(!playout.push(SpeakId(1), Arc::from(vec![1i16; 1])), "and no more");
+        playout.finish(SpeakId(1));
+        let frames = std::iter::from_fn(|| (playout.position().is_some()).then(|| playout.next_frame())).count();
+        assert!((9_000..=9_001).contains(&frames), "{frames}");
     }
 
     #[test]

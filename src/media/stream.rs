@@ -198,7 +198,7 @@ impl Stream {
             control,
             presence: Presence { patience: config.patience, heard: now, lost: false },
             counts: Counts::default(),
-            outputs: VecDeque::with_capacity(OUTPUTS),
+            outputs: VecDeque::with_capacity(4),
         }
     }
 

@@ -167,13 +167,13 @@ pub enum Why {
     Connection,
 }
 
-/// Who waits in the timer table.
+/// Who waits in the timer table. Small, as hundreds of thousands of finished transactions wait in it; connections have a table of
+/// their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum TimerKey {
     Client(ClientId),
     Server(ServerId),
     Dialog(DialogId),
-    Connection(Flow),
     Registration(usize),
 }
 
@@ -262,14 +262,14 @@ impl Endpoint {
 
     /// When to come back, and why.
     pub fn deadline(&self) -> Option<(Instant, Why)> {
-        let (at, key) = self.timers.first()?;
-        let why = match key {
+        let why = |key| match key {
             TimerKey::Client(_) | TimerKey::Server(_) => Why::Transaction,
             TimerKey::Dialog(_) => Why::Dialog,
-            TimerKey::Connection(_) => Why::Connection,
             TimerKey::Registration(_) => Why::Registration,
         };
-        Some((at, why))
+        let first = self.timers.first().map(|(at, key)| (at, why(key)));
+        let connection = self.connections.timers.first().map(|(at, _)| (at, Why::Connection));
+        crate::deadline::earliest([first, connection])
     }
 
     /// How many dialogs there are, those included that only wait for other branches of a fork.
@@ -294,9 +294,11 @@ impl Endpoint {
                 TimerKey::Client(id) => self.client_timeout(now, id),
                 TimerKey::Server(id) => self.server_timeout(now, id),
                 TimerKey::Dialog(id) => self.dialog_timeout(now, id),
-                TimerKey::Connection(flow) => self.connection_timeout(now, flow),
                 TimerKey::Registration(place) => self.registration_timeout(now, place),
             }
+        }
+        while let Some(flow) = self.connections.timers.pop_due(now) {
+            self.connection_timeout(now, flow);
         }
     }
 
