@@ -451,7 +451,7 @@ mod tests {
         playout.start(ONE);
         let second = piece(1, 8000);
         let taken = (0..500).filter(|_| playout.push(ONE, second.clone())).count();
-        assert_eq!(taken, 120);
+        assert_eq!(taken, 180);
         for n in 0..100 {
             playout.start(SpeakId(n));
         }
