@@ -13,6 +13,7 @@ use tingwa::sip::endpoint::config::{EndpointConfig, Trunk};
 use tingwa::sip::endpoint::{Endpoint, Output};
 use tingwa::sip::event::{AddressedOrder, DialogOrder, SdpBody};
 use tingwa::sip::flow::Transport;
+use tingwa::sip::trunk::TrunkPolicy;
 use tokio::sync::{mpsc, watch};
 
 /// Answers whoever calls.
@@ -45,6 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         trusted: false,
         account: None,
         callers: Vec::new(),
+        policy: TrunkPolicy::default(),
     };
     let config = EndpointConfig { listen: listen.clone(), trunks: vec![everybody], ..EndpointConfig::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

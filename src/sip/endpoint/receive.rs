@@ -120,7 +120,7 @@ impl Endpoint {
                 TimerKey::Server(id) => {
                     self.run_server(now, id, ServerInput::TransportFailed);
                 }
-                TimerKey::Dialog(_) | TimerKey::Registration(_) => {}
+                TimerKey::Dialog(_) | TimerKey::Attempt(_) | TimerKey::Trunk(_) | TimerKey::Registration(_) => {}
             }
         }
         self.registrations_disconnected(now, flow);
