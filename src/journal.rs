@@ -1,6 +1,8 @@
 //! The one truth of a call: an ordered list of facts. Storage, `why`, call records, metrics and webhooks all read the
 //! same entries; the call knows none of them. Values only: who writes them where is the store's business.
 
+pub mod escalation;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -208,6 +210,28 @@ pub struct Quality {
     pub mos: f32,
     /// Packets that we sent.
     pub sent: u64,
+    /// Of those, passed on from the other side of a bridge as they were.
+    #[serde(default)]
+    pub passed: u64,
+    /// Datagrams of strangers, dropped (RFC 7362).
+    #[serde(default)]
+    pub strangers: u64,
+    /// How we sound there, where the other side told (RFC 3611 4.7).
+    #[serde(default)]
+    pub there: Option<QualityThere>,
+}
+
+/// How our packets sounded where they arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct QualityThere {
+    /// Share lost, 0 to 1.
+    pub lost: f32,
+    /// Share that came too late, 0 to 1.
+    pub discarded: f32,
+    /// Transmission rating of the E-model, 0 to 100, where it is known.
+    pub rating: Option<u8>,
+    /// Mean opinion score of talking, where it is known.
+    pub mos: Option<f32>,
 }
 
 /// A fact.
@@ -293,6 +317,16 @@ pub enum Entry {
     },
     /// What the policy decided, and why.
     Decided(Decision),
+    /// A human is needed, as one of three levels, and what came of it. Level 2 and 3 are what a supervisor is told.
+    Escalated {
+        /// How much of a human.
+        level: escalation::Level,
+        /// Why.
+        reason: escalation::ReasonCode,
+        /// What came of it.
+        #[serde(flatten)]
+        outcome: escalation::Outcome,
+    },
     /// A tool is asked. Secrets are in headers, and those are not here.
     ToolCalled {
         /// Which request.
