@@ -421,7 +421,7 @@ def main():
         cells.run(gateway, wanted, results)
     finally:
         gateway.stop()
-    cells.page(results, sys.argv[1], not wanted)
+    cells.page(results)
     failed = [cell for cell, outcome in results.items() if outcome.startswith("FAILED")]
     print(f"{sum(o == 'ok' for o in results.values())} good, {len(failed)} failed, {len(results) - len(failed) - sum(o == 'ok' for o in results.values())} cannot be")
     sys.exit(1 if failed else 0)

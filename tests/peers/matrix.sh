@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # matrix.sh TINGWA [PEER...]   Calls of every peer that can be had here, over every transport, with every codec and encryption that it
-# knows, and hold, transfer and keys with each; writes tests/peers/interop.md. Peers: asterisk22 asterisk16 kamailio baresip linphone sipp.
-# Five minutes. Root; everything in a network namespace of its own. Asterisk 16: AST_SUITE=bullseye AST_ROOT=/opt/asterisk16-root asterisk/install.sh
+# knows, and hold, transfer and keys with each; writes tests/peers/interop.md. Peers: asterisk22 asterisk16 kamailio baresip linphone sipp;
+# "failed" runs what failed the last time (a machine that compiles beside it spoils audio). Eight minutes. Root; everything in a network namespace of its own. Asterisk 16: AST_SUITE=bullseye AST_ROOT=/opt/asterisk16-root asterisk/install.sh
 set -uo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
 TINGWA=$(realpath "$1")
