@@ -3,11 +3,11 @@ import os, time
 import load
 
 
-def servers(a, tingwa, **srtp):
+def servers(a, program, **srtp):
     """Each server in turn, started and stopped."""
     for name in ("tingwa", "asterisk"):
         if name in a.only:
-            server = load.Tingwa(tingwa, srtp.get("tingwa", "off")) if name == "tingwa" else load.Asterisk(srtp.get("asterisk", "no"))
+            server = load.Tingwa(program, srtp.get("tingwa", "off")) if name == "tingwa" else load.Asterisk(srtp.get("asterisk", "no"))
             try:
                 yield name, server
             finally:
