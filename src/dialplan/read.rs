@@ -69,12 +69,13 @@ pub(super) fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan>
         workflows: root.section("workflow").keys(),
         languages: languages.clone(),
     };
-    let hot_words = super::bias::hot_words(root.section("hearing"));
+    let (hot_words, speech) = super::bias::hearing(root.section("hearing"));
     let mut plan = Plan {
         name: files.name.clone(),
         title: root.string("title").unwrap_or_else(|| files.name.clone()),
         numbers: numbers(&mut root),
         dialogue: Dialogue {
+            speech,
             memory: memory::remembering(root.section("memory")),
             ..reader.dialogue(root.section("dialogue"))
         },
@@ -163,6 +164,7 @@ impl Reader {
             no_match: self.ladder(section.section("no_match")),
             no_input_after: after,
             menu,
+            speech: true,
             repair: escalation::repair(section.section("repair")),
             memory: Remembering::default(),
         };
