@@ -134,6 +134,7 @@ impl Leg {
             ptime_ms: 20,
             direction: Direction::SendRecv,
             srtp: None,
+            dtls: None,
         };
         let config = StreamConfig { negotiated, cname: "bench".into(), seed: 1, patience: Duration::from_secs(10) };
         Self {

@@ -85,7 +85,12 @@ impl Config {
         let mut root = Section::root(&source, &table, &problems);
         let sip = SipConfig::read(&mut root);
         let driver = DriverConfig::read(root.section("media"));
-        let media = MediaPolicy { codecs: driver.codecs.clone().into(), srtp: driver.srtp, srtp_at: sip.srtp().into() };
+        let media = MediaPolicy {
+            codecs: driver.codecs.clone().into(),
+            srtp: driver.srtp,
+            srtp_at: sip.srtp().into(),
+            dtls: None,
+        };
         let (dialplans, signals) = read_dialplans(root.section("dialplans"));
         let store = StoreConfig::read(root.section("store"));
         let config = Self {
@@ -161,7 +166,7 @@ mod tests {
         let Err(ConfigError::Wrong { problems }) = Config::parse("t.toml", "[media]\nsrtp = \"on\"\n") else {
             panic!("accepted")
         };
-        assert!(problems[0].to_string().contains("\"offer\" or \"required\""), "{}", problems[0]);
+        assert!(problems[0].to_string().contains("\"required\" or \"dtls\""), "{}", problems[0]);
     }
 
     #[test]

@@ -83,6 +83,11 @@ impl Call {
                 stream::Output::TransmitRtcp { to, datagram } => {
                     self.outputs.push_back(Output::Rtcp { leg: id, to, datagram });
                 }
+                stream::Output::Handshake { to, terms, bytes } => {
+                    self.outputs.push_back(Output::Handshake { leg: id, to, terms, bytes });
+                }
+                stream::Output::Ready if is_caller => self.start(now),
+                stream::Output::Ready => self.on_transfer(now, id, transfer::Input::Answered),
                 stream::Output::Lost => self.on_lost(now, id),
             }
         }

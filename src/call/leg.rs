@@ -8,9 +8,9 @@ use super::interface::MediaPolicy;
 use crate::audio::frame::Frame;
 use crate::ids::{DialogId, LegId};
 use crate::journal::{Quality, Role};
-use crate::media::negotiate::{self, Direction, LocalMedia, Negotiated};
+use crate::media::negotiate::{self, Direction, LocalDtls, LocalMedia, Negotiated};
 use crate::media::quality::QualityFigures;
-use crate::media::srtp::sdes::{KeySource, Security};
+use crate::media::srtp::sdes::{KeySource, Security, Srtp};
 use crate::media::stream::{self, Stream, StreamConfig};
 use crate::sip::event::{DialogOrder, SdpBody};
 
@@ -114,7 +114,9 @@ impl Leg {
     pub fn allow(&mut self, policy: &MediaPolicy, trunk: Option<&str>) {
         if let Link::Calling { local, .. } = &mut self.link {
             local.codecs = policy.codecs.to_vec();
-            local.security = Security::new(policy.srtp_of(trunk), self.identity.keys);
+            let (srtp, keys) = (policy.srtp_of(trunk), self.identity.keys);
+            local.security = Security::new(srtp, keys);
+            local.dtls = policy.dtls.map(|ours| LocalDtls::new(ours, keys, srtp == Srtp::Dtls));
         }
     }
 
@@ -142,6 +144,11 @@ impl Leg {
             Link::Up { direction, .. } => Some(direction),
             Link::Opening | Link::Calling { .. } | Link::Gone => None,
         }
+    }
+
+    /// True where media is agreed and its keys, if a handshake makes them, are there.
+    pub fn is_ready(&self) -> bool {
+        matches!(&self.link, Link::Up { stream, .. } if stream.is_ready())
     }
 
     /// True where the party is to be talked with: it hears us, and we have not put it on hold.

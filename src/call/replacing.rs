@@ -153,7 +153,7 @@ impl Call {
         self.cancel_refer(id);
         self.order(by, DialogOrder::Answer { sdp });
         self.seat(now, id, by, before, false);
-        if ringing && id != LegId::CALLER {
+        if ringing && id != LegId::CALLER && self.leg(id).is_some_and(|leg| leg.is_ready()) {
             self.on_transfer(now, id, super::transfer::Input::Answered);
         }
     }

@@ -232,7 +232,7 @@ fn read_trunk(mut section: Section<'_>) -> Option<TrunkConfig> {
     let allow = read_allow(&mut section);
     let account = read_account(&mut section);
     let trusted = section.boolean("trusted").unwrap_or(true);
-    let srtp = section.parsed("srtp", "\"off\", \"offer\" or \"required\"");
+    let srtp = section.parsed("srtp", "\"off\", \"offer\", \"required\" or \"dtls\"");
     let callers = section.sections("caller").into_iter().filter_map(read_caller).collect();
     section.finish();
     let (host, port, transport) = target?;

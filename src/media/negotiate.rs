@@ -4,16 +4,20 @@
 //! Followed: one `m=` line per offered one, all but the first fit audio refused; the offerer's payload types; codecs in our
 //! order, the two laws of G.711 in the offerer's where they stand side by side in ours; mirrored directions; hold, also by 0.0.0.0 (8.4); versions that grow with each change (8); re-offers that keep
 //! their `m=` lines and payload types; keys in `a=crypto` (RFC 4568) on RTP/SAVP and, where both sides can, on RTP/AVP
-//! (RFC 8643). Not here: DTLS and rtcp-mux (refused or left out), `a=fmtp` of events beyond the keys, preconditions. We send
+//! (RFC 8643); browsers' UDP/TLS/RTP/SAVPF in `browser`. Not here: rtcp-mux without DTLS (left out), `a=fmtp` of events beyond the keys, preconditions. We send
 //! packets of 20 ms whatever `ptime` asks for, which RFC 8866 6.4 leaves to us.
 
 use std::net::{IpAddr, SocketAddr};
 
+pub use self::browser::LocalDtls;
+use super::browser::DtlsTerms;
 pub use super::codec::Codec;
 use super::srtp::sdes::{CryptoLine, Security, SrtpKeys};
 pub use crate::wire::sdp::Direction;
 use crate::wire::sdp::{Attribute, Media, SdpError, SessionDescription, parse};
 use crate::wire::sip::text::Text;
+
+mod browser;
 
 /// Packet times that we take; others are read as the usual one. ms.
 const PTIME_RANGE: std::ops::RangeInclusive<u32> = 10..=60;
@@ -47,6 +51,8 @@ pub struct LocalMedia {
     pub hold: bool,
     /// What is done about encryption.
     pub security: Security,
+    /// Our half of DTLS-SRTP, where it is answered.
+    pub dtls: Option<LocalDtls>,
     session_id: u64,
     version: u64,
     /// Our last description.
@@ -68,6 +74,7 @@ impl LocalMedia {
             telephone_event: true,
             hold: false,
             security: Security::Off,
+            dtls: None,
             session_id,
             version: session_id,
             last: None,
@@ -86,6 +93,7 @@ impl LocalMedia {
     /// Our description with these media. Its version is the last one's where nothing has changed.
     fn describe(&mut self, media: Vec<Media>, place: usize) -> Vec<u8> {
         let mut session = SessionDescription::new(self.session_id, self.version, self.address.ip());
+        session.attributes = self.session_lines(media.get(place));
         session.media = media;
         if self.last.as_ref().is_some_and(|last| *last != session) {
             self.version = self.version.wrapping_add(1);
@@ -142,8 +150,10 @@ pub struct Negotiated {
     pub ptime_ms: u32,
     /// Which way audio flows, seen from us.
     pub direction: Direction,
-    /// Keys, where audio is encrypted.
+    /// Keys, where audio is encrypted and they stand in the descriptions.
     pub srtp: Option<SrtpKeys>,
+    /// How keys are made, where a handshake makes them.
+    pub dtls: Option<DtlsTerms>,
 }
 
 /// Why there is no agreement. An offer is then refused with 488 (Not Acceptable Here).
@@ -161,6 +171,9 @@ pub enum NegotiateError {
     /// Encryption is required, by us or by RTP/SAVP, and no key can be used.
     #[error("no a=crypto that can be used, and SRTP is required")]
     NoKeys,
+    /// DTLS-SRTP, without all that it takes.
+    #[error("DTLS-SRTP needs a=fingerprint:sha-256, a=setup, a=rtcp-mux and ICE, or it is not to be had here")]
+    NoDtls,
     /// None that we speak.
     #[error("no codec in common")]
     NoCommonCodec,
@@ -189,6 +202,9 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
     let event = events(&negotiated);
     let keys = srtp.map(|keys| keys.line());
     let mut audio = local.audio(&[(codec, payload_type)], event.as_slice(), direction, keys.as_slice());
+    if let Some(terms) = &negotiated.dtls {
+        local.answer_dtls(&mut audio, terms, &session.media[place]);
+    }
     let media = session.media.iter().enumerate().map(|(index, offered)| {
         if index == place {
             audio.protocol = offered.protocol.clone();
@@ -198,6 +214,7 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
         }
     });
     let media = media.collect();
+    local.note_dtls(&session, &session.media[place], true);
     local.agreed = Some(negotiated);
     Ok((negotiated, local.describe(media, place)))
 }
@@ -225,15 +242,17 @@ pub fn offer(local: &mut LocalMedia) -> Vec<u8> {
     local.offered = match (agreed.and_then(|agreed| agreed.srtp), local.security) {
         // The same key under the same tag: the stream goes on (RFC 4568 7.1.4).
         (Some(keys), _) => vec![keys.line()],
-        (None, Security::On { keys, .. }) => keys.offer().collect(),
-        (None, Security::Off) => Vec::new(),
+        (None, Security::On { keys, .. }) if !local.offers_dtls() => keys.offer().collect(),
+        (None, Security::On { .. } | Security::Off) => Vec::new(),
     };
     let mut audio = local.audio(&codecs, &events, local.direction(), &local.offered);
     audio.protocol = match (&local.last, local.security) {
         (Some(last), _) if local.place < last.media.len() => last.media[local.place].protocol.clone(),
+        _ if local.offers_dtls() => Text::from_static(browser::PROTOCOL),
         (_, Security::On { required: true, .. }) => Text::from_static("RTP/SAVP"),
         (_, Security::On { required: false, .. } | Security::Off) => audio.protocol,
     };
+    local.offer_dtls(&mut audio);
     let place = local.place;
     let media = match &local.last {
         Some(last) => last
@@ -252,6 +271,7 @@ pub fn accept(answer: &[u8], local: &mut LocalMedia) -> Result<Negotiated, Negot
     let session = parse(answer)?;
     let media = session.media.get(local.place).ok_or(NegotiateError::NoAudio)?;
     let negotiated = agree(&session, media, local, Some(&local.offered))?;
+    local.note_dtls(&session, media, false);
     local.agreed = Some(negotiated);
     Ok(negotiated)
 }
@@ -266,15 +286,16 @@ fn agree(
     if !media.is_audio() || media.port == 0 {
         return Err(NegotiateError::NoAudio);
     }
-    let srtp = agree_keys(media, local, offered)?;
+    let dtls = browser::agree(session, media, local, offered.is_none())?;
+    let srtp = if dtls.is_some() { None } else { agree_keys(media, local, offered)? };
     let ours = local.direction();
     let (codec, payload_type) = choose(media, local).ok_or(NegotiateError::NoCommonCodec)?;
     let event = local.telephone_event.then(|| event_type(media, codec)).flatten();
-    let ip = session.connection_of(media).and_then(|connection| connection.ip()).ok_or(NegotiateError::NoAddress)?;
-    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
-    if ip.is_multicast() || broadcast || ip.is_ipv4() != local.address.is_ipv4() {
-        return Err(NegotiateError::NoAddress);
-    }
+    let ip = match dtls {
+        // ICE finds the way, whatever stands in `c=`.
+        Some(_) => browser::no_address(local.address.is_ipv4()),
+        None => address(session, media, local)?,
+    };
     let remote = SocketAddr::new(ip, media.port);
     let remote_rtcp = match media.rtcp() {
         Some(rtcp) => {
@@ -284,7 +305,7 @@ fn agree(
     };
     let theirs = session.direction_of(media);
     // 0.0.0.0 says "send me nothing", as sendonly does (RFC 3264 8.4).
-    let theirs_receive = theirs.receives() && !ip.is_unspecified();
+    let theirs_receive = theirs.receives() && (!ip.is_unspecified() || dtls.is_some());
     Ok(Negotiated {
         codec,
         payload_type,
@@ -295,7 +316,16 @@ fn agree(
         ptime_ms: media.ptime_ms().filter(|ptime| PTIME_RANGE.contains(ptime)).unwrap_or(PTIME_MS),
         direction: direction(ours.sends() && theirs_receive, ours.receives() && theirs.sends()),
         srtp,
+        dtls,
     })
+}
+
+/// Where their audio is.
+fn address(session: &SessionDescription, media: &Media, local: &LocalMedia) -> Result<IpAddr, NegotiateError> {
+    let ip = session.connection_of(media).and_then(|connection| connection.ip()).ok_or(NegotiateError::NoAddress)?;
+    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    let fits = !ip.is_multicast() && !broadcast && ip.is_ipv4() == local.address.is_ipv4();
+    if fits { Ok(ip) } else { Err(NegotiateError::NoAddress) }
 }
 
 /// Keys, or none where both sides speak in the clear.
@@ -356,6 +386,8 @@ fn direction(sends: bool, receives: bool) -> Direction {
 }
 
 #[cfg(test)]
+mod browser_tests;
+#[cfg(test)]
 mod secure_tests;
 
 #[cfg(test)]
@@ -393,6 +425,7 @@ mod tests {
                 ptime_ms: 20,
                 direction: Direction::SendRecv,
                 srtp: None,
+                dtls: None,
             }
         );
         assert_eq!(
@@ -518,7 +551,7 @@ mod tests {
             (format!("{c}|m=audio 0 RTP/AVP 8"), NegotiateError::NoAudio),
             (format!("{c}|m=video 9000 RTP/AVP 8"), NegotiateError::NoAudio),
             (format!("{c}|m=audio 9000 RTP/SAVP 8"), NegotiateError::OnlySecure),
-            (format!("{c}|m=audio 9000 UDP/TLS/RTP/SAVP 8"), NegotiateError::NoAudio),
+            (format!("{c}|m=audio 9000 UDP/TLS/RTP/SAVP 8"), NegotiateError::NoDtls),
             ("m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
             ("c=IN IP4 host.example.com|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
             ("c=IN IP4 224.2.1.1/127|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),

@@ -11,6 +11,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::arrival::Arrival;
+use super::browser::DtlsTerms;
+use super::browser::path::Path;
 use super::codec::{ClockScale, Codec, Reader};
 use super::comfort::ComfortNoise;
 use super::control::Control;
@@ -23,12 +25,14 @@ use super::quality::{QualityFigures, mean_opinion_score};
 use super::reception::{self, Place, Reception};
 pub use super::sender::Datagram;
 use super::sender::Sender;
-use super::source::SourceLock;
+use super::srtp::sdes::SrtpKeys;
 use super::timeline::{Timeline, Written};
 use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::deadline::earliest;
 use crate::wire::rtp::{PayloadType, RtpPacket, Timestamp};
 use crate::wire::telephone_event::TelephoneEvent;
+
+mod browser;
 
 /// Longest payload that is taken: 120 ms of G.711. Longer ones are cut.
 const LONGEST_PAYLOAD: usize = 960;
@@ -77,6 +81,8 @@ pub enum Input<'a> {
         /// How long, ms; held to 40 to 8000.
         ms: u32,
     },
+    /// The handshake that [`Output::Handshake`] asked for has made the keys; `None`: it has failed.
+    Keys(Option<SrtpKeys>),
     /// A deadline has come.
     Timeout,
 }
@@ -102,6 +108,18 @@ pub enum Output {
         /// What.
         datagram: Datagram,
     },
+    /// For the handshake that makes the keys: a piece of it, or (without bytes) that it is for us to begin it. The first of
+    /// these terms begins one; what it has to say goes to this address, from the RTP port.
+    Handshake {
+        /// Where the other side is.
+        to: SocketAddr,
+        /// What it must achieve.
+        terms: DtlsTerms,
+        /// What came.
+        bytes: Box<[u8]>,
+    },
+    /// The keys are made: from now on it hears and speaks. Only where a handshake was needed.
+    Ready,
     /// No packet for as long as our patience. Told once, until packets come again.
     Lost,
     /// Packets come again.
@@ -158,7 +176,7 @@ pub struct Stream {
     negotiated: Negotiated,
     start: Instant,
     random: fastrand::Rng,
-    source: SourceLock,
+    path: Path,
     sender: Sender,
     reception: Option<Reception>,
     timeline: Timeline,
@@ -178,11 +196,15 @@ impl Stream {
         let mut random = fastrand::Rng::with_seed(config.seed);
         let sender = Sender::new(&mut random, agreed.codec, agreed.payload_type, agreed.telephone_event);
         let control = Control::new(&config.cname, random.u64(..), now);
+        let mut guard = Guard::new(agreed.srtp.as_ref());
+        if agreed.dtls.is_some() {
+            guard.await_keys();
+        }
         Self {
             negotiated: agreed,
             start: now,
             random,
-            source: SourceLock::new(agreed.remote),
+            path: Path::new(&agreed),
             sender,
             reception: None,
             timeline: Timeline::new(),
@@ -194,7 +216,7 @@ impl Stream {
                 comfort: ComfortNoise::new(config.seed),
             },
             presses: Presses::default(),
-            guard: Guard::new(agreed.srtp.as_ref()),
+            guard,
             control,
             presence: Presence { patience: config.patience, heard: now, lost: false },
             counts: Counts::default(),
@@ -205,7 +227,7 @@ impl Stream {
     /// Takes in one input. Drain [`Self::poll`] before the next.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::Rtp { from, bytes } => self.rtp(now, from, bytes),
+            Input::Rtp { from, bytes } => self.datagram(now, from, bytes),
             Input::Rtcp { from, bytes } => self.rtcp(now, from, bytes),
             Input::Send(frame) => self.send(now, frame),
             Input::SendDigit { digit, ms } => {
@@ -213,6 +235,7 @@ impl Stream {
                     self.presses.tones.press(digit, ms);
                 }
             }
+            Input::Keys(keys) => self.keys(now, keys.as_ref()),
             Input::Timeout => {}
         }
         self.time_passed(now);
@@ -250,11 +273,14 @@ impl Stream {
         if negotiated.remote != self.negotiated.remote {
             self.control.forget_source();
         }
-        self.source.signal(negotiated.remote);
+        self.path.agree(&negotiated);
         let Negotiated { codec, payload_type, telephone_event, event_clock_hz, .. } = negotiated;
         self.sender.agree(codec, payload_type, telephone_event, event_clock_hz);
-        if self.guard.agree(negotiated.srtp.as_ref()) {
-            self.sender.change_ssrc(&mut self.random);
+        match (negotiated.dtls, self.negotiated.dtls) {
+            (Some(terms), Some(before)) if terms.same_keys(&before) => {}
+            (Some(_), _) => self.guard.await_keys(),
+            (None, _) if self.guard.agree(negotiated.srtp.as_ref()) => self.sender.change_ssrc(&mut self.random),
+            (None, _) => {}
         }
         if negotiated.direction.receives() {
             // What was silent by agreement was not lost.
@@ -316,7 +342,7 @@ impl Stream {
         let is_event = self.negotiated.telephone_event == Some(payload_type.get());
         let codec = self.codec_of(payload_type);
         let known = is_event || codec.is_some() || payload_type == PayloadType::COMFORT_NOISE;
-        if !known || !self.source.admit(now, from, packet.ssrc()) {
+        if !known || !self.path.admit(now, from, packet.ssrc()) {
             self.counts.dropped += 1;
             return;
         }
@@ -490,7 +516,7 @@ impl Stream {
 
     fn rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let mut room = [0; guard::LONGEST];
-        let opened = if self.source.admits_control(from) { self.guard.open(true, bytes, &mut room).ok() } else { None };
+        let opened = if self.path.admits_control(from) { self.guard.open(true, bytes, &mut room).ok() } else { None };
         let sound = opened.is_some_and(|bytes| self.control.received(now, from, bytes, &self.sender).is_ok());
         if sound {
             // A muted phone may send no RTP for long, yet says by RTCP that it is there.
@@ -502,7 +528,7 @@ impl Stream {
 
     fn send(&mut self, now: Instant, frame: &Frame) {
         let allowed = self.negotiated.direction.sends();
-        let Some(to) = self.source.destination().filter(|_| allowed) else {
+        let Some(to) = self.path.destination().filter(|_| allowed) else {
             self.sender.skip(now);
             return;
         };
@@ -533,13 +559,16 @@ impl Stream {
 
     fn report(&mut self, now: Instant, bye: Option<&str>) {
         let report = self.control.report(now, &self.sender, self.reception.as_mut(), bye);
-        let (Some(mut datagram), Some(to)) = (report, self.source.destination()) else { return };
+        let (Some(mut datagram), Some(to)) = (report, self.path.destination()) else { return };
         if self.guard.close(true, &mut datagram).is_err() {
             self.counts.dropped += 1;
             return;
         }
+        if self.negotiated.dtls.is_some() {
+            return self.emit(Output::Transmit { to, datagram });
+        }
         // Behind a router only the RTP address is known; the RTCP port is the next one by custom.
-        let otherwise = if self.source.is_translated() {
+        let otherwise = if self.path.is_translated() {
             SocketAddr::new(to.ip(), to.port().saturating_add(1))
         } else {
             self.negotiated.remote_rtcp

@@ -26,6 +26,7 @@ fn agreed(remote: &str) -> Negotiated {
         ptime_ms: 20,
         direction: crate::media::negotiate::Direction::SendRecv,
         srtp: None,
+        dtls: None,
     }
 }
 
@@ -51,6 +52,7 @@ struct Told {
     transmitted: Vec<(SocketAddr, Datagram)>,
     controls: Vec<(SocketAddr, Datagram)>,
     presence: Vec<&'static str>,
+    handshake: Vec<Vec<u8>>,
 }
 
 impl Told {
@@ -66,6 +68,8 @@ impl Told {
                 Output::TransmitRtcp { to, datagram } => self.controls.push((to, datagram)),
                 Output::Lost => self.presence.push("lost"),
                 Output::Resumed => self.presence.push("resumed"),
+                Output::Ready => self.presence.push("ready"),
+                Output::Handshake { bytes, .. } => self.handshake.push(bytes.into_vec()),
             }
         }
     }
