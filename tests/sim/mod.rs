@@ -19,6 +19,7 @@ pub mod world;
 mod browser;
 mod call_events;
 mod media;
+mod passing;
 mod privacy;
 mod replacing;
 mod talk;

@@ -1,6 +1,6 @@
 //! Where a stream comes from and where ours goes: by the address that was signalled, with the lock of symmetric RTP, or by ICE.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::ice::{Answer, LiteAgent};
@@ -18,20 +18,20 @@ pub enum Path {
 }
 
 impl Path {
-    /// As agreed.
-    pub fn new(agreed: &Negotiated) -> Self {
+    /// As agreed. `peer`: host that the signalling comes from, where it is known.
+    pub fn new(now: Instant, agreed: &Negotiated, peer: Option<IpAddr>) -> Self {
         match &agreed.dtls {
             Some(terms) => Self::Ice(LiteAgent::new(terms.ice)),
-            None => Self::Symmetric(SourceLock::new(agreed.remote)),
+            None => Self::Symmetric(SourceLock::new(now, agreed.remote, peer)),
         }
     }
 
     /// As agreed anew.
-    pub fn agree(&mut self, agreed: &Negotiated) {
+    pub fn agree(&mut self, now: Instant, agreed: &Negotiated) {
         match (self, &agreed.dtls) {
             (Self::Ice(agent), Some(terms)) => agent.agree(terms.ice),
-            (Self::Symmetric(lock), None) => lock.signal(agreed.remote),
-            (this, _) => *this = Self::new(agreed),
+            (Self::Symmetric(lock), None) => lock.signal(now, agreed.remote),
+            (this, _) => *this = Self::new(now, agreed, None),
         }
     }
 
@@ -52,10 +52,10 @@ impl Path {
         }
     }
 
-    /// Whether a sound packet is to be taken.
-    pub fn admit(&mut self, now: Instant, from: SocketAddr, ssrc: Ssrc) -> bool {
+    /// Whether a sound packet is to be taken. `proved`: it was authenticated.
+    pub fn admit(&mut self, now: Instant, from: SocketAddr, ssrc: Ssrc, proved: bool) -> bool {
         match self {
-            Self::Symmetric(lock) => lock.admit(now, from, ssrc),
+            Self::Symmetric(lock) => lock.admit(now, from, ssrc, proved),
             Self::Ice(_) => true,
         }
     }

@@ -56,7 +56,7 @@ impl Bench {
         let now = Instant::now();
         let patience = Duration::from_secs(20);
         let negotiated = agreed(role, credentials(1));
-        let config = StreamConfig { negotiated, cname: "x".into(), seed: 5, patience };
+        let config = StreamConfig { negotiated, cname: "x".into(), seed: 5, patience, peer: None };
         Self { stream: Stream::new(config, now), now }
     }
 
