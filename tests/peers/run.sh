@@ -19,3 +19,6 @@ ip netns del $NS 2>/dev/null
 ip netns add $NS && ip -n $NS link set lo up || exit 1
 trap 'ip netns del $NS 2>/dev/null' EXIT
 ip netns exec $NS /usr/bin/python3 "$HERE/check.py" "$TINGWA" "$@"
+asterisk=$?
+"$HERE/browser/run.sh" "$TINGWA" "$@" || exit 1
+exit $asterisk

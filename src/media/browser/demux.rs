@@ -1,5 +1,7 @@
 //! Which protocol a datagram of a shared port belongs to (RFC 7983 7, RFC 5761 4).
 
+use crate::wire::rtp::is_rtcp;
+
 /// What a datagram is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -21,8 +23,7 @@ impl Kind {
         match datagram {
             [0..=3, ..] => Self::Stun,
             [20..=63, ..] => Self::Dtls,
-            // Packet types 192 to 223 without the marker bit.
-            [128..=191, kind, ..] if (64..96).contains(&(kind & 0x7f)) => Self::Rtcp,
+            _ if is_rtcp(datagram) => Self::Rtcp,
             [128..=191, ..] => Self::Rtp,
             _ => Self::Other,
         }
