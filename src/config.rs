@@ -87,6 +87,7 @@ impl Config {
         let driver = DriverConfig::read(root.section("media"));
         let media = MediaPolicy {
             codecs: driver.codecs.clone().into(),
+            codecs_at: sip.codecs().into(),
             srtp: driver.srtp,
             srtp_at: sip.srtp().into(),
             dtls: None,

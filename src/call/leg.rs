@@ -117,7 +117,7 @@ impl Leg {
     /// How its audio may be agreed at this trunk; to be said before anything is offered or answered.
     pub fn allow(&mut self, policy: &MediaPolicy, trunk: Option<&str>) {
         if let Link::Calling { local, .. } = &mut self.link {
-            local.codecs = policy.codecs.to_vec();
+            local.codecs = policy.codecs_of(trunk).to_vec();
             let (srtp, keys) = (policy.srtp_of(trunk), self.identity.keys);
             local.security = Security::new(srtp, keys);
             local.dtls = policy.dtls.map(|ours| LocalDtls::new(ours, keys, srtp == Srtp::Dtls));

@@ -231,11 +231,11 @@ def main():
                                env={**os.environ, "CRM_TOKEN": "none"})
     failed = passed = 0
     try:
-        for _ in range(600):
+        for _ in range(1800):
             if "ready" in open(RUN + "/gateway.log").read() or gateway.poll() is not None:
                 break
             time.sleep(0.1)
-        assert gateway.poll() is None, open(RUN + "/gateway.log").read()[-2000:]
+        assert "ready" in open(RUN + "/gateway.log").read(), open(RUN + "/gateway.log").read()[-2000:]
         for check in CHECKS:
             name = check.__name__.removeprefix("check_")
             if len(sys.argv) > 2 and not any(part in name for part in sys.argv[2:]):
