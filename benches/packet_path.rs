@@ -135,6 +135,7 @@ impl Leg {
             direction: Direction::SendRecv,
             srtp: None,
             dtls: None,
+            voip_metrics: false,
         };
         let config =
             StreamConfig { negotiated, peer: None, cname: "bench".into(), seed: 1, patience: Duration::from_secs(10) };

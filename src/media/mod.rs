@@ -6,6 +6,7 @@
 pub mod arrival;
 pub mod bridge;
 pub mod browser;
+pub mod bursts;
 pub mod codec;
 pub mod comfort;
 pub mod conceal;

@@ -25,6 +25,8 @@ mod browser;
 const PTIME_MS: u32 = 20;
 /// Payload type of telephone events in our own first offer, by their clock.
 const EVENT_TYPES: [(u8, u32); 2] = [(101, 8000), (102, 48_000)];
+/// Extended reports (RFC 3611 5.1).
+const METRICS: &str = "rtcp-xr";
 /// Keys, as events.
 const KEY_EVENTS: &str = "0-15";
 
@@ -132,6 +134,10 @@ impl LocalMedia {
             media.attributes.push(Attribute::with_value("fmtp", format_args!("{number} {KEY_EVENTS}")));
         }
         media.attributes.extend(keys.iter().map(|line| Attribute::with_value("crypto", line)));
+        // Where they are known, and in every offer: we read them.
+        if self.agreed.is_none_or(|agreed| agreed.voip_metrics) {
+            media.attributes.push(Attribute::with_value(METRICS, "voip-metrics"));
+        }
         media.attributes.push(Attribute::with_value("ptime", ptime_ms));
         media.attributes.push(Attribute::flag(direction.as_str()));
         media
@@ -161,6 +167,8 @@ pub struct Negotiated {
     pub srtp: Option<SrtpKeys>,
     /// How keys are made, where a handshake makes them.
     pub dtls: Option<DtlsTerms>,
+    /// Whether the other side wants VoIP metrics in our reports (RFC 3611 5.1).
+    pub voip_metrics: bool,
 }
 
 /// Why there is no agreement. An offer is then refused with 488 (Not Acceptable Here).
@@ -205,6 +213,7 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
         }
     }
     let (place, negotiated) = found?;
+    local.agreed = Some(negotiated);
     let Negotiated { codec, payload_type, direction, srtp, ptime_ms, .. } = negotiated;
     let event = events(&negotiated);
     let keys = srtp.map(|keys| keys.line());
@@ -222,7 +231,6 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
     });
     let media = media.collect();
     local.note_dtls(&session, &session.media[place], true);
-    local.agreed = Some(negotiated);
     Ok((negotiated, local.describe(media, place)))
 }
 
@@ -325,6 +333,7 @@ fn agree(
         direction: direction(ours.sends() && theirs_receive, ours.receives() && theirs.sends()),
         srtp,
         dtls,
+        voip_metrics: wants_metrics(session, media),
     })
 }
 
@@ -334,6 +343,13 @@ fn address(session: &SessionDescription, media: &Media, local: &LocalMedia) -> R
     let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
     let fits = !ip.is_multicast() && !broadcast && ip.is_ipv4() == local.address.is_ipv4();
     if fits { Ok(ip) } else { Err(NegotiateError::NoAddress) }
+}
+
+/// `a=rtcp-xr` of the session or the medium; the medium's own goes before.
+fn wants_metrics(session: &SessionDescription, media: &Media) -> bool {
+    let asked = media.attribute(METRICS).or_else(|| session.attributes.iter().find(|asked| asked.name == *METRICS));
+    let named = |asked: &Attribute| asked.text().map(|asked| asked.split(' ').any(|block| block == "voip-metrics"));
+    asked.and_then(named).unwrap_or(false)
 }
 
 /// How long packets the other side wants, as far as we make them.

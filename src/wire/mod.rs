@@ -10,3 +10,4 @@ pub mod sdp;
 pub mod sip;
 pub mod stun;
 pub mod telephone_event;
+pub mod voip_metrics;

@@ -21,6 +21,7 @@ mod call_events;
 mod media;
 mod passing;
 mod privacy;
+mod quality;
 mod replacing;
 mod talk;
 mod transfers;

@@ -31,6 +31,7 @@ fn agreed(role: DtlsRole, ice: IceCredentials) -> Negotiated {
         ptime_ms: 20,
         direction: Direction::SendRecv,
         srtp: None,
+        voip_metrics: false,
         dtls: Some(DtlsTerms { role, peer: Fingerprint([1; 32]), ice }),
     }
 }
