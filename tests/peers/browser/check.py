@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """check.py TINGWA [NAME-PART...]   A real Chromium with SIP.js as the caller's telephone and as the agent's; one line a check, exit 1
 when one failed. Run by run.sh inside a network namespace. The gateway is 127.0.0.10, the pages come from 127.0.0.1:8899."""
-import http.server, json, os, queue, shutil, subprocess, sys, threading, time, urllib.parse
+import http.server, json, os, queue, shutil, signal, subprocess, sys, threading, time, urllib.parse
 from edge import Edge
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -72,7 +72,8 @@ class Page:
         # Of certificates only ours is believed beyond those that the browser knows.
         self.process = subprocess.Popen([*BROWSER, "--user-data-dir=" + folder, f"--use-file-for-fake-audio-capture={wav}%noloop",
                                          "--ignore-certificate-errors-spki-list=" + spki, "--enable-logging=stderr",
-                                         f"http://127.0.0.1:8899/page.html?{query}"], stdout=self.log, stderr=self.log)
+                                         f"http://127.0.0.1:8899/page.html?{query}"], stdout=self.log, stderr=self.log,
+                                        start_new_session=True)
         self.wait("ready", 30)
 
     def do(self, what, **more):
@@ -99,7 +100,8 @@ class Page:
         return [told for _, told in list(self.told) if told["event"] == "stats"]
 
     def close(self):
-        self.process.terminate()
+        # Debian starts it by a script: the whole group goes.
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
 
