@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::{Config, SipSetupError, secret};
 use crate::driver::directory::Directory;
+use crate::driver::handshake::{Identity, IdentityError};
 use crate::driver::inbox::inbox;
 use crate::driver::lines::Lines;
 use crate::driver::media_thread::{self, Services};
@@ -72,6 +73,9 @@ pub enum AppError {
     /// A trunk's address cannot be found, or certificates cannot be used.
     #[error(transparent)]
     Sip(#[from] SipSetupError),
+    /// Browsers cannot be served.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The operating system said no.
     #[error("{doing}: {source}")]
     System {
@@ -113,8 +117,12 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     let (journal, entries) = journal_queue();
     let (orders, ordered) = mpsc::channel(ORDER_QUEUE);
     let signals = LiveSignals::default();
+    let identity = Identity::fresh()?;
+    let mut call = config.call.clone();
+    call.media.dtls = Some(identity.fingerprint());
     let services = Services {
-        config: config.call.clone(),
+        config: call,
+        identity,
         recognisers: recognisers.clone(),
         synthesiser: synthesiser.clone(),
         orders: orders.clone(),

@@ -90,6 +90,7 @@ impl Config {
             codecs_at: sip.codecs().into(),
             srtp: driver.srtp,
             srtp_at: sip.srtp().into(),
+            dtls: None,
         };
         let (dialplans, signals) = read_dialplans(root.section("dialplans"));
         let store = StoreConfig::read(root.section("store"));
@@ -166,7 +167,7 @@ mod tests {
         let Err(ConfigError::Wrong { problems }) = Config::parse("t.toml", "[media]\nsrtp = \"on\"\n") else {
             panic!("accepted")
         };
-        assert!(problems[0].to_string().contains("\"offer\" or \"required\""), "{}", problems[0]);
+        assert!(problems[0].to_string().contains("\"required\" or \"dtls\""), "{}", problems[0]);
     }
 
     #[test]

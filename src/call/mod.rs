@@ -39,7 +39,10 @@ pub mod speaking;
 mod thoughts;
 pub mod transfer;
 
-pub use interface::{CallConfig, CallParts, Codec, Input, MediaPolicy, Order, Output, SpeakOrder, Srtp, Why};
+pub use interface::{
+    CallConfig, CallParts, Codec, DtlsTerms, Fingerprint, Input, MediaPolicy, Order, Output, SpeakOrder, Srtp,
+    SrtpKeys, Why,
+};
 
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
@@ -58,7 +61,7 @@ use transfer::Transfer;
 
 /// How far a call has come.
 enum Phase {
-    /// Our 200 held an offer; the ACK brings the answer (RFC 3264 5).
+    /// Our 200 held an offer, and the ACK brings the answer (RFC 3264 5); or a browser's keys are being made.
     Answering,
     /// Caller and bot.
     WithBot,
@@ -188,6 +191,7 @@ impl Call {
             Input::Dialog { dialog, event } => self.on_dialog(now, dialog, event),
             Input::LegPort { leg, dialog, address } => self.on_port(now, leg, dialog, address),
             Input::LegDialog { leg, dialog } => self.on_leg_dialog(leg, dialog),
+            Input::LegKeys { leg, keys } => self.on_stream(now, leg, stream::Input::Keys(keys)),
             Input::NoLegPort { leg } => self.on_transfer(now, leg, transfer::Input::NotOpened),
             Input::Rtp { leg, from, bytes } => {
                 self.on_stream(now, leg, stream::Input::Rtp { from, bytes });
@@ -223,7 +227,7 @@ impl Call {
         let longest = (self.facts.epoch + self.facts.config.longest, Why::Longest);
         let (first, second, agent) = match &self.phase {
             Phase::Over => return None,
-            Phase::Answering => return Some(longest),
+            Phase::Answering => return crate::deadline::earliest([Some(longest), stream_of(&self.caller)]),
             Phase::WithBot => (None, None, None),
             Phase::Transferring(handover) => (
                 handover.transfer.deadline().map(|(at, why)| (at, Why::Transfer(why))),

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::leg::Leg;
 use super::{Call, Output, Phase};
 use crate::dialplan::schema::RingTarget;
 use crate::ids::{DialogId, LegId};
@@ -156,7 +157,7 @@ impl Call {
         self.cancel_refer(id);
         self.order(by, DialogOrder::Answer { sdp });
         self.seat(now, id, by, before, false);
-        if ringing && id != LegId::CALLER {
+        if ringing && id != LegId::CALLER && self.leg(id).is_some_and(Leg::answered) {
             self.on_transfer(now, id, super::transfer::Input::Answered);
         }
     }

@@ -2,11 +2,13 @@
 //! prompts under way. Does what the machine asks for; a bug in the machine ends this call and no other.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use super::handshake::Handshake;
 use super::media_thread::Shell;
-use crate::call::{Call, CallParts, Input, Output, SpeakOrder};
+use crate::call::{Call, CallParts, DtlsTerms, Input, Output, SpeakOrder, SrtpKeys};
 use crate::conversation::{ToolReply, ToolRequest};
 use crate::engine::synthesiser::{SpeakHandle, SpeakRequest};
 use crate::engine::worker::{AudioFeed, Pushed};
@@ -26,6 +28,8 @@ pub struct LiveCall {
     feed: Option<AudioFeed>,
     speaks: BTreeMap<SpeakId, SpeakHandle>,
     legs: Vec<(LegId, usize)>,
+    /// Of legs that are browsers, until the leg ends: the other side may want the last flight again.
+    handshakes: Vec<(LegId, Handshake)>,
     dialogs: Vec<DialogId>,
     recording: bool,
     drop_noted: bool,
@@ -34,7 +38,8 @@ pub struct LiveCall {
 
 /// What the shell answers at once to something that the machine asked for.
 enum Answer {
-    Port { leg: LegId, dialog: DialogId, address: std::net::SocketAddr },
+    Port { leg: LegId, dialog: DialogId, address: SocketAddr },
+    Keys { leg: LegId, keys: Option<SrtpKeys> },
     NoPort { leg: LegId },
     Dialog { leg: LegId, dialog: DialogId },
     RecogniserLost(RecogniserLoss),
@@ -62,6 +67,7 @@ impl LiveCall {
             feed,
             speaks: BTreeMap::new(),
             legs: vec![(LegId::CALLER, sockets)],
+            handshakes: Vec::new(),
             dialogs: vec![dialog],
             recording: recording.is_some(),
             drop_noted: false,
@@ -81,11 +87,15 @@ impl LiveCall {
 
     /// When it wants to be woken.
     pub fn deadline(&self) -> Option<Instant> {
-        self.call.deadline().map(|(at, _)| at)
+        let handshakes = self.handshakes.iter().filter_map(|(_, handshake)| handshake.deadline());
+        self.call.deadline().map(|(at, _)| at).into_iter().chain(handshakes).min()
     }
 
     /// Gives the machine one input and does everything that follows. False once the call is over.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, shell: &mut Shell) -> bool {
+        if matches!(input, Input::Timeout) {
+            self.repeat(now, shell);
+        }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.call.handle(now, input)));
         match outcome {
             Ok(()) => self.settle(now, shell),
@@ -104,6 +114,7 @@ impl LiveCall {
             let Some(answer) = self.answers.pop() else { return true };
             let input = match answer {
                 Answer::Port { leg, dialog, address } => Input::LegPort { leg, dialog, address },
+                Answer::Keys { leg, keys } => Input::LegKeys { leg, keys },
                 Answer::Dialog { leg, dialog } => Input::LegDialog { leg, dialog },
                 Answer::NoPort { leg } => Input::NoLegPort { leg },
                 Answer::RecogniserLost(reason) => Input::RecogniserLost(reason),
@@ -126,6 +137,7 @@ impl LiveCall {
             }
             Output::Rtp { leg, to, datagram } => shell.send(self.sockets(leg), false, to, datagram.as_bytes()),
             Output::Rtcp { leg, to, datagram } => shell.send(self.sockets(leg), true, to, datagram.as_bytes()),
+            Output::Handshake { leg, to, terms, bytes } => self.shake_hands(now, leg, (to, terms), &bytes, shell),
             Output::Hear(frame) => self.hear(now, &frame, shell),
             Output::FinishUtterance(utterance) => {
                 if let Some(feed) = &mut self.feed {
@@ -225,7 +237,39 @@ impl LiveCall {
         }
     }
 
+    /// A piece of a handshake. Other terms than before begin another one.
+    fn shake_hands(&mut self, now: Instant, leg: LegId, to: (SocketAddr, DtlsTerms), bytes: &[u8], shell: &Shell) {
+        let (to, terms) = to;
+        self.handshakes.retain(|(id, handshake)| *id != leg || handshake.terms().same_keys(&terms));
+        if !self.handshakes.iter().any(|(id, _)| *id == leg) {
+            self.handshakes.push((leg, Handshake::new(now, &shell.services.identity, terms, to)));
+        }
+        self.go_on(now, |id, handshake| (id == leg).then(|| handshake.moved(to)).map(|()| bytes), shell);
+    }
+
+    /// Flights that were not answered go out again.
+    fn repeat(&mut self, now: Instant, shell: &Shell) {
+        self.go_on(now, |_, handshake| handshake.deadline().filter(|at| *at <= now).map(|_| &[][..]), shell);
+    }
+
+    /// Gives those handshakes these bytes that `which` picks, and sends what they have to say.
+    fn go_on<'a>(&mut self, now: Instant, which: impl Fn(LegId, &mut Handshake) -> Option<&'a [u8]>, shell: &Shell) {
+        for (leg, handshake) in &mut self.handshakes {
+            let Some(bytes) = which(*leg, handshake) else { continue };
+            let sockets = self.legs.iter().find(|(id, _)| id == leg).map(|(_, sockets)| *sockets);
+            let to = handshake.destination();
+            let Some(outcome) = handshake.handle(now, bytes, |packet| shell.send(sockets, false, to, packet)) else {
+                continue;
+            };
+            if let Err(error) = &outcome {
+                tracing::warn!(call = %self.id, %leg, %error, "no keys for a browser's audio");
+            }
+            self.answers.push(Answer::Keys { leg: *leg, keys: outcome.ok() });
+        }
+    }
+
     fn close_leg(&mut self, leg: LegId, shell: &mut Shell) {
+        self.handshakes.retain(|(id, _)| *id != leg);
         if let Some(index) = self.legs.iter().position(|(id, _)| *id == leg) {
             shell.close_sockets(self.legs.swap_remove(index).1);
         }

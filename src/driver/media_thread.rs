@@ -15,6 +15,7 @@ use rustix::fd::OwnedFd;
 use tokio::sync::mpsc;
 
 use super::directory::Directory;
+use super::handshake::Identity;
 use super::inbox::{Inbox, InboxSender};
 use super::live_call::LiveCall;
 use super::pace;
@@ -111,6 +112,8 @@ pub struct Services {
     pub signals: LiveSignals,
     /// To companies' own systems.
     pub tools: ToolPool,
+    /// Who we are to browsers.
+    pub identity: Arc<Identity>,
 }
 
 struct LegSockets {

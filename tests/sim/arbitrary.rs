@@ -127,6 +127,7 @@ impl Ends {
                 | Output::OpenDialog { .. }
                 | Output::Rtp { .. }
                 | Output::Rtcp { .. }
+                | Output::Handshake { .. }
                 | Output::Hear(_)
                 | Output::FinishUtterance(_)
                 | Output::RestartUtterance(_)

@@ -101,7 +101,7 @@ fn read_trunk(mut section: Section<'_>, before: &[TrunkConfig]) -> Option<TrunkC
     let allow = read_allow(&mut section);
     let account = read_account(&mut section);
     let trusted = section.boolean("trusted").unwrap_or(true);
-    let srtp = section.parsed("srtp", "\"off\", \"offer\" or \"required\"");
+    let srtp = section.parsed("srtp", "\"off\", \"offer\", \"required\" or \"dtls\"");
     let codecs = read_codecs(&mut section);
     let callers = section.sections("caller").into_iter().filter_map(read_caller).collect();
     let policy = read_policy(&mut section);
