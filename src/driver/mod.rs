@@ -4,6 +4,7 @@ pub mod directory;
 pub mod inbox;
 pub mod lines;
 pub mod live_call;
+pub mod llm;
 pub mod media_thread;
 pub mod pace;
 pub mod router;
