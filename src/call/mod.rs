@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `dialogs` | what SIP says about the legs |
 //! | `frames` | the 20 ms clock: pull, mix, send, record |
+//! | `passing` | caller and agent in one codec: payloads pass as they are |
 //! | `handover` | from bot to human and back |
 //! | `replacing` | REFER and Replaces |
 //! | `ending` | [`Call::end`] |
@@ -31,6 +32,7 @@ mod handover;
 pub mod hearing;
 mod interface;
 pub mod leg;
+mod passing;
 pub mod queue;
 mod replacing;
 pub mod speaking;
@@ -116,6 +118,8 @@ pub struct Call {
     bot: Bot,
     phase: Phase,
     bridge: Bridge,
+    /// Payloads pass between caller and agent as they are.
+    passing: bool,
     next_frame: Instant,
     next_leg: LegId,
     recording: Recording,
@@ -130,7 +134,9 @@ impl Call {
         let CallParts { id, invite, plan, understanding, config, address, moment, recording, music, seed, secret } =
             parts;
         let keys = KeySource::new(secret, LegId::CALLER.0.into());
-        let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience: config.patience, keys };
+        let peer = Some(invite.source.ip());
+        let patience = config.patience;
+        let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience, keys, peer };
         let mut caller = Leg::calling(identity, invite.dialog, address);
         caller.allow(&config.media, invite.trunk.as_deref());
         let bot = BotParts { config: config.bot.clone(), plan: plan.clone(), understanding, epoch: now, music };
@@ -139,6 +145,7 @@ impl Call {
             bot: Bot::new(bot),
             phase: Phase::Answering,
             bridge: Bridge::new(),
+            passing: false,
             next_frame: now,
             next_leg: LegId::CALLER.next(),
             recording: if recording.is_some() { Recording::On } else { Recording::Off },
@@ -326,13 +333,14 @@ impl Call {
 
     /// Where the call comes from, if it was diverted or says more.
     fn note_particulars(&mut self, now: Instant) {
-        let Particulars { diverted, withheld, user_to_user } = &self.facts.particulars;
-        if diverted.is_empty() && !withheld && user_to_user.is_none() {
+        let Particulars { diverted, withheld, kept, user_to_user } = &self.facts.particulars;
+        if diverted.is_empty() && !withheld && kept.is_empty() && user_to_user.is_none() {
             return;
         }
         let entry = Entry::Particulars {
             diverted: diverted.iter().map(|station| station.number.clone()).collect(),
             withheld: *withheld,
+            kept: kept.iter().cloned().collect(),
             user_to_user: user_to_user.clone(),
         };
         self.note(now, entry);

@@ -15,7 +15,7 @@ use super::engine::{self, Ear, Mouth, Recogniser};
 use super::network::{Conditions, Network};
 use super::pbx::{Agent, Then};
 use super::phone::Phone;
-use super::wire::{News, Side, Wire};
+use super::wire::{Dead, News, Side, Wire};
 use super::{plan, signal};
 
 /// The caller's dialog.
@@ -35,6 +35,8 @@ pub struct Setting {
     /// SIP goes over a wire between two real endpoints, and so much of it is lost, per cent. `None`: events and orders go
     /// straight to and fro.
     pub wire: Option<f64>,
+    /// Over the wire: the first trunk of two is dead.
+    pub dead: Option<Dead>,
     /// False: there are no ports for further legs.
     pub ports: bool,
     /// What the telephones do about encryption.
@@ -62,6 +64,7 @@ impl Default for Setting {
             srtp: Srtp::Off,
             codecs: [Codec::ALL.to_vec(), Codec::ALL.to_vec()],
             wire: None,
+            dead: None,
             tool: None,
             llm: None,
             seed: 1,
@@ -127,7 +130,7 @@ pub struct World {
     sequence: u64,
     network: Network,
     recogniser: Recogniser,
-    setting: Setting,
+    pub setting: Setting,
     agent_dialogs: BTreeMap<DialogId, LegId>,
     answered: BTreeMap<DialogId, bool>,
     /// Telephones that are to take the place of a leg's.
@@ -169,7 +172,7 @@ impl World {
     /// The caller's INVITE goes over the wire; the world begins when it arrives.
     fn over_wire(setting: Setting, caller: Phone, offer: Vec<u8>, loss: f64) -> Self {
         let mut now = Instant::now();
-        let mut wire = Wire::new(now, loss, setting.seed);
+        let mut wire = Wire::new(now, loss, setting.seed, setting.dead);
         let uri = "sip:1823@192.0.2.1".to_owned();
         let target = OutgoingTarget { uri, trunk: "pbx".to_owned(), display_name: None };
         let invite = DialogOrder::Invite { target, offer: offer.into(), headers: Vec::new() };
@@ -325,6 +328,13 @@ impl World {
                 self.post(after, Event::AgentAnswers { leg, dialog, then });
             }
             Agent::NoAnswer | Agent::Silent(_) => self.pbx(dialog, DialogOrder::Ring),
+            Agent::Announces => {
+                let now = self.now;
+                let offer = invite.offer.expect("our INVITEs have offers");
+                let phone = self.phones.get_mut(&leg).expect("the leg has a telephone");
+                let sdp = phone.answer(now, &offer).into();
+                self.pbx(dialog, DialogOrder::Progress { sdp });
+            }
             Agent::Refuses(status) => self.pbx(dialog, DialogOrder::Refuse { status }),
         }
     }
@@ -639,6 +649,12 @@ impl World {
                 self.post(after, Event::AgentAnswers { leg, dialog, then });
             }
             Agent::NoAnswer => self.input(50, event(DialogEvent::Ringing { sdp: None })),
+            Agent::Announces => {
+                let now = self.now;
+                let phone = self.phones.get_mut(&leg).expect("the leg has a telephone");
+                let sdp = Some(phone.answer(now, offer).into());
+                self.input(50, event(DialogEvent::Ringing { sdp }));
+            }
             Agent::Refuses(status) => {
                 self.ended_by_them.push(dialog);
                 self.input(30, event(DialogEvent::Refused { status }));

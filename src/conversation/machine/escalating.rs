@@ -165,7 +165,8 @@ impl Conversation {
             return self.goodbye(&escalation.gave_up, &BTreeMap::new(), why);
         }
         self.escalations.transfers += 1;
-        if !self.open && !(at_once && escalation.takeover.always) {
+        let staffed = self.open || at_once && escalation.takeover.always;
+        if !staffed {
             why.rule.push_str(":closed");
             self.note_escalated(level, reason, Outcome::Closed);
             return self.answer(&escalation.closed, BTreeMap::new(), why);

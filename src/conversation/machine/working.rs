@@ -148,7 +148,7 @@ impl Conversation {
         let plan = Arc::clone(&self.plan);
         let steps = plan.work.workflows.get(&work.workflow).map_or(&[][..], |workflow| workflow.steps.as_slice());
         let asks = |step: &usize| matches!(steps.get(*step).map(|step| &step.act), Some(StepAct::Ask(slot)) if slot.name == name);
-        let found = work.asked.iter().rposition(|step| asks(step));
+        let found = work.asked.iter().rposition(asks);
         let Some(place) = found else {
             let walk = Walk { work, why: Some(why), trail: Vec::new(), append: false };
             return self.stuck(walk, "", "no way back");
