@@ -147,8 +147,8 @@ impl<'a> Block<'a> {
         let mut dots = self.bias;
         for (feature, value) in &self.rows[row] {
             let weights = &self.weights[*feature as usize];
-            for lane in 0..LANES {
-                dots[lane] += weights[lane] * value;
+            for (dot, weight) in dots.iter_mut().zip(weights) {
+                *dot += weight * value;
             }
         }
         let (mut steps, mut moved) = ([0.0_f32; LANES], false);
@@ -177,12 +177,12 @@ impl<'a> Block<'a> {
         }
         for (feature, value) in &self.rows[row] {
             let weights = &mut self.weights[*feature as usize];
-            for lane in 0..LANES {
-                weights[lane] += steps[lane] * value;
+            for (weight, step) in weights.iter_mut().zip(&steps) {
+                *weight += step * value;
             }
         }
-        for lane in 0..LANES {
-            self.bias[lane] += steps[lane];
+        for (bias, step) in self.bias.iter_mut().zip(&steps) {
+            *bias += step;
         }
     }
 

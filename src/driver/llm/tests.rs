@@ -191,7 +191,7 @@ fn mistakes_in_the_configuration_are_named_with_their_place() {
     assert!(read("").0.is_none());
     assert!(read("[llm]\nenabled = false\nurl = \"http://127.0.0.1/v1\"\nmodel = \"m\"\n").0.is_none());
     let table = [
-        ("[llm]\nmodel = \"m\"\n", "t.toml:1:2: missing key 'url' in [llm]"),
+        ("[llm]\nmodel = \"m\"\n", "t.toml:1:1: missing key 'url' in [llm]"),
         ("[llm]\nurl = \"https://203.0.113.9/v1\"\nmodel = \"m\"\n", "t.toml:2:7: llm.url: is neither this machine"),
         (
             "[llm]\nurl = \"http://127.0.0.1/v1\"\nmodel = \"m\"\ngrammar = \"xml\"\n",
