@@ -12,6 +12,7 @@ use crate::driver::directory::Directory;
 use crate::driver::handshake::{Identity, IdentityError};
 use crate::driver::inbox::inbox;
 use crate::driver::lines::Lines;
+use crate::driver::llm::{LlmError, LlmPool};
 use crate::driver::media_thread::{self, Services};
 use crate::driver::router::{LiveLines, Router};
 use crate::driver::rtp_port::{PortAllocator, PortRange};
@@ -67,6 +68,9 @@ pub enum AppError {
     /// A host of tools cannot be used.
     #[error(transparent)]
     Tools(ToolsError),
+    /// The language model cannot be asked.
+    #[error(transparent)]
+    Llm(#[from] LlmError),
     /// A SIP address cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -131,6 +135,7 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
         music: start::waiting_music(),
         signals: signals.clone(),
         tools: ToolPool::start(&config.tools, secret).map_err(AppError::Tools)?,
+        llm: start_llm(&config)?,
     };
     let counts = EngineCounts::of(&recognisers, &synthesiser);
     let (directory, media) = start_media(&config, services)?;
@@ -199,6 +204,11 @@ fn start_speaking(
         .collect();
     pool.prepare(&prompts, &mut |done, of| watcher.prompts(done, of)).map_err(VoicesError::from)?;
     Ok(pool)
+}
+
+/// The language model, where one is configured.
+fn start_llm(config: &Config) -> Result<Option<LlmPool>, LlmError> {
+    config.llm.as_ref().map(|llm| LlmPool::start(llm, config.llm_off.clone(), secret)).transpose()
 }
 
 /// Opens the store and closes what a crash has left open.

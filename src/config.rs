@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::call::{CallConfig, MediaPolicy};
+use crate::call::{BotConfig, CallConfig, MediaPolicy};
 use crate::dialplan::check::Peers;
 use crate::driver::DriverConfig;
+use crate::driver::llm::LlmConfig;
 use crate::driver::tools::ToolsConfig;
 use crate::engine::EngineConfig;
 use crate::settings::{Problem, Problems, Section, Source};
@@ -55,6 +56,10 @@ pub struct Config {
     pub driver: DriverConfig,
     /// Hosts that workflows may ask.
     pub tools: ToolsConfig,
+    /// The language model that calls may ask; `None`: none.
+    pub llm: Option<LlmConfig>,
+    /// While this file is there, none is asked.
+    pub llm_off: PathBuf,
     /// Models and voices.
     pub engine: EngineConfig,
     /// Database and recordings.
@@ -94,8 +99,12 @@ impl Config {
         };
         let (dialplans, signals) = read_dialplans(root.section("dialplans"));
         let store = StoreConfig::read(root.section("store"));
+        let llm = LlmConfig::read(root.section("llm"));
+        let bot = BotConfig { llm: llm.as_ref().map(|llm| llm.terms.clone()), ..BotConfig::default() };
         let config = Self {
-            call: CallConfig { domains: sip.domains().into(), media, ..CallConfig::default() },
+            call: CallConfig { bot, domains: sip.domains().into(), media, ..CallConfig::default() },
+            llm,
+            llm_off: store.database.with_file_name("llm.off"),
             sip,
             driver,
             tools: ToolsConfig::read(&mut root),

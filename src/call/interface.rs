@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::bot::{self, BotConfig};
 use super::transfer::{self, TransferConfig};
 use crate::audio::frame::{Frame, WideFrame};
-use crate::conversation::{ToolReply, ToolRequest, Understanding};
+use crate::conversation::{LlmReply, LlmRequest, ToolReply, ToolRequest, Understanding};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::dialplan::schema::RingTarget;
@@ -203,6 +203,8 @@ pub enum Input<'a> {
     },
     /// A tool has answered, or will not.
     Tool(ToolReply),
+    /// The language model has answered, or will not.
+    Llm(LlmReply),
     /// The store takes entries again (true), or has no room for decisions (false).
     Store {
         /// Whether there is room.
@@ -286,6 +288,8 @@ pub enum Output {
     CancelSpeak(SpeakId),
     /// Ask a tool: [`Input::Tool`] answers, in time or not at all.
     AskTool(Box<ToolRequest>),
+    /// Ask the language model: [`Input::Llm`] answers, in time or not at all.
+    AskLlm(Box<LlmRequest>),
     /// 20 ms for the recording.
     Record {
         /// The caller.

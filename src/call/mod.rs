@@ -39,6 +39,7 @@ pub mod speaking;
 mod thoughts;
 pub mod transfer;
 
+pub use bot::BotConfig;
 pub use interface::{
     CallConfig, CallParts, Codec, DtlsTerms, Fingerprint, Input, MediaPolicy, Order, Output, SpeakOrder, Srtp,
     SrtpKeys, Why,
@@ -208,6 +209,7 @@ impl Call {
             Input::PromptDone { speak } => self.on_sound(now, speaking::Input::Done { speak }),
             Input::PromptFailed { speak } => self.on_sound(now, speaking::Input::Failed { speak }),
             Input::Tool(reply) => self.bot.handle(now, bot::Input::Tool(reply)),
+            Input::Llm(reply) => self.bot.handle(now, bot::Input::Llm(reply)),
             Input::Store { room } => self.bot.handle(now, bot::Input::Store(room)),
             Input::Order(order) => self.on_order(now, order),
             Input::Fault { what } => self.rescue(now, what),
@@ -307,6 +309,7 @@ impl Call {
             bot::Output::Ask { speak, line } => self.ask(speak, line),
             bot::Output::Cancel { speak } => self.outputs.push_back(Output::CancelSpeak(speak)),
             bot::Output::AskTool(request) => self.outputs.push_back(Output::AskTool(request)),
+            bot::Output::AskLlm(request) => self.outputs.push_back(Output::AskLlm(request)),
             bot::Output::Escalate { queue, briefing } => {
                 self.transfer_to(now, &queue, transfer::Manner::Warm(briefing));
             }

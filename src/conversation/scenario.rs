@@ -339,7 +339,8 @@ impl Runner {
                         |pointer| told.pointer(pointer).and_then(|word| word.as_str()).unwrap_or_default().to_owned();
                     self.happened.escalated.push_back(format!("{} {reason} {}", word("/0"), word("/1/outcome")));
                 }
-                Output::Note(_) => {}
+                // A scenario has no language model.
+                Output::Note(_) | Output::AskLlm(_) => {}
                 Output::Ask(request) => {
                     self.reached.tools.insert(request.tool.clone());
                     self.asked = Some(*request);

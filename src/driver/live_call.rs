@@ -9,11 +9,11 @@ use std::time::Instant;
 use super::handshake::Handshake;
 use super::media_thread::Shell;
 use crate::call::{Call, CallParts, DtlsTerms, Input, Output, SpeakOrder, SrtpKeys};
-use crate::conversation::{ToolReply, ToolRequest};
+use crate::conversation::{LlmOutcome, LlmReply, LlmRequest, ToolReply, ToolRequest};
 use crate::engine::synthesiser::{SpeakHandle, SpeakRequest};
 use crate::engine::worker::{AudioFeed, Pushed};
 use crate::ids::{CallId, DialogId, LegId, SpeakId};
-use crate::journal::{CallTime, EndCause, Entry, RecogniserLoss, Record};
+use crate::journal::{CallTime, EndCause, Entry, LlmFailure, RecogniserLoss, Record};
 use crate::sip::event::{AddressedOrder, DialogOrder};
 
 /// Prompts under way that are remembered for cancelling; older ones are left to finish.
@@ -45,6 +45,7 @@ enum Answer {
     RecogniserLost(RecogniserLoss),
     SpeakFailed { speak: SpeakId },
     Tool(ToolReply),
+    Llm(LlmReply),
 }
 
 impl LiveCall {
@@ -120,6 +121,7 @@ impl LiveCall {
                 Answer::RecogniserLost(reason) => Input::RecogniserLost(reason),
                 Answer::SpeakFailed { speak } => Input::PromptFailed { speak },
                 Answer::Tool(reply) => Input::Tool(reply),
+                Answer::Llm(reply) => Input::Llm(reply),
             };
             if catch_unwind(AssertUnwindSafe(|| self.call.handle(now, input))).is_err() {
                 return self.fail(now, shell);
@@ -158,6 +160,7 @@ impl LiveCall {
                 }
             }
             Output::AskTool(request) => self.ask_tool(*request, shell),
+            Output::AskLlm(request) => self.ask_llm(*request, shell),
             Output::Record { left, right } => {
                 if !shell.services.recorder.frames(self.id, left, right) {
                     self.note_drop(now, "recorder", shell);
@@ -215,6 +218,15 @@ impl LiveCall {
         if let Err(refused) = shell.services.tools.ask(request, shell.tool_sink(self.id)) {
             self.answers.push(Answer::Tool(refused));
         }
+    }
+
+    fn ask_llm(&mut self, request: LlmRequest, shell: &Shell) {
+        let (id, failure) = (request.id, LlmFailure::Off);
+        let refused = match &shell.services.llm {
+            Some(llm) => llm.ask(request, shell.llm_sink(self.id)),
+            None => Err(LlmReply { id, outcome: LlmOutcome::Failed(failure), ms: 0 }),
+        };
+        self.answers.extend(refused.err().map(Answer::Llm));
     }
 
     /// A prompt has been delivered: there is nothing left to cancel.

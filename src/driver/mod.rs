@@ -5,6 +5,7 @@ pub mod handshake;
 pub mod inbox;
 pub mod lines;
 pub mod live_call;
+pub mod llm;
 pub mod media_thread;
 pub mod pace;
 pub mod resolver;

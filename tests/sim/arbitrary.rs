@@ -134,6 +134,7 @@ impl Ends {
                 | Output::Speak(_)
                 | Output::CancelSpeak(_)
                 | Output::AskTool(_)
+                | Output::AskLlm(_)
                 | Output::Record { .. } => {}
             }
         }

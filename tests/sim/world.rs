@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tingwa::call::{Call, CallConfig, CallParts, Codec, Input, Output, Srtp};
-use tingwa::conversation::{ToolOutcome, ToolReply};
+use tingwa::conversation::{LlmOutcome, LlmReply, ToolOutcome, ToolReply};
 use tingwa::ids::{CallId, DialogId, LegId, UtteranceId};
 use tingwa::journal::{Entry, Record};
 use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget, Particulars, ReferTarget};
@@ -49,6 +49,8 @@ pub struct Setting {
     /// Whose handshakes: all telephones are pages. The caller's may say that it is another.
     pub hands: Option<fn() -> Box<dyn Hands>>,
     pub impostor: bool,
+    /// After so many ms the language model answers this. `None`: it never answers.
+    pub llm: Option<(u64, &'static str)>,
     pub seed: u64,
 }
 
@@ -70,6 +72,7 @@ impl Default for Setting {
             tool: None,
             hands: None,
             impostor: false,
+            llm: None,
             seed: 1,
         }
     }
@@ -526,6 +529,12 @@ impl World {
                         let outcome = ToolOutcome::Answered { status: 200, body: body.into() };
                         let reply = ToolReply { id: request.id, tool: request.tool, outcome, ms };
                         self.input(ms, Input::Tool(reply));
+                    }
+                }
+                Output::AskLlm(request) => {
+                    if let Some((ms, text)) = self.setting.llm {
+                        let outcome = LlmOutcome::Answered(text.into());
+                        self.input(ms, Input::Llm(LlmReply { id: request.id, outcome, ms }));
                     }
                 }
                 Output::Record { left, right } => {

@@ -74,7 +74,7 @@ impl Bot {
         let floor = FloorConfig { no_input_ms, dead_air_ms: config.dead_air_ms };
         let barge_in = BargeInConfig { enabled: dialogue.barge_in, speech_ms: config.barge_in_ms };
         Self {
-            thoughts: Thoughts::new(Conversation::new(plan.clone(), understanding)),
+            thoughts: Thoughts::new(Conversation::new(plan.clone(), understanding).with_llm(config.llm.clone())),
             hearing: Hearing::new(config.hearing.clone()),
             speaking: Speaking::new(config.speaking),
             barge_in: BargeIn::new(barge_in),
@@ -109,6 +109,9 @@ impl Bot {
             Input::Digit(digit) => self.on_digit(now, digit),
             Input::Tool(reply) => {
                 self.think(now, Thought::Tool(reply));
+            }
+            Input::Llm(reply) => {
+                self.think(now, Thought::Llm(reply));
             }
             Input::TransferFailed(failure) => self.on_transfer_failed(now, failure),
             Input::Bridged => self.on_bridged(now),
@@ -467,6 +470,10 @@ impl Bot {
                 conversation::Output::Ask(request) => {
                     acted = true;
                     self.outputs.push_back(Output::AskTool(request));
+                }
+                conversation::Output::AskLlm(request) => {
+                    acted = true;
+                    self.outputs.push_back(Output::AskLlm(request));
                 }
                 conversation::Output::Escalate { queue, level: _, reason: _, briefing } => {
                     acted = true;

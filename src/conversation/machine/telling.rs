@@ -75,4 +75,11 @@ impl Conversation {
         };
         self.outputs.push_back(Output::Say(say));
     }
+
+    /// Says words that are no prompt of the plan.
+    pub(super) fn say_text(&mut self, prompt: &str, text: String) {
+        self.memory.heard_out = false;
+        let (language, barge_in) = (self.voice.before.current, self.allows_barge_in());
+        self.outputs.push_back(Output::Say(Say { prompt: prompt.to_owned(), text, language, barge_in, append: false }));
+    }
 }
