@@ -1,4 +1,4 @@
-//! `[sip]` and `[[trunk]]`: where we listen, which peers there are, who we are to them.
+//! `[sip]`, `[[trunk]]` and `[[phone]]`: where we listen, which peers there are, who we are to them.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -11,9 +11,15 @@ use crate::driver::sip_sockets::websocket::Origins;
 use crate::settings::Section;
 use crate::sip::digest::client::Credentials;
 use crate::sip::endpoint::Endpoint;
-use crate::sip::endpoint::config::{Account, EndpointConfig, Network, Trunk, UnknownSource};
+use crate::sip::endpoint::config::{Account, EndpointConfig, Limits, Network, PHONES, Trunk, UnknownSource};
 use crate::sip::flow::Transport;
+use crate::sip::shield::ShieldConfig;
 use crate::wire::sip::uri::{Scheme, SipUri};
+
+mod defence;
+mod phones;
+
+use phones::Phones;
 
 /// Seconds of a registration where nothing else is asked for.
 const REGISTER_SECONDS: u32 = 300;
@@ -27,11 +33,14 @@ pub struct SipConfig {
     pub origins: Origins,
     /// How many connections there may be.
     pub limits: ConnectionLimits,
-    unknown: UnknownSource,
+    unknown: Option<UnknownSource>,
     advertised: Vec<IpAddr>,
     realm: String,
     tls: TlsFiles,
     trunks: Vec<TrunkConfig>,
+    phones: Phones,
+    tables: Limits,
+    shield: ShieldConfig,
 }
 
 /// A trunk as it is written; its host is looked up when the endpoint is made.
@@ -71,12 +80,12 @@ impl SipConfig {
     pub fn read(root: &mut Section<'_>) -> Self {
         let mut section = root.section("sip");
         let listen = read_listen(&mut section);
-        let unknown = section.string("unknown").map_or(UnknownSource::Refuse, |text| match text.as_str() {
-            "silence" => UnknownSource::Silence,
-            "refuse" => UnknownSource::Refuse,
+        let unknown = section.string("unknown").and_then(|text| match text.as_str() {
+            "silence" => Some(UnknownSource::Silence),
+            "refuse" => Some(UnknownSource::Refuse),
             other => {
                 section.problem("unknown", format_args!("expected \"refuse\" or \"silence\", found \"{other}\""));
-                UnknownSource::Refuse
+                None
             }
         });
         let advertised = read_advertised(&mut section);
@@ -84,9 +93,23 @@ impl SipConfig {
         let tls = read_tls(&mut section, &listen);
         let origins = Origins::new(section.strings("ws_origins"));
         let limits = read_limits(&mut section);
+        let (tables, shield) = defence::read(&mut section);
         section.finish();
         let trunks = root.sections("trunk").into_iter().filter_map(read_trunk).collect();
-        Self { listen, origins, limits, unknown, advertised, realm, tls, trunks }
+        let phones = Phones::read(root);
+        Self { listen, origins, limits, unknown, advertised, realm, tls, trunks, phones, tables, shield }
+    }
+
+    /// Names of the telephones that may register.
+    pub fn phones(&self) -> std::collections::BTreeSet<String> {
+        self.phones.names()
+    }
+
+    /// What strangers get: nothing, unless it is said otherwise, or somebody may call by digest from anywhere, who has to be
+    /// asked for the proof.
+    fn unknown(&self) -> UnknownSource {
+        let asked = self.trunks.iter().any(|trunk| !trunk.callers.is_empty());
+        self.unknown.unwrap_or(if asked { UnknownSource::Refuse } else { UnknownSource::Silence })
     }
 
     /// The addresses, for people.
@@ -117,7 +140,11 @@ impl SipConfig {
             listen: self.listen.clone(),
             advertised: self.advertised.clone(),
             realm: self.realm.clone(),
-            unknown: self.unknown,
+            unknown: self.unknown(),
+            phones: self.phones.all.clone(),
+            registrar: self.phones.limits,
+            shield: self.shield,
+            limits: self.tables,
             ..EndpointConfig::default()
         };
         for trunk in &self.trunks {
@@ -226,6 +253,9 @@ fn read_tls(section: &mut Section<'_>, listen: &[(Transport, SocketAddr)]) -> Tl
 fn read_trunk(mut section: Section<'_>) -> Option<TrunkConfig> {
     let name = section.string("name");
     let name = section.required("name", "a name that dialplans use, e.g. \"pbx\"", name);
+    if name.as_deref() == Some(PHONES) {
+        section.problem("name", format_args!("\"{PHONES}\" stands for the telephones that register here"));
+    }
     let uri = section.string("uri");
     let uri = section.required("uri", "the peer's address, e.g. \"sip:pbx.example:5060\"", uri);
     let target = uri.and_then(|text| parse_target(&section, &text));

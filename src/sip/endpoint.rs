@@ -3,10 +3,11 @@
 //!
 //! Followed: RFC 3261, RFC 3581 (rport), RFC 5626 4.4.1 (keepalive), RFC 5923 (alias), RFC 6026, RFC 7118. Requests outside of dialogs are
 //! checked and refused without a transaction (RFC 3261 8.2.7), so that nothing is built for what is refused.
-//! Not followed: 18.2.2's `maddr` (it would make a reflector of us); 483 (Max-Forwards of 0 has arrived: RFC 4475 3.3.11);
-//! look-ups of names (RFC 3263): peers are addresses.
+//! Not followed: 18.2.2's `maddr` (it would make a reflector of us); look-ups of names (RFC 3263): peers are addresses.
+//! A Max-Forwards of 0 has arrived (RFC 4475 3.3.11); 483 is what a transfer gets that would need one hop more (RFC 7332).
 //!
-//! - `receive`, `request`, `checks`, `particulars`, `response`: what comes in. `dialogs`, `accounts`: what machines ask for.
+//! - `receive`, `source`, `request`, `checks`, `particulars`, `response`: what comes in. `dialogs`, `accounts`, `phones`: what
+//!   machines ask for.
 //! - `tables`: transactions and dialogs. `connections`: streams, their times and aliases. `config`: values.
 
 use std::collections::VecDeque;
@@ -22,7 +23,9 @@ use super::digest::server::DigestServer;
 use super::event::{AddressedOrder, DialogEvent, IncomingInvite};
 use super::flow::Flow;
 use super::lifetime::Opener;
+use super::registrar::Registrar;
 use super::registration::{Registration, RegistrationState};
+use super::shield::{Shield, ShutOut};
 use super::timers::TimerTable;
 use super::transaction::{ClientId, ServerId};
 use crate::ids::DialogId;
@@ -33,9 +36,11 @@ pub mod config;
 mod connections;
 mod dialogs;
 mod particulars;
+mod phones;
 mod receive;
 mod request;
 mod response;
+mod source;
 mod tables;
 
 /// Ids of dialogs that others call have this bit; whoever orders an INVITE chooses one without it.
@@ -104,6 +109,15 @@ pub enum Output {
         /// How.
         state: RegistrationState,
     },
+    /// A telephone has registered here, or is gone.
+    Phone {
+        /// Its name.
+        name: String,
+        /// How many addresses it has now.
+        contacts: usize,
+    },
+    /// A stranger is not listened to any more for a while; told once each time.
+    ShutOut(ShutOut),
     /// Something to be counted.
     Count(Counter),
 }
@@ -123,6 +137,12 @@ pub enum Counter {
     LateOrder,
     /// A new request from a source that nobody allows.
     UnknownSource,
+    /// A request from somebody who is shut out.
+    ShutOut,
+    /// A wrong password, or one that was not judged because there were too many.
+    Guessed,
+    /// Too many calls without a final answer: one got 503.
+    HalfOpenFull,
     /// A call refused because of overload or drain.
     TurnedAway,
     /// The table of transactions is full: a request got 503.
@@ -145,6 +165,9 @@ impl Counter {
             Self::StrayAck => "sip_stray_ack",
             Self::LateOrder => "sip_late_order",
             Self::UnknownSource => "sip_unknown_source",
+            Self::ShutOut => "sip_shut_out",
+            Self::Guessed => "sip_guessed",
+            Self::HalfOpenFull => "sip_half_open_full",
             Self::TurnedAway => "sip_turned_away",
             Self::TransactionsFull => "sip_transactions_full",
             Self::DialogsFull => "sip_dialogs_full",
@@ -161,7 +184,7 @@ pub enum Why {
     Transaction,
     /// A dialog: repeat a 2xx, give up on an ACK, end a session.
     Dialog,
-    /// A registration: refresh or try again.
+    /// A registration: refresh or try again, or one of a telephone's that ends.
     Registration,
     /// A connection: ping, or close.
     Connection,
@@ -174,6 +197,7 @@ enum TimerKey {
     Server(ServerId),
     Dialog(DialogId),
     Connection(Flow),
+    Phones,
     Registration(usize),
 }
 
@@ -202,6 +226,8 @@ pub struct Endpoint {
     /// Dialogs whose last event has not been told.
     live: usize,
     registrations: Vec<(String, Registration)>,
+    registrar: Registrar,
+    shield: Shield,
     connections: Connections,
     timers: TimerTable<TimerKey>,
     /// Makes the tags of answers that no transaction keeps.
@@ -223,6 +249,8 @@ impl Endpoint {
             next_dialog: 0,
             live: 0,
             registrations: Vec::new(),
+            registrar: Registrar::new(config.phones.len(), config.registrar),
+            shield: Shield::new(config.shield),
             connections: Connections::default(),
             timers: TimerTable::default(),
             tag_key: u64::from(author.below(u32::MAX)),
@@ -267,7 +295,7 @@ impl Endpoint {
             TimerKey::Client(_) | TimerKey::Server(_) => Why::Transaction,
             TimerKey::Dialog(_) => Why::Dialog,
             TimerKey::Connection(_) => Why::Connection,
-            TimerKey::Registration(_) => Why::Registration,
+            TimerKey::Registration(_) | TimerKey::Phones => Why::Registration,
         };
         Some((at, why))
     }
@@ -295,6 +323,7 @@ impl Endpoint {
                 TimerKey::Server(id) => self.server_timeout(now, id),
                 TimerKey::Dialog(id) => self.dialog_timeout(now, id),
                 TimerKey::Connection(flow) => self.connection_timeout(now, flow),
+                TimerKey::Phones => self.phones_timeout(now),
                 TimerKey::Registration(place) => self.registration_timeout(now, place),
             }
         }

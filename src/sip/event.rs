@@ -43,6 +43,8 @@ pub struct Particulars {
     pub withheld: bool,
     /// User-to-User as written (RFC 7433): facts that travel with the call.
     pub user_to_user: Option<Redacted<String>>,
+    /// Max-Forwards: how often it may be passed on yet.
+    pub hops: Option<u8>,
 }
 
 /// Somebody who did not take a call.

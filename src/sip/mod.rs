@@ -10,6 +10,8 @@ pub mod endpoint;
 pub mod event;
 pub mod flow;
 pub mod lifetime;
+pub mod registrar;
 pub mod registration;
+pub mod shield;
 pub mod timers;
 pub mod transaction;

@@ -110,7 +110,11 @@ impl Wire {
                 Output::Transmit { flow, bytes } => self.send(now, side, flow, bytes.to_vec()),
                 Output::Incoming(invite) => self.news.push_back((side, News::Incoming(invite))),
                 Output::Dialog { dialog, event } => self.news.push_back((side, News::Dialog(dialog, event))),
-                Output::Close { .. } | Output::Registration { .. } | Output::Count(_) => {}
+                Output::Close { .. }
+                | Output::Registration { .. }
+                | Output::Phone { .. }
+                | Output::ShutOut(_)
+                | Output::Count(_) => {}
             }
         }
     }

@@ -4,19 +4,29 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::config::Trunk;
+use super::config::{Account, Trunk};
 use super::tables::Owner;
 use super::{Counter, Endpoint, INCOMING_DIALOG, Output, TimerKey};
 use crate::ids::DialogId;
 use crate::redact::Redacted;
 use crate::sip::dialog::uac::Invitation;
-use crate::sip::dialog::{Desk, Dialog, DialogInput, DialogOutput, Purpose, Uac, ask_for_a_timer};
+use crate::sip::dialog::{Desk, Dialog, DialogInput, DialogOutput, Purpose, Standing, Uac, ask_for_a_timer};
 use crate::sip::digest::client::Prover;
 use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, OutgoingTarget, SdpBody};
+use crate::sip::flow::Flow;
 use crate::sip::transaction::ServerInput;
 use crate::wire::sip::header::{CSeq, HeaderName, NameAddr};
 use crate::wire::sip::message::{Method, Request, StatusCode};
 use crate::wire::sip::uri::{Host, SipUri, Uri};
+
+/// How somebody is reached.
+struct Way {
+    flow: Flow,
+    uri: Uri,
+    /// Our address there.
+    address: SipUri,
+    account: Option<Account>,
+}
 
 impl Endpoint {
     pub(super) fn order(&mut self, now: Instant, order: AddressedOrder) {
@@ -65,6 +75,10 @@ impl Endpoint {
 
     /// Keeps the tables in step with what a dialog has become.
     fn settle(&mut self, id: DialogId) {
+        let Some(slot) = self.dialogs.get(id) else { return };
+        if slot.dialog.standing() != Standing::Offered {
+            self.dialogs.end_half_open(id);
+        }
         let Some(slot) = self.dialogs.get(id) else { return };
         if slot.dialog.is_over() {
             let change = slot.change;
@@ -130,7 +144,7 @@ impl Endpoint {
         offer: SdpBody,
         headers: Vec<(String, Redacted<String>)>,
     ) {
-        match self.invitation(target, offer, headers) {
+        match self.invitation(now, target, offer, headers) {
             Ok(invitation) => {
                 let tag = invitation.local_tag.clone();
                 let mut out = Vec::new();
@@ -147,9 +161,24 @@ impl Endpoint {
         }
     }
 
+    /// How somebody is reached whom a call wants: a trunk, or a telephone of ours. Nobody else is ever dialled.
+    fn way(&self, now: Instant, target: &OutgoingTarget) -> Result<Way, StatusCode> {
+        if Self::is_for_phone(target) {
+            let (flow, uri, address) = self.phone_target(now, target)?;
+            return Ok(Way { flow, uri, address, account: None });
+        }
+        let trunk = self.config.trunks.iter().find(|trunk| trunk.name == target.trunk);
+        let trunk = trunk.ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+        let flow = self.config.flow(trunk).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+        let flow = self.connections.reaching(flow);
+        let uri = Uri::parse(&Bytes::copy_from_slice(target.uri.as_bytes())).map_err(|_| StatusCode::BAD_REQUEST)?;
+        Ok(Way { flow, uri, address: own_address(trunk)?, account: trunk.account.clone() })
+    }
+
     /// The status is what the call is told where there is nothing to send.
     fn invitation(
         &mut self,
+        now: Instant,
         target: &OutgoingTarget,
         offer: SdpBody,
         extra: Vec<(String, Redacted<String>)>,
@@ -162,14 +191,10 @@ impl Endpoint {
             self.count(Counter::DialogsFull);
             return Err(StatusCode::SERVICE_UNAVAILABLE);
         }
-        let trunk = self.config.trunks.iter().find(|trunk| trunk.name == target.trunk);
-        let trunk = trunk.ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-        let flow = self.config.flow(trunk).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-        let flow = self.connections.reaching(flow);
-        let uri = Uri::parse(&Bytes::copy_from_slice(target.uri.as_bytes())).map_err(|_| StatusCode::BAD_REQUEST)?;
-        let user = trunk.account.as_ref().map(|account| account.user.clone());
+        let Way { flow, uri, address, account } = self.way(now, target)?;
+        let user = account.as_ref().map(|account| account.user.clone());
         let local_tag = self.author.token();
-        let mut from = NameAddr::new(own_address(trunk)?).with_tag(&local_tag);
+        let mut from = NameAddr::new(address).with_tag(&local_tag);
         if let Some(name) = &target.display_name {
             from = from.with_display(name.reveal());
         }
@@ -184,12 +209,20 @@ impl Endpoint {
         ask_for_a_timer(&mut request);
         for (name, value) in extra {
             let name = HeaderName::from(name.as_str());
+            if name == HeaderName::MaxForwards {
+                // What is left of the caller's own hops (RFC 7332): a circle of forwardings ends.
+                if value.reveal() == "0" {
+                    return Err(StatusCode::TOO_MANY_HOPS);
+                }
+                request.headers.set(name, value.into_inner());
+                continue;
+            }
             if !is_ours(&name) {
                 request.headers.push(name, value.into_inner());
             }
         }
         request.set_body("application/sdp", Bytes::copy_from_slice(&offer));
-        let prover = trunk.account.as_ref().map(|account| Prover::new(account.credentials.clone()));
+        let prover = account.map(|account| Prover::new(account.credentials));
         Ok(Invitation { flow, request, local_tag, user, prover })
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn particulars(headers: &Headers) -> Particulars {
     Particulars {
         diverted: diverted(headers),
         withheld: withheld(headers),
+        hops: headers.max_forwards().ok().flatten(),
         user_to_user: user_to_user.filter(|_| readable).map(|value| Redacted::from(String::from_utf8_lossy(value))),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::config::{Account, EndpointConfig, Limits, Trunk, UnknownSource};
+use super::config::{Account, EndpointConfig, Limits, Phone, Trunk, UnknownSource};
 use super::*;
 use crate::redact::Redacted;
 use crate::sip::digest::client::Credentials;
@@ -15,8 +15,10 @@ use crate::wire::sip::parse::parse_datagram;
 mod change;
 mod client;
 mod connections;
+mod defence;
 mod mutations;
 mod pair;
+mod phones;
 mod refer;
 mod refusals;
 mod reliable;
@@ -111,7 +113,10 @@ impl Bench {
                 Output::Incoming(invite) => self.incoming.push(invite),
                 Output::Dialog { event, .. } => self.events.push(event),
                 Output::Count(counter) => self.counted.push(counter),
-                other @ (Output::Close { .. } | Output::Registration { .. }) => self.rest.push(other),
+                other @ (Output::Close { .. }
+                | Output::Registration { .. }
+                | Output::Phone { .. }
+                | Output::ShutOut(_)) => self.rest.push(other),
             }
         }
     }
