@@ -98,7 +98,7 @@ fn telephones_that_register_here() {
     assert_eq!((limits.least, limits.most, limits.contacts), (30, 3_600, 2));
     for (text, expected) in [
         (format!("{good}{good}"), "there are two [[phone]] \"anna\""),
-        (good.replace("anna", "an na"), "phone[0].user: expected a name without blanks"),
+        (good.replace("anna", "an na"), "user: expected a name without blanks"),
         (good.replace("user = \"anna\"\n", ""), "missing key 'user'"),
         (good.replace("password = \"pw\"\n", ""), "missing key 'password'"),
         (good.replace("\"pw\"", "\"\""), "expected a secret, found an empty one"),

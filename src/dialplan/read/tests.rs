@@ -64,7 +64,7 @@ fn every_mistake_is_named_with_its_place() {
         ("plan.toml", "barge_in", "barge", "unknown key 'barge' in [dialogue]; nearest valid key: 'barge_in'"),
         ("plan.toml", "3 = \"lang:eng\"", "3 = \"lang:fra\"", "'fra' is no language of this gateway"),
         ("plan.toml", "3 = \"lang:eng\"", "0 = \"lang:eng\"", "key 0 always leads to a human"),
-        ("plan.toml", "sip:6001@pbx", "6001", "expected sip:USER@TRUNK, found \"6001\""),
+        ("plan.toml", "sip:6001@pbx", "6001", "expected sip:USER@TRUNK or phone:NAME, found \"6001\""),
         ("plan.toml", "\"1823\"", "\"_18[\"", "has a '[' without its ']'"),
         ("plan.toml", "\"_1823X\"", "\"1823\"", "\"1823\" is never reached: \"1823\" of dialplans/demo comes first"),
         ("plan.toml", "25s", "25", "expected a time such as \"25s\", found \"25\""),
