@@ -231,6 +231,9 @@ pub enum Entry {
         diverted: Vec<Redacted<String>>,
         /// True where the caller's number is not to be shown.
         withheld: bool,
+        /// Header fields that the trunk's configuration wants kept.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        kept: BTreeMap<String, Redacted<String>>,
         /// Facts that travel with the call, as written.
         user_to_user: Option<Redacted<String>>,
     },
@@ -386,6 +389,16 @@ pub enum Entry {
         leg: LegId,
         /// Target as configured.
         target: String,
+    },
+    /// The INVITE to a telephone behind a group of trunks goes by this one of them.
+    GoesBy {
+        /// The agent's leg.
+        leg: LegId,
+        /// Name of the trunk.
+        trunk: String,
+        /// SIP status with which the one before came to nothing; 408 where it said nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u16>,
     },
     /// The agent's phone rings.
     TransferRinging {

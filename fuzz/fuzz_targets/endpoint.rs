@@ -62,6 +62,7 @@ fn config() -> EndpointConfig {
         trusted: true,
         account: None,
         callers: Vec::new(),
+        policy: tingwa::sip::trunk::TrunkPolicy::default(),
     };
     let credentials = Credentials { username: "anna".into(), password: Redacted::from("geheim") };
     EndpointConfig {
@@ -97,6 +98,8 @@ impl World {
                 Output::Close { .. }
                 | Output::Registration { .. }
                 | Output::Phone { .. }
+                | Output::Trunk { .. }
+                | Output::Locate { .. }
                 | Output::ShutOut(_)
                 | Output::Count(_) => {}
             }

@@ -139,17 +139,22 @@ fn loss(reason: RecogniserLoss) -> &'static str {
 fn transfer_text(entry: &Entry) -> String {
     match entry {
         Entry::TransferDialling { leg, target } => format!("dials      {target} (leg {leg})"),
+        Entry::GoesBy { leg, trunk, after: None } => format!("goes by    {trunk} (leg {leg})"),
+        Entry::GoesBy { leg, trunk, after: Some(status) } => {
+            format!("goes by    {trunk}; the trunk before came to nothing, {status} (leg {leg})")
+        }
         Entry::TransferRinging { leg } => format!("rings      (leg {leg})"),
         Entry::Briefing { leg, text } => format!("briefs     {} (leg {leg})", text.reveal()),
         Entry::TransferAccepted { leg } => format!("accepted   by the agent (leg {leg})"),
         Entry::TransferFailed { leg, failure } => format!("no agent   {failure:?} (leg {leg})"),
         Entry::Bridged { leg } => format!("bridged    caller and agent (leg {leg})"),
         Entry::EndReason { leg, protocol, cause } => format!("reason     {protocol} {cause} (leg {leg})"),
-        Entry::Particulars { diverted, withheld, user_to_user } => {
+        Entry::Particulars { diverted, withheld, kept, user_to_user } => {
             let from: Vec<&str> = diverted.iter().map(|number| number.reveal().as_str()).collect();
             let diverted = if from.is_empty() { String::new() } else { format!(" diverted from {}", from.join(", ")) };
             let data = user_to_user.as_ref().map(|value| format!(" data {}", value.reveal())).unwrap_or_default();
-            format!("particular{diverted}{}{data}", if *withheld { " number withheld" } else { "" })
+            let kept: String = kept.iter().map(|(name, value)| format!(" {name}: {}", value.reveal())).collect();
+            format!("particular{diverted}{}{data}{kept}", if *withheld { " number withheld" } else { "" })
         }
         Entry::Replaced { leg } => format!("replaced   by somebody else (leg {leg})"),
         Entry::TransferGivenUp => "given up   no agent; the bot goes on".to_owned(),

@@ -14,6 +14,7 @@ use crate::ids::DialogId;
 use crate::sip::endpoint::Output;
 use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, IncomingInvite};
 use crate::sip::registration::RegistrationState;
+use crate::sip::trunk::TrunkHealth;
 
 /// The lines that take calls now; replaced whole by a reload.
 #[derive(Clone, Default)]
@@ -98,7 +99,18 @@ impl EndpointSink for Router {
                 "SIP: a stranger is shut out: it asked too often without a [[trunk]] that allows it or the right password"
             ),
             Output::Count(count) => tracing::debug!(?count, "SIP endpoint"),
-            Output::Transmit { .. } | Output::Close { .. } => {} // the sockets' business
+            Output::Trunk { trunk, health } => trunk_health(&trunk, &health),
+            Output::Transmit { .. } | Output::Close { .. } | Output::Locate { .. } => {} // the sockets' business
+        }
+    }
+}
+
+/// Says what an administrator must know about a trunk.
+fn trunk_health(trunk: &str, health: &TrunkHealth) {
+    match health {
+        TrunkHealth::Up => tracing::info!(trunk, "the trunk is up again"),
+        TrunkHealth::Down { why, again } => {
+            tracing::warn!(trunk, why, again_s = again.map(|again| again.as_secs()), "the trunk is down");
         }
     }
 }

@@ -3,11 +3,12 @@
 //!
 //! Followed: RFC 3261, RFC 3581 (rport), RFC 5626 4.4.1 (keepalive), RFC 5923 (alias), RFC 6026, RFC 7118. Requests outside of dialogs are
 //! checked and refused without a transaction (RFC 3261 8.2.7), so that nothing is built for what is refused.
-//! Not followed: 18.2.2's `maddr` (it would make a reflector of us); look-ups of names (RFC 3263): peers are addresses.
+//! Not followed: 18.2.2's `maddr` (it would make a reflector of us).
 //! A Max-Forwards of 0 has arrived (RFC 4475 3.3.11); 483 is what a transfer gets that would need one hop more (RFC 7332).
 //!
 //! - `receive`, `source`, `request`, `checks`, `particulars`, `response`: what comes in. `dialogs`, `accounts`, `phones`: what
 //!   machines ask for.
+//! - `trunks`: how they fare, what they carry. `attempts`: an INVITE's ways (RFC 3263 4.3).
 //! - `tables`: transactions and dialogs. `connections`: streams, their times and aliases. `config`: values.
 
 use std::collections::VecDeque;
@@ -15,22 +16,27 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use self::accounts::Registrant;
 use self::config::EndpointConfig;
 use self::connections::Connections;
+use self::source::Gate;
 use self::tables::{Dialogs, Transactions};
+use self::trunks::Trunks;
 use super::author::Author;
 use super::digest::server::DigestServer;
 use super::event::{AddressedOrder, DialogEvent, IncomingInvite};
 use super::flow::Flow;
 use super::lifetime::Opener;
 use super::registrar::Registrar;
-use super::registration::{Registration, RegistrationState};
+use super::registration::RegistrationState;
 use super::shield::{Shield, ShutOut};
 use super::timers::TimerTable;
 use super::transaction::{ClientId, ServerId};
+use super::trunk::{Located, Lookup, TrunkHealth};
 use crate::ids::DialogId;
 
 mod accounts;
+mod attempts;
 mod checks;
 pub mod config;
 mod connections;
@@ -42,6 +48,7 @@ mod request;
 mod response;
 mod source;
 mod tables;
+mod trunks;
 
 /// Ids of dialogs that others call have this bit; whoever orders an INVITE chooses one without it.
 pub const INCOMING_DIALOG: u64 = 1 << 63;
@@ -70,6 +77,13 @@ pub enum Input<'a> {
     },
     /// A call wants something of its dialog.
     Order(AddressedOrder),
+    /// What [`Output::Locate`] asked for; `None`: nothing was found.
+    Located {
+        /// Which trunk.
+        trunk: usize,
+        /// Where it is.
+        found: Option<Located>,
+    },
     /// True from when no new call can be served until one can again.
     Overloaded(bool),
     /// The gateway is to stop: no new calls, registrations are taken back.
@@ -118,6 +132,20 @@ pub enum Output {
     },
     /// A stranger is not listened to any more for a while; told once each time.
     ShutOut(ShutOut),
+    /// Where is a trunk? [`Input::Located`] answers.
+    Locate {
+        /// Its place in the configuration.
+        trunk: usize,
+        /// Its name.
+        lookup: Lookup,
+    },
+    /// A trunk went down, or is up again.
+    Trunk {
+        /// Its name.
+        trunk: String,
+        /// Which.
+        health: TrunkHealth,
+    },
     /// Something to be counted.
     Count(Counter),
 }
@@ -149,6 +177,8 @@ pub enum Counter {
     TransactionsFull,
     /// The table of dialogs is full: a call got 503.
     DialogsFull,
+    /// A trunk has as many calls as it may have: one was refused, or went another way.
+    TrunkFull,
     /// The table of connections is full: one was closed.
     StreamsFull,
     /// A connection was closed: it was idle, or a stranger's that brought nothing whole, or answered no ping.
@@ -171,6 +201,7 @@ impl Counter {
             Self::TurnedAway => "sip_turned_away",
             Self::TransactionsFull => "sip_transactions_full",
             Self::DialogsFull => "sip_dialogs_full",
+            Self::TrunkFull => "sip_trunk_full",
             Self::StreamsFull => "sip_streams_full",
             Self::ConnectionSilent => "sip_connection_silent",
         }
@@ -186,6 +217,10 @@ pub enum Why {
     Dialog,
     /// A registration: refresh or try again, or one of a telephone's that ends.
     Registration,
+    /// A trunk: look it up, ask whether it is there.
+    Trunk,
+    /// An INVITE that nobody answers.
+    Attempt,
     /// A connection: ping, or close.
     Connection,
 }
@@ -196,6 +231,8 @@ enum TimerKey {
     Client(ClientId),
     Server(ServerId),
     Dialog(DialogId),
+    Attempt(DialogId),
+    Trunk(usize),
     Connection(Flow),
     Phones,
     Registration(usize),
@@ -218,16 +255,16 @@ enum Admission {
 pub struct Endpoint {
     config: EndpointConfig,
     author: Author,
-    digest: DigestServer,
+    gate: Gate,
     admission: Admission,
     transactions: Transactions,
     dialogs: Dialogs,
     next_dialog: u64,
     /// Dialogs whose last event has not been told.
     live: usize,
-    registrations: Vec<(String, Registration)>,
+    registrations: Vec<Registrant>,
     registrar: Registrar,
-    shield: Shield,
+    trunks: Trunks,
     connections: Connections,
     timers: TimerTable<TimerKey>,
     /// Makes the tags of answers that no transaction keeps.
@@ -242,7 +279,7 @@ impl Endpoint {
         let mut secret = [0; 32];
         author.fill(&mut secret);
         let mut this = Self {
-            digest: DigestServer::new(&config.realm, secret, now),
+            gate: Gate { digest: DigestServer::new(&config.realm, secret, now), shield: Shield::new(config.shield) },
             admission: Admission::Open,
             transactions: Transactions::default(),
             dialogs: Dialogs::default(),
@@ -250,7 +287,7 @@ impl Endpoint {
             live: 0,
             registrations: Vec::new(),
             registrar: Registrar::new(config.phones.len(), config.registrar),
-            shield: Shield::new(config.shield),
+            trunks: Trunks::new(now, &config),
             connections: Connections::default(),
             timers: TimerTable::default(),
             tag_key: u64::from(author.below(u32::MAX)),
@@ -258,7 +295,7 @@ impl Endpoint {
             config,
             author,
         };
-        this.add_registrations(now);
+        this.start_trunks(now);
         this
     }
 
@@ -269,6 +306,7 @@ impl Endpoint {
             Input::FlowOpened { flow, opener } => self.flow_opened(now, flow, opener),
             Input::FlowClosed { flow } => self.flow_closed(now, flow),
             Input::Order(order) => self.order(now, order),
+            Input::Located { trunk, found } => self.located(now, trunk, found),
             Input::Overloaded(overloaded) => match self.admission {
                 Admission::Draining => {}
                 Admission::Open | Admission::Overloaded => {
@@ -296,6 +334,8 @@ impl Endpoint {
             TimerKey::Dialog(_) => Why::Dialog,
             TimerKey::Connection(_) => Why::Connection,
             TimerKey::Registration(_) | TimerKey::Phones => Why::Registration,
+            TimerKey::Trunk(_) => Why::Trunk,
+            TimerKey::Attempt(_) => Why::Attempt,
         };
         Some((at, why))
     }
@@ -308,7 +348,7 @@ impl Endpoint {
     /// True where nothing is under way that a stop would cut off: no dialog that a call knows of, no registration to be
     /// taken back. Transactions that only wait for repeats (32 s) do not count.
     pub fn is_at_rest(&self) -> bool {
-        self.live == 0 && self.registrations.iter().all(|(_, registration)| registration.is_removed())
+        self.live == 0 && self.registrations.iter().all(|one| one.registration.is_removed())
     }
 
     /// How many transactions there are.
@@ -325,6 +365,8 @@ impl Endpoint {
                 TimerKey::Connection(flow) => self.connection_timeout(now, flow),
                 TimerKey::Phones => self.phones_timeout(now),
                 TimerKey::Registration(place) => self.registration_timeout(now, place),
+                TimerKey::Trunk(place) => self.trunk_timeout(now, place),
+                TimerKey::Attempt(id) => self.attempt_timeout(now, id),
             }
         }
     }

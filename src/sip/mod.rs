@@ -15,3 +15,4 @@ pub mod registration;
 pub mod shield;
 pub mod timers;
 pub mod transaction;
+pub mod trunk;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{read_allow, read_secret};
+use super::trunk::{read_allow, read_secret};
 use crate::dialplan::schema::RingTarget;
 use crate::settings::Section;
 use crate::sip::digest::client::Credentials;

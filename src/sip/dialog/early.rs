@@ -105,7 +105,7 @@ fn remote_tag(request: &Request) -> String {
 /// 200 that refreshes the target: with Contact (RFC 3311 5.2).
 fn accepted(invitation: &Invitation, request: &Request, desk: &Desk<'_>) -> crate::wire::sip::message::Response {
     let mut answer = desk.author.answer(request, StatusCode::OK, None);
-    let contact = desk.author.contact(invitation.flow, invitation.user.as_deref());
+    let contact = invitation.contact(desk.author);
     answer.headers.push(HeaderName::Contact, contact);
     answer
 }

@@ -11,8 +11,9 @@ use super::early::{self, EarlyOffer};
 use super::established::{Established, Next, reply, sdp_of};
 use super::forks::{Forks, Heard};
 use super::uas::after_bye;
-use super::{Desk, DialogInput, DialogOutput, Purpose, Standing, session};
+use super::{Desk, DialogInput, DialogOutput, Purpose, Standing, is_secure, session};
 use crate::deadline::is_due;
+use crate::sip::author::Author;
 use crate::sip::digest::client::Prover;
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 use crate::sip::flow::Flow;
@@ -84,6 +85,10 @@ struct Ack {
 }
 
 impl Invitation {
+    pub(super) fn contact(&self, author: &Author) -> Bytes {
+        author.contact(self.flow, self.user.as_deref(), is_secure(&self.request.uri))
+    }
+
     /// The dialog that an answer with a tag makes.
     pub(super) fn dialog(&self, response: &Response) -> Option<Core> {
         let mut core = Core::of_answer(self.flow, &self.request, response, self.user.clone())?;

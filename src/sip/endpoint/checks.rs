@@ -30,12 +30,6 @@ impl Refusal {
 }
 
 impl EndpointConfig {
-    /// True where a trunk is at this address, whether its calls are taken or not.
-    pub(super) fn is_peer(&self, flow: Flow) -> bool {
-        let source = flow.remote.ip().to_canonical();
-        self.trunk_of(flow).is_some() || self.trunks.iter().any(|trunk| trunk.address.ip().to_canonical() == source)
-    }
-
     /// True where some telephone may come from here.
     pub(super) fn is_phones_network(&self, flow: Flow) -> bool {
         let source = flow.remote.ip();

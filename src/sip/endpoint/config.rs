@@ -3,11 +3,13 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::sip::digest::client::Credentials;
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::registrar::RegistrarLimits;
 use crate::sip::shield::ShieldConfig;
+use crate::sip::trunk::TrunkPolicy;
 
 /// In the place of a trunk's name: the telephones that are registered here. No trunk may be called so.
 pub const PHONES: &str = "phone";
@@ -33,6 +35,8 @@ pub struct EndpointConfig {
     pub registrar: RegistrarLimits,
     /// When strangers are shut out.
     pub shield: ShieldConfig,
+    /// An INVITE of ours without any answer goes another way after this; where there is no other, it is given up after twice this.
+    pub try_time: Duration,
     /// Sizes of tables.
     pub limits: Limits,
 }
@@ -49,6 +53,7 @@ impl Default for EndpointConfig {
             phones: Vec::new(),
             registrar: RegistrarLimits::default(),
             shield: ShieldConfig::default(),
+            try_time: super::attempts::TRY_TIME,
             limits: Limits::default(),
         }
     }
@@ -69,9 +74,9 @@ pub enum UnknownSource {
 pub struct Trunk {
     /// Its name in the configuration.
     pub name: String,
-    /// Where our requests go.
+    /// Where our requests go, where [`TrunkPolicy::lookup`] does not find it.
     pub address: SocketAddr,
-    /// Over what.
+    /// Over what, likewise.
     pub transport: Transport,
     /// Host part of our addresses there, e.g. `pbx.example`.
     pub domain: String,
@@ -83,6 +88,8 @@ pub struct Trunk {
     pub account: Option<Account>,
     /// Who may call by digest from anywhere as if from this trunk.
     pub callers: Vec<Credentials>,
+    /// How it is found and used.
+    pub policy: TrunkPolicy,
 }
 
 /// A telephone that registers here (RFC 3261 10.3), as an agent's without a PBX.
@@ -144,11 +151,10 @@ impl Default for Limits {
 }
 
 impl EndpointConfig {
-    /// The flow of a trunk; `None` where nothing listens in its address family, or on UDP where it is asked by UDP.
-    pub fn flow(&self, trunk: &Trunk) -> Option<Flow> {
-        let transport = trunk.transport;
-        let local = self.local(transport, trunk.address)?;
-        Some(Flow { transport, local, remote: trunk.address })
+    /// The flow to a peer; `None` where nothing listens in its address family, or on UDP where it is asked by UDP.
+    pub fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
+        let local = self.local(transport, remote)?;
+        Some(Flow { transport, local, remote })
     }
 
     /// The same peer over TCP; `None` where it is no datagram's flow, or we do not listen on TCP.

@@ -101,7 +101,7 @@ impl Connections {
 
 impl Endpoint {
     pub(super) fn flow_opened(&mut self, now: Instant, flow: Flow, opener: Opener) {
-        if opener == Opener::Peer && !self.config.is_peer(flow) && self.is_shut_out(now, flow) {
+        if opener == Opener::Peer && !self.is_peer(flow) && self.is_shut_out(now, flow) {
             return self.out.push_back(Output::Close { flow });
         }
         let Some(mut connection) = self.connections.take(flow, &self.config.limits) else {

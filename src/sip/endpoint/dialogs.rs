@@ -4,20 +4,23 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::config::{Account, Trunk};
+use super::attempts::Attempt;
+use super::config::Account;
 use super::tables::Owner;
+use super::trunks::{own_address, push_route, request_uri};
 use super::{Counter, Endpoint, INCOMING_DIALOG, Output, TimerKey};
 use crate::ids::DialogId;
 use crate::redact::Redacted;
 use crate::sip::dialog::uac::Invitation;
-use crate::sip::dialog::{Desk, Dialog, DialogInput, DialogOutput, Purpose, Standing, Uac, ask_for_a_timer};
+use crate::sip::dialog::{Desk, DialogInput, DialogOutput, Purpose, Standing, ask_for_a_timer, is_secure};
 use crate::sip::digest::client::Prover;
 use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, OutgoingTarget, SdpBody};
 use crate::sip::flow::Flow;
 use crate::sip::transaction::ServerInput;
+use crate::sip::trunk::policy::may_be_ruled;
 use crate::wire::sip::header::{CSeq, HeaderName, NameAddr};
 use crate::wire::sip::message::{Method, Request, StatusCode};
-use crate::wire::sip::uri::{Host, SipUri, Uri};
+use crate::wire::sip::uri::{SipUri, Uri};
 
 /// How somebody is reached.
 struct Way {
@@ -26,6 +29,8 @@ struct Way {
     /// Our address there.
     address: SipUri,
     account: Option<Account>,
+    /// Its place in the configuration; `None` for a telephone of ours.
+    trunk: Option<usize>,
 }
 
 impl Endpoint {
@@ -36,7 +41,7 @@ impl Endpoint {
                 if self.dialogs.contains(dialog) || dialog.0 & INCOMING_DIALOG != 0 {
                     return self.count(Counter::LateOrder);
                 }
-                self.invite(now, dialog, &target, offer, headers);
+                self.invite(now, dialog, target, offer, headers);
             }
             DialogOrder::Refer { to, replaces } if self.dialogs.contains(dialog) => {
                 match self.refer_to(&to, replaces) {
@@ -47,7 +52,12 @@ impl Endpoint {
                     }
                 }
             }
-            order if self.dialogs.contains(dialog) => self.run_dialog(now, dialog, DialogInput::Order(order)),
+            order if self.dialogs.contains(dialog) => {
+                if order == DialogOrder::HangUp {
+                    self.forget_attempt(dialog);
+                }
+                self.run_dialog(now, dialog, DialogInput::Order(order));
+            }
             _ => self.count(Counter::LateOrder),
         }
     }
@@ -74,7 +84,7 @@ impl Endpoint {
     }
 
     /// Keeps the tables in step with what a dialog has become.
-    fn settle(&mut self, id: DialogId) {
+    pub(super) fn settle(&mut self, id: DialogId) {
         let Some(slot) = self.dialogs.get(id) else { return };
         if slot.dialog.standing() != Standing::Offered {
             self.dialogs.end_half_open(id);
@@ -95,10 +105,16 @@ impl Endpoint {
         }
     }
 
-    fn perform(&mut self, now: Instant, id: DialogId, outputs: Vec<DialogOutput>) {
+    pub(super) fn perform(&mut self, now: Instant, id: DialogId, outputs: Vec<DialogOutput>) {
         for output in outputs {
             match output {
+                DialogOutput::Tell(_) if self.dialogs.is_disowned(id) => {}
+                DialogOutput::Tell(event) if self.goes_on(now, id, &event) => {}
                 DialogOutput::Tell(event) => {
+                    if event.is_last() {
+                        self.forget_attempt(id);
+                        self.trunks.leave(id);
+                    }
                     self.live -= usize::from(event.is_last() && self.live > 0);
                     self.out.push_back(Output::Dialog { dialog: id, event });
                 }
@@ -110,7 +126,10 @@ impl Endpoint {
                     let client = self.start_client(now, flow, request, Owner::Dialog(id, purpose));
                     if let Some(slot) = self.dialogs.get(id) {
                         match purpose {
-                            Purpose::Invite => slot.invite = Some(client),
+                            Purpose::Invite => {
+                                slot.invite = Some(client);
+                                self.await_answer(now, id);
+                            }
                             Purpose::Change => slot.change = Some(client),
                             Purpose::Prack | Purpose::Refer | Purpose::Notify | Purpose::Bye | Purpose::ExtraBye => {}
                         }
@@ -135,63 +154,36 @@ impl Endpoint {
         }
     }
 
-    /// An outgoing call (13.2.1).
-    fn invite(
-        &mut self,
-        now: Instant,
-        id: DialogId,
-        target: &OutgoingTarget,
-        offer: SdpBody,
-        headers: Vec<(String, Redacted<String>)>,
-    ) {
-        match self.invitation(now, target, offer, headers) {
-            Ok(invitation) => {
-                let tag = invitation.local_tag.clone();
-                let mut out = Vec::new();
-                let uac = Uac::new(invitation, &mut Desk { author: &mut self.author, out: &mut out });
-                self.dialogs.add(id, tag, Dialog::Uac(Box::new(uac)));
-                self.live += 1;
-                self.perform(now, id, out);
-                self.settle(id);
-            }
-            Err(status) => {
-                let event = DialogEvent::Refused { status: status.as_u16() };
-                self.out.push_back(Output::Dialog { dialog: id, event });
-            }
-        }
+    /// The INVITE by this trunk. The status is what the call is told where there is nothing to send.
+    pub(super) fn invitation(&mut self, place: usize, flow: Flow, attempt: &Attempt) -> Result<Invitation, StatusCode> {
+        let trunk = self.config.trunks.get(place).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+        let uri = request_uri(trunk, &attempt.target.uri, trunk.name != attempt.target.trunk)?;
+        let (address, account) = (own_address(trunk)?, trunk.account.clone());
+        let way = Way { flow, uri, address, account, trunk: Some(place) };
+        self.compose(way, &attempt.target, &attempt.offer, &attempt.headers)
     }
 
-    /// How somebody is reached whom a call wants: a trunk, or a telephone of ours. Nobody else is ever dialled.
-    fn way(&self, now: Instant, target: &OutgoingTarget) -> Result<Way, StatusCode> {
-        if Self::is_for_phone(target) {
-            let (flow, uri, address) = self.phone_target(now, target)?;
-            return Ok(Way { flow, uri, address, account: None });
-        }
-        let trunk = self.config.trunks.iter().find(|trunk| trunk.name == target.trunk);
-        let trunk = trunk.ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-        let flow = self.config.flow(trunk).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-        let flow = self.connections.reaching(flow);
-        let uri = Uri::parse(&Bytes::copy_from_slice(target.uri.as_bytes())).map_err(|_| StatusCode::BAD_REQUEST)?;
-        Ok(Way { flow, uri, address: own_address(trunk)?, account: trunk.account.clone() })
-    }
-
-    /// The status is what the call is told where there is nothing to send.
-    fn invitation(
+    /// The INVITE to a telephone of ours.
+    pub(super) fn phone_invitation(
         &mut self,
         now: Instant,
         target: &OutgoingTarget,
-        offer: SdpBody,
-        extra: Vec<(String, Redacted<String>)>,
+        offer: &SdpBody,
+        headers: &[(String, Redacted<String>)],
     ) -> Result<Invitation, StatusCode> {
-        if self.transactions.len() >= self.config.limits.transactions {
-            self.count(Counter::TransactionsFull);
-            return Err(StatusCode::SERVICE_UNAVAILABLE);
-        }
-        if self.dialogs.len() >= self.config.limits.dialogs {
-            self.count(Counter::DialogsFull);
-            return Err(StatusCode::SERVICE_UNAVAILABLE);
-        }
-        let Way { flow, uri, address, account } = self.way(now, target)?;
+        let (flow, uri, address) = self.phone_target(now, target)?;
+        self.compose(Way { flow, uri, address, account: None, trunk: None }, target, offer, headers)
+    }
+
+    fn compose(
+        &mut self,
+        way: Way,
+        target: &OutgoingTarget,
+        offer: &SdpBody,
+        extra: &[(String, Redacted<String>)],
+    ) -> Result<Invitation, StatusCode> {
+        let Way { flow, uri, address, account, trunk } = way;
+        let policy = trunk.and_then(|place| self.config.trunks.get(place)).map(|trunk| &trunk.policy);
         let user = account.as_ref().map(|account| account.user.clone());
         let local_tag = self.author.token();
         let mut from = NameAddr::new(address).with_tag(&local_tag);
@@ -200,57 +192,32 @@ impl Endpoint {
         }
         let mut request = Request::new(Method::Invite, uri.clone());
         let headers = &mut request.headers;
+        push_route(headers, policy.and_then(|policy| policy.proxy.clone()));
         headers.push(HeaderName::From, from.to_bytes());
         headers.push(HeaderName::To, NameAddr::new(uri).to_bytes());
         headers.push_text(HeaderName::CallId, self.author.call_id());
         headers.push_text(HeaderName::CSeq, CSeq { number: 1, method: Method::Invite });
-        headers.push(HeaderName::Contact, self.author.contact(flow, user.as_deref()));
+        let secure = is_secure(&request.uri);
+        request.headers.push(HeaderName::Contact, self.author.contact(flow, user.as_deref(), secure));
         self.author.sign_request(&mut request);
         ask_for_a_timer(&mut request);
         for (name, value) in extra {
             let name = HeaderName::from(name.as_str());
+            // What is left of the caller's own hops (RFC 7332): a circle of forwardings ends.
             if name == HeaderName::MaxForwards {
-                // What is left of the caller's own hops (RFC 7332): a circle of forwardings ends.
                 if value.reveal() == "0" {
                     return Err(StatusCode::TOO_MANY_HOPS);
                 }
-                request.headers.set(name, value.into_inner());
-                continue;
-            }
-            if !is_ours(&name) {
-                request.headers.push(name, value.into_inner());
+                request.headers.set(name, value.reveal().clone());
+            } else if may_be_ruled(&name) {
+                request.headers.push(name, value.reveal().clone());
             }
         }
-        request.set_body("application/sdp", Bytes::copy_from_slice(&offer));
+        if let Some(policy) = policy {
+            policy.headers.apply(&mut request.headers);
+        }
+        request.set_body("application/sdp", Bytes::copy_from_slice(offer));
         let prover = account.map(|account| Prover::new(account.credentials));
         Ok(Invitation { flow, request, local_tag, user, prover })
     }
-}
-
-/// Our address at a trunk.
-pub(super) fn own_address(trunk: &Trunk) -> Result<SipUri, StatusCode> {
-    let user = trunk.account.as_ref().map_or("tingwa", |account| account.user.as_str());
-    let host = Host::parse(trunk.domain.as_bytes()).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-    Ok(SipUri::new(Some(user), host, None))
-}
-
-/// Headers that no order may set.
-fn is_ours(name: &HeaderName) -> bool {
-    matches!(
-        name,
-        HeaderName::Via
-            | HeaderName::From
-            | HeaderName::To
-            | HeaderName::CallId
-            | HeaderName::CSeq
-            | HeaderName::Contact
-            | HeaderName::MaxForwards
-            | HeaderName::ContentLength
-            | HeaderName::ContentType
-            | HeaderName::Require
-            | HeaderName::Supported
-            | HeaderName::Allow
-            | HeaderName::Authorization
-            | HeaderName::ProxyAuthorization
-    )
 }

@@ -9,7 +9,8 @@ use super::config::PHONES;
 use super::request::Arrival;
 use super::{Counter, Endpoint, INCOMING_DIALOG, Output, TimerKey};
 use crate::ids::DialogId;
-use crate::sip::event::OutgoingTarget;
+use crate::redact::Redacted;
+use crate::sip::event::{DialogEvent, OutgoingTarget, SdpBody};
 use crate::sip::flow::Flow;
 use crate::sip::registrar::Refused;
 use crate::sip::transaction::{ServerInput, ServerOther, ServerTransaction};
@@ -86,6 +87,31 @@ impl Endpoint {
         if let Some(config) = self.config.phones.get(phone) {
             let name = config.credentials.username.clone();
             self.out.push_back(Output::Phone { name, contacts: self.registrar.contacts(phone) });
+        }
+    }
+
+    /// Calls a telephone of ours: there is one way, and no other is tried.
+    pub(super) fn ring_phone(
+        &mut self,
+        now: Instant,
+        id: DialogId,
+        target: &OutgoingTarget,
+        offer: &SdpBody,
+        headers: &[(String, Redacted<String>)],
+    ) {
+        let invitation = match self.has_room() {
+            true => self.phone_invitation(now, target, offer, headers),
+            false => Err(StatusCode::SERVICE_UNAVAILABLE),
+        };
+        match invitation {
+            Ok(invitation) => {
+                self.live += 1;
+                self.call(now, id, invitation);
+            }
+            Err(status) => {
+                let event = DialogEvent::Refused { status: status.as_u16() };
+                self.out.push_back(Output::Dialog { dialog: id, event });
+            }
         }
     }
 

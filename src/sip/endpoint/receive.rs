@@ -94,7 +94,7 @@ impl Endpoint {
         self.count(Counter::Malformed);
         let shut = self.is_shut_out(now, flow);
         self.strike(now, flow, Strike::Try);
-        if self.is_stranger(flow) || shut && !self.config.is_peer(flow) {
+        if self.is_stranger(flow) || shut && !self.is_peer(flow) {
             return;
         }
         let mut request = *partial;
@@ -123,7 +123,12 @@ impl Endpoint {
                 TimerKey::Server(id) => {
                     self.run_server(now, id, ServerInput::TransportFailed);
                 }
-                TimerKey::Dialog(_) | TimerKey::Connection(_) | TimerKey::Phones | TimerKey::Registration(_) => {}
+                TimerKey::Dialog(_)
+                | TimerKey::Attempt(_)
+                | TimerKey::Trunk(_)
+                | TimerKey::Connection(_)
+                | TimerKey::Phones
+                | TimerKey::Registration(_) => {}
             }
         }
         self.registrations_disconnected(now, flow);

@@ -15,6 +15,7 @@ use crate::sip::flow::Flow;
 use crate::sip::shield::Strike;
 use crate::sip::transaction::key::{MergeKey, ServerKey};
 use crate::sip::transaction::{ServerInput, ServerInvite, ServerOther, ServerTransaction};
+use crate::sip::trunk::state::Direction;
 use crate::wire::sip::header::{HeaderName, Via};
 use crate::wire::sip::message::{Method, Request, StatusCode};
 use crate::wire::sip::uri::Uri;
@@ -103,7 +104,7 @@ impl Endpoint {
             self.count(Counter::UnknownSource);
             return self.strike(now, arrival.flow, Strike::Try);
         }
-        if self.config.is_peer(arrival.flow) || !self.is_shut_out(now, arrival.flow) {
+        if self.is_peer(arrival.flow) || !self.is_shut_out(now, arrival.flow) {
             self.refuse(arrival, Refusal::new(StatusCode::NO_SUCH_TRANSACTION));
         }
     }
@@ -208,6 +209,11 @@ impl Endpoint {
         };
         self.next_dialog += 1;
         let dialog = DialogId(INCOMING_DIALOG | self.next_dialog);
+        if let Peer::Trunk(trunk) = peer
+            && !self.enter_trunk(now, trunk, dialog, Direction::In)
+        {
+            return self.turn_away(&arrival);
+        }
         let Arrival { request, flow, reply, key, .. } = arrival;
         let machine = ServerTransaction::Invite(ServerInvite::new(flow.transport.reliability()));
         let transaction = self.transactions.add_server(key, merge, machine, reply, dialog);
@@ -233,6 +239,7 @@ impl Endpoint {
                 });
             }
             None => {
+                self.trunks.leave(dialog);
                 let bytes = self.author.answer(&request, StatusCode::BAD_REQUEST, Some(&tag)).to_bytes();
                 self.run_server(now, transaction, ServerInput::Answer { status: 400, bytes });
             }
@@ -313,7 +320,7 @@ fn incoming(dialog: DialogId, peer: &PeerFacts<'_>, flow: Flow, request: &Reques
         offer: crate::sip::dialog::is_sdp(request).then(|| SdpBody::from(&request.body[..])),
         trunk: Some(peer.name.to_owned()),
         trusted: peer.trusted,
-        particulars: particulars(headers),
+        particulars: particulars(headers, peer.keep),
         source: flow.remote,
     }
 }

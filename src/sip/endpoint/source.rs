@@ -8,9 +8,9 @@ use super::config::{Account, EndpointConfig, PHONES, Phone, Trunk, UnknownSource
 use super::request::Arrival;
 use super::{Counter, Endpoint, Output};
 use crate::sip::digest::client::{Asked, Credentials};
-use crate::sip::digest::server::Verdict;
+use crate::sip::digest::server::{DigestServer, Verdict};
 use crate::sip::flow::Flow;
-use crate::sip::shield::Strike;
+use crate::sip::shield::{Shield, Strike};
 use crate::wire::sip::header::HeaderName;
 use crate::wire::sip::message::{Method, Request, StatusCode};
 
@@ -28,11 +28,19 @@ pub(super) enum Peer {
     Phone(usize),
 }
 
+/// What is asked for a proof, and who is not listened to.
+pub(super) struct Gate {
+    pub(super) digest: DigestServer,
+    pub(super) shield: Shield,
+}
+
 /// What counts of a peer when it calls.
 pub(super) struct PeerFacts<'a> {
     pub(super) name: &'a str,
     pub(super) trusted: bool,
     pub(super) account: Option<&'a Account>,
+    /// Header fields that go into the journal and on to an agent.
+    pub(super) keep: &'a [HeaderName],
     /// The number that is proved, where one is.
     pub(super) number: Option<&'a str>,
 }
@@ -41,12 +49,13 @@ impl Peer {
     pub(super) fn facts<'a>(self, trunks: &'a [Trunk], phones: &'a [Phone]) -> Option<PeerFacts<'a>> {
         match self {
             Self::Trunk(place) => {
-                let Trunk { name, trusted, account, .. } = trunks.get(place)?;
-                Some(PeerFacts { name, trusted: *trusted, account: account.as_ref(), number: None })
+                let Trunk { name, trusted, account, policy, .. } = trunks.get(place)?;
+                let (keep, account) = (policy.headers.keep.as_slice(), account.as_ref());
+                Some(PeerFacts { name, trusted: *trusted, account, keep, number: None })
             }
             Self::Phone(place) => {
                 let number = Some(phones.get(place)?.credentials.username.as_str());
-                Some(PeerFacts { name: PHONES, trusted: false, account: None, number })
+                Some(PeerFacts { name: PHONES, trusted: false, account: None, keep: &[], number })
             }
         }
     }
@@ -58,15 +67,20 @@ impl Endpoint {
         self.config.trunk_of(flow)
     }
 
+    /// True where a trunk is at this address, whether its calls are taken or not.
+    pub(super) fn is_peer(&self, flow: Flow) -> bool {
+        self.trunk_of(flow).is_some() || self.trunks.states.iter().any(|state| state.is_at(flow.remote.ip()))
+    }
+
     /// True for somebody to whom nothing is said.
     pub(super) fn is_stranger(&self, flow: Flow) -> bool {
         let silent = self.config.unknown == UnknownSource::Silence;
-        silent && !self.config.is_peer(flow) && !self.config.is_phones_network(flow)
+        silent && !self.is_peer(flow) && !self.config.is_phones_network(flow)
     }
 
     /// True where a new request of this source is not looked at any more.
     pub(super) fn is_shut_out(&mut self, now: Instant, flow: Flow) -> bool {
-        let shut = self.shield.is_shut_out(now, flow.remote.ip());
+        let shut = self.gate.shield.is_shut_out(now, flow.remote.ip());
         if shut {
             self.count(Counter::ShutOut);
         }
@@ -76,10 +90,10 @@ impl Endpoint {
     /// Holds something against a source. Never against a trunk's address, nor where a telephone is registered: there, one
     /// wrong password would take others along; the user's own waiting time must do.
     pub(super) fn strike(&mut self, now: Instant, flow: Flow, strike: Strike) {
-        if self.config.is_peer(flow) || self.registrar.is_at(flow.remote.ip()) {
+        if self.is_peer(flow) || self.registrar.is_at(flow.remote.ip()) {
             return;
         }
-        if let Some(shut_out) = self.shield.strike(now, flow.remote.ip(), strike) {
+        if let Some(shut_out) = self.gate.shield.strike(now, flow.remote.ip(), strike) {
             self.out.push_back(Output::ShutOut(shut_out));
             if flow.transport.is_connected() {
                 self.out.push_back(Output::Close { flow });
@@ -116,7 +130,7 @@ impl Endpoint {
             return Source::Refused(refusal);
         }
         let user = own.and_then(|own| own.text("username")).unwrap_or_default().to_owned();
-        if let Some(wait) = self.shield.wait_of(now, &user).filter(|_| !self.registrar.is_at(flow.remote.ip())) {
+        if let Some(wait) = self.gate.shield.wait_of(now, &user).filter(|_| !self.registrar.is_at(flow.remote.ip())) {
             self.count(Counter::Guessed);
             self.strike(now, flow, Strike::Try);
             let later = Refusal::new(StatusCode::SERVICE_UNAVAILABLE);
@@ -127,20 +141,20 @@ impl Endpoint {
         let uri = request.uri.to_string();
         let asked = Asked { method: request.method.as_str(), uri: &uri, body: &request.body };
         let config = &self.config;
-        let verdict = self.digest.judge(now, flow.remote.ip(), own, &asked, |name| config.password(name, flow));
+        let verdict = self.gate.digest.judge(now, flow.remote.ip(), own, &asked, |name| config.password(name, flow));
         self.judged(now, flow, verdict, user, silent)
     }
 
     fn judged(&mut self, now: Instant, flow: Flow, verdict: Verdict, user: String, silent: bool) -> Source {
         let stale = match verdict {
             Verdict::Passed { username } => {
-                self.shield.forgive(flow.remote.ip());
-                self.shield.knew(&username);
+                self.gate.shield.forgive(flow.remote.ip());
+                self.gate.shield.knew(&username);
                 return self.config.account(&username, flow).map_or(Source::Ignored, Source::Peer);
             }
             Verdict::Wrong => {
                 self.count(Counter::Guessed);
-                self.shield.guessed(now, &user);
+                self.gate.shield.guessed(now, &user);
                 self.strike(now, flow, Strike::Try);
                 false
             }
@@ -149,11 +163,11 @@ impl Endpoint {
                 stale
             }
         };
-        if silent || self.shield.is_shut_out(now, flow.remote.ip()) {
+        if silent || self.gate.shield.is_shut_out(now, flow.remote.ip()) {
             return Source::Ignored;
         }
         let mut refusal = Refusal::new(StatusCode::UNAUTHORIZED);
-        for challenge in self.digest.challenges(now, flow.remote.ip(), stale) {
+        for challenge in self.gate.digest.challenges(now, flow.remote.ip(), stale) {
             refusal = refusal.with(HeaderName::WwwAuthenticate, challenge.to_bytes());
         }
         Source::Refused(refusal)

@@ -47,6 +47,8 @@ impl Storm {
                 | Output::Registration { .. }
                 | Output::Phone { .. }
                 | Output::ShutOut(_)
+                | Output::Trunk { .. }
+                | Output::Locate { .. }
                 | Output::Count(_) => {}
             }
         }

@@ -107,6 +107,8 @@ impl Pair {
                 Output::Count(_)
                 | Output::Close { .. }
                 | Output::Registration { .. }
+                | Output::Trunk { .. }
+                | Output::Locate { .. }
                 | Output::Phone { .. }
                 | Output::ShutOut(_) => {}
             }
