@@ -1,6 +1,8 @@
 //! The one truth of a call: an ordered list of facts. Storage, `why`, call records, metrics and webhooks all read the
 //! same entries; the call knows none of them. Values only: who writes them where is the store's business.
 
+pub mod escalation;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -293,6 +295,16 @@ pub enum Entry {
     },
     /// What the policy decided, and why.
     Decided(Decision),
+    /// A human is needed, as one of three levels, and what came of it. Level 2 and 3 are what a supervisor is told.
+    Escalated {
+        /// How much of a human.
+        level: escalation::Level,
+        /// Why.
+        reason: escalation::ReasonCode,
+        /// What came of it.
+        #[serde(flatten)]
+        outcome: escalation::Outcome,
+    },
     /// A tool is asked. Secrets are in headers, and those are not here.
     ToolCalled {
         /// Which request.

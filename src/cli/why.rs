@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::journal::escalation::{Level, Outcome, ReasonCode};
 use crate::journal::{Act, Decision, Entry, RecogniserLoss, Record};
 use crate::speech::SpeechTags;
 use crate::store::sqlite::Database;
@@ -49,7 +50,7 @@ pub fn run(args: &WhyArgs) -> Result<ExitCode, CliError> {
     for record in &journal {
         if args.json {
             println!("{}", serde_json::to_string(record).map_err(|e| CliError::Usage(e.to_string()))?);
-        } else if !args.decisions || matches!(record.entry, Entry::Decided(_)) {
+        } else if !args.decisions || matches!(record.entry, Entry::Decided(_) | Entry::Escalated { .. }) {
             println!("{}", line(record));
         }
     }
@@ -82,6 +83,7 @@ fn text(entry: &Entry) -> String {
         Entry::Digit { leg, digit } => format!("key        {digit} (leg {leg})"),
         Entry::NoInput { count } => format!("silence    {count} in a row"),
         Entry::Decided(decision) => decided(decision),
+        Entry::Escalated { level, reason, outcome } => escalated(*level, *reason, outcome),
         Entry::BotTurn { prompt, text, language, .. } => format!("says       {} [{language}, {prompt}]", text.reveal()),
         script @ (Entry::ScriptHeard { .. } | Entry::ScriptEnded { .. }) => script_text(script),
         Entry::AnswerBegan { response_ms: Some(ms), .. } => {
@@ -181,6 +183,19 @@ fn tags_text(tags: &SpeechTags) -> String {
     let emotion = tags.emotion.map(|emotion| format!(", {emotion:?}").to_lowercase());
     let event = tags.event.map(|event| format!(", {event:?}").to_lowercase());
     [emotion, event].into_iter().flatten().collect()
+}
+
+fn escalated(level: Level, reason: ReasonCode, outcome: &Outcome) -> String {
+    let outcome = match outcome {
+        Outcome::Transferred { queue } => format!("somebody of {queue} is rung"),
+        Outcome::Notified => "a supervisor is told".to_owned(),
+        Outcome::Upgraded => "somebody is being rung already; a supervisor is told".to_owned(),
+        Outcome::Retained => "help is offered first".to_owned(),
+        Outcome::CoolingDown => "too soon after the last try".to_owned(),
+        Outcome::Closed => "nobody is there".to_owned(),
+        Outcome::GaveUp => "tried too often in this call".to_owned(),
+    };
+    format!("escalates  level {} for {reason}: {outcome}", level.number())
 }
 
 fn decided(decision: &Decision) -> String {
