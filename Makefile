@@ -34,7 +34,7 @@ bench: build
 	benches/calls_per_core.sh $(TINGWA)
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS = sip sdp rtp dialplan call
+FUZZ_TARGETS = sip sdp rtp dialplan call registrar endpoint
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz
 	for target in $(FUZZ_TARGETS); do \

@@ -73,7 +73,8 @@ pub struct Config {
 impl Config {
     /// What dialplans may refer to.
     pub fn peers(&self) -> Peers {
-        Peers { trunks: self.sip.domains().into_keys().collect(), hosts: self.tools.names() }
+        let (trunks, phones) = (self.sip.domains().into_keys().collect(), self.sip.phones());
+        Peers { trunks, phones, hosts: self.tools.names() }
     }
 
     /// Reads a file.

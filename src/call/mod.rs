@@ -337,7 +337,7 @@ impl Call {
 
     /// Where the call comes from, if it was diverted or says more.
     fn note_particulars(&mut self, now: Instant) {
-        let Particulars { diverted, withheld, kept, user_to_user } = &self.facts.particulars;
+        let Particulars { diverted, withheld, kept, user_to_user, hops: _ } = &self.facts.particulars;
         if diverted.is_empty() && !withheld && kept.is_empty() && user_to_user.is_none() {
             return;
         }

@@ -55,7 +55,7 @@ impl Call {
         };
         let referred_by = target.referred_by.map(|by| ("Referred-By".to_owned(), by));
         let replaces = target.replaces.map(|replaces| ("Replaces".to_owned(), Redacted::from(replaces)));
-        let headers = [referred_by, replaces].into_iter().flatten().collect();
+        let headers = [referred_by, replaces, self.hops()].into_iter().flatten().collect();
         self.refer = Some(Refer { leg: id, to, headers, dialog: None, gone: false, until: now + RING });
         self.order(dialog, DialogOrder::TakeRefer);
         self.outputs.push_back(Output::OpenDialog { leg: id });
