@@ -63,7 +63,9 @@ pub fn check(ufrag: &str, password: &str) -> Vec<u8> {
     room[..length].to_vec()
 }
 
-/// Where the gateway is, for a page's own stream.
-pub fn gateway() -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, 9], 10_000))
+/// Where the gateway's description says that it is.
+pub fn gateway(sdp: &[u8]) -> SocketAddr {
+    let text = String::from_utf8_lossy(sdp);
+    let port = text.lines().find_map(|line| line.strip_prefix("m=audio ")?.split(' ').next()?.parse().ok());
+    SocketAddr::from(([10, 0, 0, 9], port.expect("a port")))
 }

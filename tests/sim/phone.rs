@@ -71,7 +71,7 @@ impl Phone {
         page.learn(now, sdp);
         let check = hands::check(terms.ice.ufrag(), terms.ice.password());
         if let Some(stream) = &mut self.stream {
-            stream.handle(now, stream::Input::Rtp { from: hands::gateway(), bytes: &check });
+            stream.handle(now, stream::Input::Rtp { from: hands::gateway(sdp), bytes: &check });
         }
     }
 

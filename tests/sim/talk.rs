@@ -1,7 +1,7 @@
 //! Caller and bot: turns, barge-in, silence, keys, and what happens when hearing or speaking fails.
 
-use tingwa::journal::escalation::{Level, Outcome, ReasonCode};
 use std::time::Duration;
+use tingwa::journal::escalation::{Level, Outcome, ReasonCode};
 
 use tingwa::call::{BotConfig, CallConfig};
 use tingwa::conversation::LlmTerms;

@@ -11,7 +11,7 @@ mod interface;
 pub use interface::{BotConfig, BotParts, Input, Output, Why};
 
 use super::hearing::{self, Hearing};
-use super::speaking::{self, Line, Speaking};
+use super::speaking::{self, Line, PromptEnd, Speaking};
 use super::thoughts::{Thought, Thoughts};
 use crate::audio::frame::Frame;
 use crate::conversation::{self, Conversation, Say};
@@ -320,8 +320,9 @@ impl Bot {
             speaking::Output::Ask { speak, line } => self.outputs.push_back(Output::Ask { speak, line }),
             speaking::Output::Cancel { speak } => self.outputs.push_back(Output::Cancel { speak }),
             speaking::Output::Began { speak, line } => self.on_began(now, speak, line),
-            speaking::Output::Ended { speak, heard_ms, complete } => {
-                self.troubles.broken |= !complete;
+            speaking::Output::Ended { speak, heard_ms, end } => {
+                self.troubles.broken |= end == PromptEnd::BrokenOff;
+                let complete = end == PromptEnd::Complete;
                 self.outputs.push_back(Output::Note(Entry::BotTurnEnded { speak, heard_ms, complete }));
                 self.barge_in.handle(now, barge_in::Input::BotEnded);
                 self.floor.handle(now, floor::Input::BotOwes);
@@ -440,6 +441,8 @@ impl Bot {
 
     fn say(&mut self, now: Instant, line: Line, append: bool) {
         let speak = self.take_speak();
+        // What was broken off before is no matter of what is said now.
+        self.troubles.broken &= append;
         self.speaking.handle(now, speaking::Input::Say { speak, line, append });
         if self.speaking.sounding().is_none() {
             self.floor.handle(now, floor::Input::BotOwes);
