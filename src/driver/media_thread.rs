@@ -43,6 +43,8 @@ const EVENTS: usize = 256;
 const DATAGRAM: usize = 2_048;
 /// Items taken from the inbox before the sockets have their turn.
 const ITEMS: usize = 512;
+/// Shortest sleep where nothing is due yet: what falls due within it goes out together, and a wake-up serves many calls.
+const COALESCE: Duration = Duration::from_micros(200);
 /// The token of the inbox; all others name sockets.
 const INBOX_TOKEN: u64 = u64::MAX;
 
@@ -150,7 +152,7 @@ pub struct Shell {
 struct MediaThread {
     shell: Shell,
     inbox: Inbox<Item>,
-    calls: BTreeMap<CallId, LiveCall>,
+    calls: BTreeMap<CallId, Box<LiveCall>>,
     deadlines: BTreeSet<(Instant, CallId)>,
     scheduled: BTreeMap<CallId, Instant>,
     due: Vec<CallId>,
@@ -286,10 +288,12 @@ impl MediaThread {
                     INBOX_TOKEN => self.inbox.clear_wake(),
                     token => self.receive(token, &mut datagram),
                 }
+                self.wake_due();
             }
             for _ in 0..ITEMS {
                 let Some(item) = self.inbox.pop() else { break };
                 self.take(item);
+                self.wake_due();
             }
             self.wake_due();
         }
@@ -298,7 +302,7 @@ impl MediaThread {
     fn timeout(&self) -> Timespec {
         let wait = if self.inbox.is_empty() {
             let first = self.deadlines.first().map(|(at, _)| at.saturating_duration_since(Instant::now()));
-            first.unwrap_or(Duration::from_secs(1))
+            first.map_or(Duration::from_secs(1), |wait| if wait.is_zero() { wait } else { wait.max(COALESCE) })
         } else {
             Duration::ZERO
         };
@@ -417,7 +421,7 @@ impl MediaThread {
         };
         self.shell.dialogs.insert(dialog, id);
         self.shell.directory.enter(id, self.shell.number);
-        let mut live = LiveCall::begin(now, parts, sockets, &mut self.shell);
+        let mut live = Box::new(LiveCall::begin(now, parts, sockets, &mut self.shell));
         let alive = live.settle(now, &mut self.shell);
         self.calls.insert(id, live);
         self.schedule(id, alive);
@@ -445,7 +449,7 @@ impl MediaThread {
     }
 
     fn schedule(&mut self, call: CallId, alive: bool) {
-        let next = if alive { self.calls.get(&call).and_then(LiveCall::deadline) } else { None };
+        let next = if alive { self.calls.get(&call).and_then(|live| live.deadline()) } else { None };
         let before = self.scheduled.get(&call).copied();
         if next != before {
             if let Some(at) = before {
@@ -469,8 +473,12 @@ impl MediaThread {
         }
     }
 
+    /// Called after every packet and item: what is due to be sent waits for one of them, not for a burst.
     fn wake_due(&mut self) {
         let now = Instant::now();
+        if self.deadlines.first().is_none_or(|(at, _)| *at > now) {
+            return;
+        }
         // One round over what was due: a call that asks to be woken again at once waits for the next.
         let mut due = std::mem::take(&mut self.due);
         due.extend(self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, call)| *call));

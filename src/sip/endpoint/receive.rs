@@ -115,7 +115,7 @@ impl Endpoint {
 
     pub(super) fn flow_closed(&mut self, now: Instant, flow: Flow) {
         self.connections.remove(flow);
-        self.timers.set(TimerKey::Connection(flow), None);
+        self.connections.timers.set(flow, None);
         for key in self.transactions.on_flow(flow) {
             match key {
                 TimerKey::Client(id) if self.falls_back(now, id) => {}
@@ -126,7 +126,6 @@ impl Endpoint {
                 TimerKey::Dialog(_)
                 | TimerKey::Attempt(_)
                 | TimerKey::Trunk(_)
-                | TimerKey::Connection(_)
                 | TimerKey::Phones
                 | TimerKey::Registration(_) => {}
             }
