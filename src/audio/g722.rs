@@ -7,9 +7,6 @@
 use audio_codec::g722::{Bitrate, G722Decoder, G722Encoder};
 use audio_codec::{Decoder as _, Encoder as _};
 
-use super::frame::Frame;
-use super::resample::Upsampler8To16;
-
 /// Reads one stream.
 pub struct Decoder(Box<G722Decoder>);
 
@@ -29,21 +26,19 @@ impl Decoder {
 
 /// Writes one stream.
 #[derive(Default)]
-pub struct Encoder {
-    widen: Upsampler8To16,
-    encoder: Box<G722Encoder>,
-}
+pub struct Encoder(Box<G722Encoder>);
 
 impl Encoder {
-    /// Encodes 20 ms; returns how many bytes, one a sample of 8 kHz. It is behind by what widening takes, 2 ms.
-    pub fn encode(&mut self, frame: &Frame, bytes: &mut [u8]) -> usize {
-        let wide = self.widen.process(frame);
-        self.encoder.encode_into(&wide.0, bytes).unwrap_or(0)
+    /// Encodes samples of 16 kHz; returns how many bytes, one for two of them.
+    pub fn encode(&mut self, wide: &[i16], bytes: &mut [u8]) -> usize {
+        self.0.encode_into(wide, bytes).unwrap_or(0)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::frame::Frame;
+    use super::super::resample::Upsampler8To16;
     use super::*;
 
     fn tone(length: usize) -> Vec<i16> {
@@ -71,10 +66,11 @@ mod tests {
     fn what_is_said_is_heard() {
         let said = tone(8000);
         let (mut encoder, mut decoder) = (Encoder::default(), Decoder::default());
+        let mut widen = Upsampler8To16::new();
         let mut heard = Vec::new();
         for frame in Frame::split(&said) {
             let (mut bytes, mut samples) = ([0; 160], [0; 160]);
-            assert_eq!(encoder.encode(&frame, &mut bytes), 160);
+            assert_eq!(encoder.encode(&widen.process(&frame).0, &mut bytes), 160);
             assert_eq!(decoder.decode(&bytes, &mut samples), 160);
             heard.extend(samples);
         }
@@ -97,8 +93,9 @@ mod tests {
         assert!(said > 15.0, "{said} dB");
         // Ours, read by them.
         let (mut encoder, mut bytes) = (Encoder::default(), vec![0; 8000]);
+        let mut widen = Upsampler8To16::new();
         for (frame, bytes) in Frame::split(&narrow).zip(bytes.chunks_mut(160)) {
-            encoder.encode(&frame, bytes);
+            encoder.encode(&widen.process(&frame).0, bytes);
         }
         let mut heard = vec![0; 16_000];
         assert_eq!(G722Decoder::new().decode_into(&bytes, &mut heard).unwrap(), 16_000);

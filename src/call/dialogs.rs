@@ -93,7 +93,7 @@ impl Call {
             (_, DialogEvent::ReferNews { status: 200..300 }) => self.end(now, EndCause::HandedOver),
             (_, DialogEvent::ReferNews { .. }) => {}
             (_, DialogEvent::Because(reason)) => self.on_reason(now, LegId::CALLER, reason),
-            (_, DialogEvent::Digit(digit)) => self.on_digit(now, LegId::CALLER, digit),
+            (_, DialogEvent::Digit(digit)) => self.on_info_digit(now, LegId::CALLER, digit),
             (
                 Phase::WithBot | Phase::Transferring(_) | Phase::Bridged { .. } | Phase::Over,
                 // Of an answer of ours, or without the answer to an offer of ours: the session stays as it was.
@@ -105,7 +105,10 @@ impl Call {
 
     fn on_agent(&mut self, now: Instant, leg: LegId, event: DialogEvent) {
         match event {
-            DialogEvent::Ringing { sdp: _ } => self.on_transfer(now, leg, transfer::Input::Ringing),
+            DialogEvent::Ringing { sdp } => {
+                self.on_early_media(now, leg, sdp.as_deref());
+                self.on_transfer(now, leg, transfer::Input::Ringing);
+            }
             DialogEvent::Answered { sdp } => {
                 let agreed = self.agent().is_some_and(|agent| agent.accept(now, sdp.as_deref()).is_ok());
                 let status = NOT_ACCEPTABLE;
@@ -126,7 +129,7 @@ impl Call {
             DialogEvent::ReferNews { .. } => {}
             DialogEvent::Because(reason) => self.on_reason(now, leg, reason),
             DialogEvent::Acknowledged { sdp: Some(sdp) } => self.on_answered(now, leg, &sdp),
-            DialogEvent::Digit(digit) => self.on_digit(now, leg, digit),
+            DialogEvent::Digit(digit) => self.on_info_digit(now, leg, digit),
             DialogEvent::Ended { lost } => {
                 self.close_agent(now);
                 self.on_agent_gone(now, !lost);

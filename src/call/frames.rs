@@ -6,7 +6,7 @@ use super::{Call, Output, Phase, Recording, bot, transfer};
 use crate::audio::frame::{FRAME_MS, Frame};
 use crate::ids::LegId;
 use crate::journal::{EndCause, Entry};
-use crate::media::bridge::Spoken;
+use crate::media::bridge::{Arrangement, Heard, Spoken};
 use crate::media::stream;
 
 /// Frames that are made up for at once when the clock came late. Of more, the time is lost.
@@ -32,11 +32,14 @@ impl Call {
         if matches!(self.phase, Phase::Answering) {
             return;
         }
-        let caller = self.caller.pull(now);
+        let passing = self.settle_passing();
+        let listened = !passing || self.recording == Recording::On;
+        let caller = if listened { self.caller.pull(now) } else { Frame::SILENCE };
         let bot_to_caller = self.bot.next_frame(now);
         let (agent, bot_to_agent) = match &mut self.phase {
             Phase::Transferring(handover) => (handover.agent.pull(now), handover.mouth.next_frame(now)),
-            Phase::Bridged { agent } => (agent.pull(now), Frame::SILENCE),
+            Phase::Bridged { agent } if listened => (agent.pull(now), Frame::SILENCE),
+            Phase::Bridged { .. } => (Frame::SILENCE, Frame::SILENCE),
             Phase::Answering | Phase::WithBot | Phase::Over => (Frame::SILENCE, Frame::SILENCE),
         };
         // A prompt that begins is in the journal before its first packet is on its way.
@@ -45,10 +48,12 @@ impl Call {
             return;
         }
         let spoken = Spoken { caller, agent, bot_to_caller, bot_to_agent, ..Spoken::default() };
-        let heard = self.bridge.mix(&spoken);
-        self.on_stream(now, LegId::CALLER, stream::Input::Send(&heard.caller));
-        if let Some(leg) = self.agent().map(|leg| leg.id()) {
-            self.on_stream(now, leg, stream::Input::Send(&heard.agent));
+        let heard = if listened { self.bridge.mix(&spoken) } else { Heard::default() };
+        if !passing {
+            self.on_stream(now, LegId::CALLER, stream::Input::Send(&heard.caller));
+            if let Some(leg) = self.agent().map(|leg| leg.id()) {
+                self.on_stream(now, leg, stream::Input::Send(&heard.agent));
+            }
         }
         match self.recording {
             Recording::Off => {}
@@ -75,8 +80,15 @@ impl Call {
         while let Some(output) = self.poll_stream(id) {
             match output {
                 stream::Output::Heard(frame) if is_caller => self.bot.handle(now, bot::Input::Frame(&frame)),
+                stream::Output::Heard(_) if self.hears_early(id) => self.bridge.arrange(Arrangement::EarlyMedia),
                 stream::Output::Heard(_) | stream::Output::Resumed => {}
-                stream::Output::Digit(digit) => self.on_digit(now, id, digit),
+                stream::Output::Digit(digit) => {
+                    self.on_digit(now, id, digit);
+                    // As an event it has passed already, as a tone it is in the audio.
+                    let sounded = self.passing || self.leg(id).is_none_or(|leg| !leg.has_events());
+                    self.pass_key(now, id, digit, sounded);
+                }
+                stream::Output::Pass(passing) => self.pass(now, id, &passing),
                 stream::Output::Transmit { to, datagram } => {
                     self.outputs.push_back(Output::Rtp { leg: id, to, datagram });
                 }
@@ -95,6 +107,12 @@ impl Call {
         self.agent().filter(|leg| leg.id() == id)?.poll_stream()
     }
 
+    /// A key by INFO, which nobody hears on the other side of a bridge unless we send it.
+    pub(super) fn on_info_digit(&mut self, now: Instant, leg: LegId, digit: char) {
+        self.on_digit(now, leg, digit);
+        self.pass_key(now, leg, digit, false);
+    }
+
     /// A key, by RTP or by INFO.
     pub(super) fn on_digit(&mut self, now: Instant, leg: LegId, digit: char) {
         let hidden = leg == LegId::CALLER && self.bot.hides_keys();
@@ -108,6 +126,9 @@ impl Call {
 
     /// No packet any more. A party that is on hold, or that put us on hold, need not send any.
     fn on_lost(&mut self, now: Instant, id: LegId) {
+        if self.hears_early(id) {
+            return self.bridge.arrange(Arrangement::Briefing); // music again, until the telephone is answered
+        }
         let leg = if id == LegId::CALLER { Some(&mut self.caller) } else { self.agent() };
         let silent_by_agreement = leg.and_then(|leg| leg.direction()).is_none_or(|direction| !direction.receives());
         if silent_by_agreement || self.awaits_newcomer(id) {

@@ -1,5 +1,6 @@
 //! From the bot to a human, and back where there is none: carries out what [`super::transfer`] asks for.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::ending::By;
@@ -159,7 +160,26 @@ impl Call {
         }
     }
 
+    /// An answer before the answer: its media may come. Who is transferred blindly hears it as soon as it does; a warm
+    /// transfer keeps its music until the agent accepts. Another fork's answer takes the place of the first.
+    pub(super) fn on_early_media(&mut self, now: Instant, leg: LegId, sdp: Option<&[u8]>) {
+        if let Phase::Transferring(handover) = &mut self.phase
+            && handover.blind
+            && handover.agent.id() == leg
+            && let Some(sdp) = sdp
+        {
+            // What cannot be used is as good as none: the final answer decides.
+            let _ = handover.agent.accept(now, Some(sdp));
+        }
+    }
+
+    /// True while a telephone rings that the caller may already hear.
+    pub(super) fn hears_early(&self, leg: LegId) -> bool {
+        matches!(&self.phase, Phase::Transferring(handover) if handover.blind && handover.agent.id() == leg)
+    }
+
     fn open(&mut self, leg: LegId) {
+        self.bridge.arrange(Arrangement::Briefing);
         let agent = Leg::opening(self.agent_identity(leg));
         if let Phase::Transferring(handover) = &mut self.phase {
             handover.agent = agent;
@@ -173,8 +193,11 @@ impl Call {
         let headers = self.travelling();
         let uri = self.telephone(target);
         let media = self.facts.config.media.clone();
+        let domain = self.facts.config.domains.get(&target.trunk);
+        let peer = domain.and_then(|domain| host_of(domain));
         let Some(agent) = self.agent().filter(|agent| agent.id() == leg) else { return };
         agent.at(Some(&target.trunk));
+        agent.signalled_from(peer);
         agent.allow(&media, Some(&target.trunk));
         let (Some(dialog), Some(offer)) = (agent.dialog(), agent.offer()) else { return };
         let target = OutgoingTarget { uri, trunk: target.trunk.clone(), display_name };
@@ -238,6 +261,31 @@ impl Call {
         // Each leg's stream its own numbers, all from the call's seed.
         let seed = self.facts.seed ^ u64::from(id.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let keys = KeySource::new(self.facts.secret, id.0.into());
-        LegIdentity { id, role: Role::Agent, seed, patience: self.facts.config.patience, keys }
+        LegIdentity { id, role: Role::Agent, seed, patience: self.facts.config.patience, keys, peer: None }
+    }
+}
+
+/// The address in `10.0.0.5:5060` or `[::1]`; `None` where it is a name.
+fn host_of(domain: &str) -> Option<IpAddr> {
+    let address = domain.parse().map(|address: SocketAddr| address.ip());
+    address.or_else(|_| domain.trim_matches(['[', ']']).parse()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_trunks() {
+        for (domain, host) in [
+            ("10.0.0.5:5060", Some("10.0.0.5")),
+            ("10.0.0.5", Some("10.0.0.5")),
+            ("[2001:db8::1]:5061", Some("2001:db8::1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("pbx.example.com:5060", None),
+            ("pbx", None),
+        ] {
+            assert_eq!(host_of(domain), host.map(|host| host.parse().unwrap()), "{domain}");
+        }
     }
 }

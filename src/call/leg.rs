@@ -1,7 +1,7 @@
 //! One party's dialog and stream. Knows which orders its dialog may still be given, so that every leg is ended once: by
 //! us, or by the other side, never by both.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::interface::MediaPolicy;
@@ -27,6 +27,8 @@ pub struct LegIdentity {
     pub patience: Duration,
     /// Its keys, where audio is encrypted.
     pub keys: KeySource,
+    /// Host that its signalling comes from, where it is known.
+    pub peer: Option<IpAddr>,
 }
 
 /// How far it has come.
@@ -194,6 +196,31 @@ impl Leg {
         Ok(())
     }
 
+    /// Says which host its signalling comes from.
+    pub fn signalled_from(&mut self, peer: Option<IpAddr>) {
+        self.identity.peer = peer;
+    }
+
+    /// Whether payloads may pass between both parties as they are.
+    pub fn passes_to(&self, other: &Self) -> bool {
+        match (&self.link, &other.link) {
+            (Link::Up { stream, .. }, Link::Up { stream: other, .. }) => stream.passes_to(other),
+            (Link::Opening | Link::Calling { .. } | Link::Gone | Link::Up { .. }, _) => false,
+        }
+    }
+
+    /// What is done with what the party sends from now on.
+    pub fn pass_on(&mut self, usage: stream::Use) {
+        if let Link::Up { stream, .. } = &mut self.link {
+            stream.pass_on(usage);
+        }
+    }
+
+    /// Whether keys come as events, not as sound.
+    pub fn has_events(&self) -> bool {
+        matches!(&self.link, Link::Up { stream, .. } if stream.negotiated().telephone_event.is_some())
+    }
+
     /// Something for its stream; dropped where there is none.
     pub fn stream(&mut self, now: Instant, input: stream::Input<'_>) {
         if let Link::Up { stream, .. } = &mut self.link {
@@ -246,10 +273,10 @@ impl Leg {
     }
 
     fn agree(&mut self, now: Instant, negotiated: Negotiated) {
-        let LegIdentity { id, seed, patience, .. } = self.identity;
+        let LegIdentity { id, seed, patience, peer, .. } = self.identity;
         self.link = match std::mem::replace(&mut self.link, Link::Opening) {
             Link::Calling { dialog, local } => {
-                let config = StreamConfig { negotiated, cname: format!("tingwa-{id}"), seed, patience };
+                let config = StreamConfig { negotiated, peer, cname: format!("tingwa-{id}"), seed, patience };
                 let stream = Box::new(Stream::new(config, now));
                 Link::Up { dialog, held: local.hold, local, stream, direction: negotiated.direction }
             }

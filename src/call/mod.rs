@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `dialogs` | what SIP says about the legs |
 //! | `frames` | the 20 ms clock: pull, mix, send, record |
+//! | `passing` | caller and agent in one codec: payloads pass as they are |
 //! | `handover` | from bot to human and back |
 //! | `replacing` | REFER and Replaces |
 //! | `ending` | [`Call::end`] |
@@ -31,6 +32,7 @@ mod handover;
 pub mod hearing;
 mod interface;
 pub mod leg;
+mod passing;
 pub mod queue;
 mod replacing;
 pub mod speaking;
@@ -115,6 +117,8 @@ pub struct Call {
     bot: Bot,
     phase: Phase,
     bridge: Bridge,
+    /// Payloads pass between caller and agent as they are.
+    passing: bool,
     next_frame: Instant,
     next_leg: LegId,
     recording: Recording,
@@ -129,7 +133,9 @@ impl Call {
         let CallParts { id, invite, plan, understanding, config, address, moment, recording, music, seed, secret } =
             parts;
         let keys = KeySource::new(secret, LegId::CALLER.0.into());
-        let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience: config.patience, keys };
+        let peer = Some(invite.source.ip());
+        let patience = config.patience;
+        let identity = LegIdentity { id: LegId::CALLER, role: Role::Caller, seed, patience, keys, peer };
         let mut caller = Leg::calling(identity, invite.dialog, address);
         caller.allow(&config.media, invite.trunk.as_deref());
         let bot = BotParts { config: config.bot.clone(), plan: plan.clone(), understanding, epoch: now, music };
@@ -138,6 +144,7 @@ impl Call {
             bot: Bot::new(bot),
             phase: Phase::Answering,
             bridge: Bridge::new(),
+            passing: false,
             next_frame: now,
             next_leg: LegId::CALLER.next(),
             recording: if recording.is_some() { Recording::On } else { Recording::Off },

@@ -217,6 +217,11 @@ impl Speaking {
         frame
     }
 
+    /// True where nothing sounds and nothing will before the next input.
+    pub fn is_quiet(&self) -> bool {
+        self.playout.is_quiet()
+    }
+
     /// What plays while there is nothing to say; `None`: silence.
     pub fn music(&mut self, samples: Option<Arc<[i16]>>) {
         self.playout.music(samples);

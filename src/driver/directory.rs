@@ -2,6 +2,7 @@
 //! calls that several threads share; no hot path goes through it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::inbox::InboxSender;
@@ -15,12 +16,13 @@ use crate::sip::endpoint::INCOMING_DIALOG;
 pub struct Directory {
     threads: Arc<[InboxSender<Item>]>,
     live: Arc<Mutex<BTreeMap<CallId, usize>>>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Directory {
     /// Over these threads; never none.
     pub fn new(threads: Vec<InboxSender<Item>>) -> Self {
-        Self { threads: threads.into(), live: Arc::default() }
+        Self { threads: threads.into(), live: Arc::default(), stopped: Arc::default() }
     }
 
     /// The id of the `count`-th dialog that thread `thread` opens.
@@ -57,10 +59,16 @@ impl Directory {
 
     /// Ends every media thread.
     pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
         for thread in self.threads.iter() {
             // A thread whose queue is full sees the stop flag of its last item later; there is no more to do.
             let _ = thread.push(Item::Stop);
         }
+    }
+
+    /// True once the threads were told to end: what finds no room then has no call any more.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     pub(super) fn enter(&self, call: CallId, thread: usize) {

@@ -60,7 +60,9 @@ impl Router {
             self.moved.insert(by, place);
         }
         if self.directory.push(place, Item::Dialog { dialog, event }).is_err() {
-            tracing::error!(%dialog, "news of a dialog lost: the media thread's queue is full");
+            if !self.directory.is_stopped() {
+                tracing::error!(%dialog, "news of a dialog lost: the media thread's queue is full");
+            }
             if let Some(by) = newcomer {
                 self.refuse(by, 503);
             }

@@ -32,6 +32,8 @@ pub enum Arrangement {
     BotAlone,
     /// The caller hears music, the agent the briefing; they do not hear each other.
     Briefing,
+    /// The caller hears what comes before a telephone is answered, a PBX's announcement for one (RFC 3960), and no music.
+    EarlyMedia,
     /// Caller and agent talk.
     Bridged,
 }
@@ -99,6 +101,11 @@ impl Bridge {
         self.supervision = supervision;
     }
 
+    /// What the supervisor does.
+    pub fn supervision(&self) -> Supervision {
+        self.supervision
+    }
+
     /// How caller and agent stand.
     pub fn arrangement(&self) -> Arrangement {
         self.arrangement
@@ -109,8 +116,10 @@ impl Bridge {
         use Party::{Agent, Bot, Caller, Supervisor};
         match (listener, speaker) {
             (Caller, Caller) | (Bot, Bot) | (Agent, Agent) | (Supervisor, Supervisor) => false,
-            (Caller | Agent, Bot) => true,
-            (Caller, Agent) | (Agent, Caller) => self.arrangement == Arrangement::Bridged,
+            (Caller, Bot) => self.arrangement != Arrangement::EarlyMedia,
+            (Agent, Bot) => true,
+            (Caller, Agent) => matches!(self.arrangement, Arrangement::EarlyMedia | Arrangement::Bridged),
+            (Agent, Caller) => self.arrangement == Arrangement::Bridged,
             (Bot, Caller | Agent) => self.arrangement != Arrangement::Bridged,
             (Bot, Supervisor) => false,
             (Supervisor, Caller | Bot | Agent) => self.supervision != Supervision::Absent,
@@ -164,7 +173,7 @@ mod tests {
 
     #[test]
     fn who_hears_whom() {
-        use Arrangement::{BotAlone, Bridged, Briefing};
+        use Arrangement::{BotAlone, Bridged, Briefing, EarlyMedia};
         use Supervision::{Absent, Barge, Listen, Whisper};
         // Heard by caller, agent, supervisor.
         let table = [
@@ -173,6 +182,7 @@ mod tests {
             (BotAlone, Barge, [1100, 10_100, 11_011]),
             (Briefing, Absent, [1000, 10_000, 0]),
             (Briefing, Whisper, [1000, 10_100, 11_011]),
+            (EarlyMedia, Absent, [10, 10_000, 0]),
             (Bridged, Absent, [1010, 10_001, 0]),
             (Bridged, Listen, [1010, 10_001, 11_011]),
             (Bridged, Whisper, [1010, 10_101, 11_011]),

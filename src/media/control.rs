@@ -174,6 +174,7 @@ mod tests {
         let mut a = side(1, at(0), Ssrc(0));
         let mut b = side(2, at(0), a.sender.ssrc());
         a.sender.frame(at(0), &Frame::SILENCE);
+        a.sender.packet().unwrap();
         let first = a.control.report(at(1000), &a.sender, None, None).unwrap();
         // 30 ms there, 500 ms until b reports, 40 ms back.
         assert_eq!(b.control.received(at(1030), ELSEWHERE, first.as_bytes(), &b.sender), Ok(false));
@@ -194,6 +195,7 @@ mod tests {
         let mut intervals = Vec::new();
         for _ in 0..200 {
             one.sender.frame(now, &Frame::SILENCE);
+            one.sender.packet().unwrap();
             assert!(one.control.report(now, &one.sender, None, None).is_some());
             intervals.push((one.control.deadline() - now).as_millis());
             now = one.control.deadline();

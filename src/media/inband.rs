@@ -36,6 +36,11 @@ impl InBand {
         room
     }
 
+    /// True while a key sounds or waits.
+    pub fn is_busy(&self) -> bool {
+        self.sounding.is_some() || !self.queue.is_empty()
+    }
+
     /// The frame to send in place of the call's audio while a key sounds.
     pub fn next_frame(&mut self) -> Option<Frame> {
         loop {

@@ -15,6 +15,8 @@ pub mod guard;
 pub mod inband;
 pub mod jitter;
 pub mod negotiate;
+pub mod packer;
+pub mod passing;
 pub mod playout;
 pub mod quality;
 pub mod reception;

@@ -5,19 +5,18 @@
 //! order, the two laws of G.711 in the offerer's where they stand side by side in ours; mirrored directions; hold, also by 0.0.0.0 (8.4); versions that grow with each change (8); re-offers that keep
 //! their `m=` lines and payload types; keys in `a=crypto` (RFC 4568) on RTP/SAVP and, where both sides can, on RTP/AVP
 //! (RFC 8643). Not here: DTLS and rtcp-mux (refused or left out), `a=fmtp` of events beyond the keys, preconditions. We send
-//! packets of 20 ms whatever `ptime` asks for, which RFC 8866 6.4 leaves to us.
+//! packets as long as `ptime` asks and `maxptime` allows, and say the same in our answer; what comes may be of any length.
 
 use std::net::{IpAddr, SocketAddr};
 
 pub use super::codec::Codec;
+use super::packer::PTIME_RANGE;
 use super::srtp::sdes::{CryptoLine, Security, SrtpKeys};
 pub use crate::wire::sdp::Direction;
 use crate::wire::sdp::{Attribute, Media, SdpError, SessionDescription, parse};
 use crate::wire::sip::text::Text;
 
-/// Packet times that we take; others are read as the usual one. ms.
-const PTIME_RANGE: std::ops::RangeInclusive<u32> = 10..=60;
-/// Packet time that we send, and assume where nothing is said. ms.
+/// Packet time of our first offer, and that we send where nothing is said. ms.
 const PTIME_MS: u32 = 20;
 /// Payload type of telephone events in our own first offer, by their clock.
 const EVENT_TYPES: [(u8, u32); 2] = [(101, 8000), (102, 48_000)];
@@ -102,7 +101,14 @@ impl LocalMedia {
         if self.hold { Direction::SendOnly } else { Direction::SendRecv }
     }
 
-    fn audio(&self, codecs: &[(Codec, u8)], events: &[(u8, u32)], direction: Direction, keys: &[CryptoLine]) -> Media {
+    fn audio(
+        &self,
+        codecs: &[(Codec, u8)],
+        events: &[(u8, u32)],
+        direction: Direction,
+        keys: &[CryptoLine],
+        ptime_ms: u32,
+    ) -> Media {
         let types: Vec<u8> =
             codecs.iter().map(|&(_, number)| number).chain(events.iter().map(|&(number, _)| number)).collect();
         let mut media = Media::audio(self.address.port(), &types);
@@ -117,7 +123,7 @@ impl LocalMedia {
             media.attributes.push(Attribute::with_value("fmtp", format_args!("{number} {KEY_EVENTS}")));
         }
         media.attributes.extend(keys.iter().map(|line| Attribute::with_value("crypto", line)));
-        media.attributes.push(Attribute::with_value("ptime", PTIME_MS));
+        media.attributes.push(Attribute::with_value("ptime", ptime_ms));
         media.attributes.push(Attribute::flag(direction.as_str()));
         media
     }
@@ -138,7 +144,7 @@ pub struct Negotiated {
     pub remote: SocketAddr,
     /// Where our RTCP goes.
     pub remote_rtcp: SocketAddr,
-    /// Packet time that the other side announced, ms. What it sends may differ.
+    /// How long the packets are that we send, as the other side asks, ms. What it sends may differ.
     pub ptime_ms: u32,
     /// Which way audio flows, seen from us.
     pub direction: Direction,
@@ -185,10 +191,10 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
         }
     }
     let (place, negotiated) = found?;
-    let Negotiated { codec, payload_type, direction, srtp, .. } = negotiated;
+    let Negotiated { codec, payload_type, direction, srtp, ptime_ms, .. } = negotiated;
     let event = events(&negotiated);
     let keys = srtp.map(|keys| keys.line());
-    let mut audio = local.audio(&[(codec, payload_type)], event.as_slice(), direction, keys.as_slice());
+    let mut audio = local.audio(&[(codec, payload_type)], event.as_slice(), direction, keys.as_slice(), ptime_ms);
     let media = session.media.iter().enumerate().map(|(index, offered)| {
         if index == place {
             audio.protocol = offered.protocol.clone();
@@ -228,7 +234,8 @@ pub fn offer(local: &mut LocalMedia) -> Vec<u8> {
         (None, Security::On { keys, .. }) => keys.offer().collect(),
         (None, Security::Off) => Vec::new(),
     };
-    let mut audio = local.audio(&codecs, &events, local.direction(), &local.offered);
+    let ptime_ms = agreed.map_or(PTIME_MS, |agreed| agreed.ptime_ms);
+    let mut audio = local.audio(&codecs, &events, local.direction(), &local.offered, ptime_ms);
     audio.protocol = match (&local.last, local.security) {
         (Some(last), _) if local.place < last.media.len() => last.media[local.place].protocol.clone(),
         (_, Security::On { required: true, .. }) => Text::from_static("RTP/SAVP"),
@@ -292,10 +299,17 @@ fn agree(
         event_clock_hz: event.map_or(codec.clock_hz(), |(_, clock_hz)| clock_hz),
         remote,
         remote_rtcp,
-        ptime_ms: media.ptime_ms().filter(|ptime| PTIME_RANGE.contains(ptime)).unwrap_or(PTIME_MS),
+        ptime_ms: packet_time(media),
         direction: direction(ours.sends() && theirs_receive, ours.receives() && theirs.sends()),
         srtp,
     })
+}
+
+/// How long packets the other side wants, as far as we make them.
+fn packet_time(media: &Media) -> u32 {
+    let wanted = media.ptime_ms().unwrap_or(PTIME_MS);
+    let most = media.maxptime_ms().unwrap_or(u32::MAX);
+    wanted.min(most).clamp(*PTIME_RANGE.start(), *PTIME_RANGE.end())
 }
 
 /// Keys, or none where both sides speak in the clear.
@@ -359,276 +373,4 @@ fn direction(sends: bool, receives: bool) -> Direction {
 mod secure_tests;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn local() -> LocalMedia {
-        LocalMedia::new("192.0.2.10:40000".parse().unwrap(), 7)
-    }
-
-    /// A description of the other side: its lines from `c=` on.
-    fn remote(lines: &str) -> Vec<u8> {
-        let head = "v=0\no=alice 2890844526 2890844526 IN IP4 host.example.com\ns=-\nt=0 0\n";
-        format!("{head}{}\n", lines.replace('|', "\n")).replace('\n', "\r\n").into_bytes()
-    }
-
-    fn text(bytes: Vec<u8>) -> String {
-        String::from_utf8(bytes).unwrap().replace("\r\n", "|")
-    }
-
-    const PLAIN: &str = "c=IN IP4 198.51.100.7|m=audio 5004 RTP/AVP 8 0 101|a=rtpmap:101 telephone-event/8000";
-
-    #[test]
-    fn an_answer_in_full() {
-        let (negotiated, bytes) = answer(&remote(PLAIN), &mut local()).unwrap();
-        assert_eq!(
-            negotiated,
-            Negotiated {
-                codec: Codec::Pcma,
-                payload_type: 8,
-                telephone_event: Some(101),
-                event_clock_hz: 8000,
-                remote: "198.51.100.7:5004".parse().unwrap(),
-                remote_rtcp: "198.51.100.7:5005".parse().unwrap(),
-                ptime_ms: 20,
-                direction: Direction::SendRecv,
-                srtp: None,
-            }
-        );
-        assert_eq!(
-            text(bytes),
-            "v=0|o=- 7 7 IN IP4 192.0.2.10|s=-|c=IN IP4 192.0.2.10|t=0 0|m=audio 40000 RTP/AVP 8 101|a=rtpmap:8 PCMA/8000|\
-             a=rtpmap:101 telephone-event/8000|a=fmtp:101 0-15|a=ptime:20|a=sendrecv|"
-        );
-    }
-
-    #[test]
-    fn what_is_agreed() {
-        use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
-        let c = "c=IN IP4 198.51.100.7";
-        // Offer; codec, its type, type of events, packet time, direction.
-        let table = [
-            (
-                "RFC 3264 10.1, first audio",
-                format!("{c}|m=audio 62986 RTP/AVP 0 4 18|a=rtpmap:0 PCMU/8000"),
-                (Codec::Pcmu, 0, None, 20, SendRecv),
-            ),
-            ("offerer's order", format!("{c}|m=audio 9000 RTP/AVP 18 0 8"), (Codec::Pcmu, 0, None, 20, SendRecv)),
-            (
-                "dynamic types",
-                format!("{c}|m=audio 9000 RTP/AVP 97 96|a=rtpmap:96 telephone-event/8000|a=rtpmap:97 pcma/8000/1"),
-                (Codec::Pcma, 97, Some(96), 20, SendRecv),
-            ),
-            (
-                "events at other rates",
-                format!(
-                    "{c}|m=audio 9000 RTP/AVP 8 98 99|a=rtpmap:98 telephone-event/48000|a=rtpmap:99 telephone-event/8000"
-                ),
-                (Codec::Pcma, 8, Some(99), 20, SendRecv),
-            ),
-            (
-                "G.711 before what is dear",
-                format!("{c}|m=audio 9000 RTP/AVP 96 9 0|a=rtpmap:96 opus/48000/2"),
-                (Codec::Pcmu, 0, None, 20, SendRecv),
-            ),
-            ("G.722 alone", format!("{c}|m=audio 9000 RTP/AVP 9 101"), (Codec::G722, 9, None, 20, SendRecv)),
-            (
-                "Opus alone, events at both clocks",
-                format!(
-                    "{c}|m=audio 9000 RTP/AVP 96 98 99|a=rtpmap:96 OPUS/48000/2|a=rtpmap:98 telephone-event/8000|\
-                     a=rtpmap:99 telephone-event/48000"
-                ),
-                (Codec::Opus, 96, Some(99), 20, SendRecv),
-            ),
-            (
-                "a static type mapped anew",
-                format!("{c}|m=audio 9000 RTP/AVP 0 8|a=rtpmap:0 G726-32/8000"),
-                (Codec::Pcma, 8, None, 20, SendRecv),
-            ),
-            ("30 ms", format!("{c}|m=audio 9000 RTP/AVP 8|a=ptime:30"), (Codec::Pcma, 8, None, 30, SendRecv)),
-            ("200 ms", format!("{c}|m=audio 9000 RTP/AVP 8|a=ptime:200"), (Codec::Pcma, 8, None, 20, SendRecv)),
-            ("hold", format!("{c}|m=audio 9000 RTP/AVP 8|a=sendonly"), (Codec::Pcma, 8, None, 20, RecvOnly)),
-            (
-                "hold at session level",
-                format!("{c}|a=sendonly|m=audio 9000 RTP/AVP 8"),
-                (Codec::Pcma, 8, None, 20, RecvOnly),
-            ),
-            ("listener", format!("{c}|m=audio 9000 RTP/AVP 8|a=recvonly"), (Codec::Pcma, 8, None, 20, SendOnly)),
-            ("inactive", format!("{c}|m=audio 9000 RTP/AVP 8|a=inactive"), (Codec::Pcma, 8, None, 20, Inactive)),
-            ("hold of old", "c=IN IP4 0.0.0.0|m=audio 9000 RTP/AVP 8".into(), (Codec::Pcma, 8, None, 20, RecvOnly)),
-        ];
-        for (name, offer, expected) in table {
-            let (n, bytes) = answer(&remote(&offer), &mut local()).unwrap();
-            assert_eq!((n.codec, n.payload_type, n.telephone_event, n.ptime_ms, n.direction), expected, "{name}");
-            assert!(text(bytes).contains(&format!("|a={}|", expected.4.as_str())), "{name}");
-        }
-    }
-
-    #[test]
-    fn codecs_are_taken_in_our_order() {
-        use Codec::{G722, Opus, Pcma, Pcmu};
-        let offer = remote("c=IN IP4 198.51.100.7|m=audio 9000 RTP/AVP 0 8 9 96|a=rtpmap:96 opus/48000/2");
-        let table: [(&[Codec], Codec); 5] = [
-            (&[Opus, G722, Pcma, Pcmu], Opus),
-            (&[G722, Opus], G722),
-            (&[Pcma, Pcmu, G722], Pcmu),
-            (&[Pcma, G722, Pcmu], Pcma),
-            (&[Pcma], Pcma),
-        ];
-        for (ours, expected) in table {
-            let mut local = LocalMedia { codecs: ours.to_vec(), ..local() };
-            let (agreed, bytes) = answer(&offer, &mut local).unwrap();
-            assert_eq!((agreed.codec, agreed.event_clock_hz), (expected, expected.clock_hz()), "{ours:?}");
-            assert_eq!(text(bytes).matches("|a=rtpmap:").count(), 1);
-        }
-        let mut local = LocalMedia { codecs: vec![G722], ..local() };
-        assert!(text(super::offer(&mut local)).contains("|m=audio 40000 RTP/AVP 9 101|"));
-    }
-
-    #[test]
-    fn where_media_go() {
-        let table = [
-            (
-                "c=IN IP4 198.51.100.7|m=audio 9000 RTP/AVP 8|c=IN IP4 203.0.113.9",
-                "203.0.113.9:9000",
-                "203.0.113.9:9001",
-            ),
-            ("m=audio 9000 RTP/AVP 8|c=IN IP4 203.0.113.9|a=rtcp:53020", "203.0.113.9:9000", "203.0.113.9:53020"),
-            (
-                "c=IN IP4 203.0.113.9|m=audio 9000 RTP/AVP 8|a=rtcp:53020 IN IP4 198.51.100.1",
-                "203.0.113.9:9000",
-                "198.51.100.1:53020",
-            ),
-        ];
-        for (offer, rtp, rtcp) in table {
-            let (negotiated, _) = answer(&remote(offer), &mut local()).unwrap();
-            assert_eq!((negotiated.remote.to_string(), negotiated.remote_rtcp.to_string()), (rtp.into(), rtcp.into()));
-        }
-    }
-
-    #[test]
-    fn no_agreement() {
-        let c = "c=IN IP4 198.51.100.7";
-        let table = [
-            (format!("{c}|m=audio 9000 RTP/AVP 18 4"), NegotiateError::NoCommonCodec),
-            (format!("{c}|m=audio 9000 RTP/AVP 101|a=rtpmap:101 telephone-event/8000"), NegotiateError::NoCommonCodec),
-            (format!("{c}|m=audio 9000 RTP/AVP 96|a=rtpmap:96 PCMA/16000"), NegotiateError::NoCommonCodec),
-            (format!("{c}|m=video 9000 RTP/AVP 31|m=audio 9000 RTP/AVP 18"), NegotiateError::NoCommonCodec),
-            (c.to_string(), NegotiateError::NoAudio),
-            (format!("{c}|m=audio 0 RTP/AVP 8"), NegotiateError::NoAudio),
-            (format!("{c}|m=video 9000 RTP/AVP 8"), NegotiateError::NoAudio),
-            (format!("{c}|m=audio 9000 RTP/SAVP 8"), NegotiateError::OnlySecure),
-            (format!("{c}|m=audio 9000 UDP/TLS/RTP/SAVP 8"), NegotiateError::NoAudio),
-            ("m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
-            ("c=IN IP4 host.example.com|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
-            ("c=IN IP4 224.2.1.1/127|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
-            ("c=IN IP6 2001:db8::1|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
-        ];
-        for (offer, error) in table {
-            assert_eq!(answer(&remote(&offer), &mut local()).unwrap_err(), error, "{offer}");
-        }
-        assert!(matches!(answer(b"hello", &mut local()), Err(NegotiateError::Malformed(_))));
-    }
-
-    #[test]
-    fn further_media_are_refused_in_their_places() {
-        // RFC 3264 10.1 with the media in another order, and a second audio stream (10.2).
-        let offer = "c=IN IP4 198.51.100.7|m=video 51372 RTP/AVP 31|a=rtpmap:31 H261/90000|m=audio 49170 RTP/AVP 18|\
-                     m=audio 49180 RTP/AVP 0|m=audio 49190 RTP/AVP 8";
-        let mut local = local();
-        let (negotiated, bytes) = answer(&remote(offer), &mut local).unwrap();
-        assert_eq!(negotiated.remote.port(), 49180);
-        let lines = text(bytes);
-        let media: Vec<&str> = lines.split('|').filter(|line| line.starts_with("m=")).collect();
-        assert_eq!(
-            media,
-            ["m=video 0 RTP/AVP 31", "m=audio 0 RTP/AVP 18", "m=audio 40000 RTP/AVP 0", "m=audio 0 RTP/AVP 8"]
-        );
-        // Our re-offer on hold keeps them all.
-        local.hold = true;
-        let again = text(super::offer(&mut local));
-        let media: Vec<&str> = again.split('|').filter(|line| line.starts_with("m=")).collect();
-        assert_eq!(
-            (media[0], media[2], media.len()),
-            ("m=video 0 RTP/AVP 31", "m=audio 40000 RTP/AVP 0 8 9 111 101 102", 4)
-        );
-        assert!(again.contains("|a=sendonly|"));
-    }
-
-    #[test]
-    fn an_offer_and_its_answer() {
-        let mut local = local();
-        let bytes = text(offer(&mut local));
-        assert!(bytes.contains("|m=audio 40000 RTP/AVP 8 0 9 111 101 102|"), "{bytes}");
-        assert!(bytes.contains("|a=rtpmap:9 G722/8000|a=rtpmap:111 opus/48000/2|a=fmtp:111 "), "{bytes}");
-        assert!(bytes.contains("|a=rtpmap:102 telephone-event/48000|"), "{bytes}");
-        let answered =
-            remote("c=IN IP4 198.51.100.7|m=audio 6000 RTP/AVP 0 97|a=rtpmap:97 telephone-event/8000|a=sendonly");
-        let negotiated = accept(&answered, &mut local).unwrap();
-        assert_eq!((negotiated.codec, negotiated.telephone_event), (Codec::Pcmu, Some(97)));
-        assert_eq!(negotiated.direction, Direction::RecvOnly);
-        assert!(text(offer(&mut local)).contains("|m=audio 40000 RTP/AVP 0 8 9 111 97|"), "what was agreed goes on");
-        for refused in ["c=IN IP4 198.51.100.7|m=audio 0 RTP/AVP 0", "c=IN IP4 198.51.100.7"] {
-            assert_eq!(accept(&remote(refused), &mut local), Err(NegotiateError::NoAudio));
-        }
-        assert_eq!(
-            accept(&remote("c=IN IP4 1.2.3.4|m=audio 9 RTP/AVP 18"), &mut local),
-            Err(NegotiateError::NoCommonCodec)
-        );
-    }
-
-    #[test]
-    fn a_new_offer_does_not_change_the_codec_without_need() {
-        let mut local = local();
-        answer(&remote("c=IN IP4 198.51.100.7|m=audio 5004 RTP/AVP 0"), &mut local).unwrap();
-        let (same, _) = answer(&remote(PLAIN), &mut local).unwrap();
-        assert_eq!((same.codec, same.telephone_event), (Codec::Pcmu, Some(101)));
-        let (other, _) = answer(&remote("c=IN IP4 198.51.100.7|m=audio 5004 RTP/AVP 8"), &mut local).unwrap();
-        assert_eq!(other.codec, Codec::Pcma);
-    }
-
-    #[test]
-    fn versions_grow_with_each_change_only() {
-        let mut local = local();
-        let version = |bytes: Vec<u8>| text(bytes).split(' ').nth(2).unwrap().parse::<u64>().unwrap();
-        let hold = format!("{PLAIN}|a=sendonly");
-        let versions: Vec<u64> = [PLAIN, PLAIN, &hold, &hold, PLAIN]
-            .into_iter()
-            .map(|offer| version(answer(&remote(offer), &mut local).unwrap().1))
-            .collect();
-        assert_eq!(versions, [7, 7, 8, 8, 9]);
-        let offered = version(offer(&mut local));
-        assert_eq!((offered, version(offer(&mut local))), (10, 10));
-    }
-
-    #[test]
-    fn our_hold_is_ours() {
-        let mut local = local();
-        local.hold = true;
-        let (negotiated, bytes) = answer(&remote(PLAIN), &mut local).unwrap();
-        assert_eq!(negotiated.direction, Direction::SendOnly);
-        assert!(text(bytes).contains("|a=sendonly|"));
-        let (negotiated, _) = answer(&remote(&format!("{PLAIN}|a=sendonly")), &mut local).unwrap();
-        assert_eq!(negotiated.direction, Direction::Inactive);
-    }
-
-    #[test]
-    fn no_offer_makes_it_panic() {
-        let mut random = fastrand::Rng::with_seed(2);
-        let whole = remote(&format!("{PLAIN}|a=ptime:20|a=rtcp:5 IN IP4 1.2.3.4|m=video 1 RTP/AVP 3"));
-        let mut accepted = 0;
-        for _ in 0..20_000 {
-            let mut bytes = whole.clone();
-            for _ in 0..random.usize(1..6) {
-                let index = random.usize(..bytes.len());
-                bytes[index] = random.u8(..);
-            }
-            let mut local = local();
-            if let Ok((_, answered)) = answer(&bytes, &mut local) {
-                accepted += 1;
-                assert!(parse(&answered).is_ok());
-            }
-        }
-        assert!(accepted > 1000, "{accepted}");
-    }
-}
+mod tests;

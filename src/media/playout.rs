@@ -266,6 +266,11 @@ impl Playout {
         self.prompt.is_some()
     }
 
+    /// True where the next frame is silence whatever comes: no prompt, no music, nothing that fades.
+    pub fn is_quiet(&self) -> bool {
+        self.prompt.is_none() && self.music.is_none() && self.tail.is_none()
+    }
+
     /// Frames with silence in the middle of a prompt, because its next piece had not come.
     pub fn underruns(&self) -> u32 {
         self.underruns
@@ -350,6 +355,7 @@ mod tests {
         playout.next_frame();
         playout.poll();
         playout.stop();
+        assert!(!playout.is_quiet(), "it fades");
         assert_eq!(playout.poll(), ended(ONE, 30, true));
         assert!(!playout.push(ONE, piece(1, 1)), "pieces that were under way are dropped");
         let fade = playout.next_frame();
@@ -424,6 +430,7 @@ mod tests {
         playout.music(None);
         let last = playout.next_frame();
         assert!(last.0[0] > 1000 && last.0[80] == 0);
+        assert!(playout.is_quiet());
         assert_eq!(playout.next_frame(), Frame::SILENCE);
     }
 

@@ -14,7 +14,11 @@ pub struct QualityFigures {
     pub duplicate: u64,
     /// Packets that came after a later one.
     pub reordered: u64,
-    /// Datagrams dropped: from a stranger, of a payload type that was not agreed, or no RTP at all.
+    /// Datagrams of strangers: neither from where the stream comes from nor from where it may.
+    pub strangers: u64,
+    /// Packets that we passed on from another stream as they were; counted as sent too.
+    pub passed: u64,
+    /// Datagrams dropped: of a payload type that was not agreed, or no RTP at all.
     pub dropped: u64,
     /// Frames pulled that were concealed in whole or in part.
     pub concealed: u64,

@@ -1,15 +1,17 @@
-//! Our side of a stream: packets out of frames and keys, numbered and stamped (RFC 3550 5.1). 20 ms a packet. Time is counted
-//! in samples of 8 kHz and brought to the codec's clock in the packet.
+//! Our side of a stream: packets out of frames and keys, or of what passes from another stream, numbered and stamped (RFC 3550
+//! 5.1). Time is counted in samples of 8 kHz and brought to the codec's clock in the packet.
 
 use std::time::{Duration, Instant};
 
-use super::codec::{self, Codec, Writer};
-use super::digits::DigitSender;
+use super::codec::{self, Codec};
+use super::digits::{DigitSender, EventPacket};
+use super::packer::Packer;
+use super::passing::{Kind, Passage, Passing};
 use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::wire::rtp::{PayloadType, RtpHeader, SequenceNumber, Ssrc, Timestamp};
 
-/// Longest datagram that we send, bytes: a header and 20 ms of G.711 are 172.
-const DATAGRAM: usize = 256;
+/// Longest datagram that we send, bytes: a header, 60 ms of G.711 and what SRTP adds are 508.
+const DATAGRAM: usize = 560;
 const FRAME_TIME: Duration = Duration::from_millis(FRAME_MS as u64);
 /// Frames that come later than this after the last begin a new talk spurt.
 const PAUSE: Duration = Duration::from_millis(3 * FRAME_MS as u64);
@@ -63,12 +65,15 @@ pub struct Sender {
     sequence: SequenceNumber,
     /// Stamp of the next frame.
     timestamp: Timestamp,
-    writer: Writer,
+    packer: Packer,
+    passage: Option<(Passage, Timestamp)>,
     payload_type: PayloadType,
     event_type: Option<PayloadType>,
     /// Units of the events' clock in a sample.
     event_units: u16,
     digits: DigitSender,
+    /// An event that is to be sent now.
+    event: Option<EventPacket>,
     last: Option<Instant>,
     /// The next audio packet begins a talk spurt.
     marker: bool,
@@ -84,25 +89,33 @@ impl Sender {
             // In the lower half, so that a peer that knows no wrap is spared it for ten minutes.
             sequence: SequenceNumber(random.u16(..0x8000)),
             timestamp: Timestamp(random.u32(..)),
-            writer: Writer::new(codec),
+            packer: Packer::new(codec),
+            passage: None,
             payload_type: PayloadType::PCMU,
             event_type: None,
             event_units: 1,
             digits: DigitSender::default(),
+            event: None,
             last: None,
             marker: true,
             packets: 0,
             octets: 0,
         };
-        sender.agree(codec, payload_type, event_type, codec.clock_hz());
+        sender.agree(codec, payload_type, event_type, codec.clock_hz(), FRAME_MS);
         sender
     }
 
     /// Another agreement; numbers and stamps go on.
-    pub fn agree(&mut self, codec: Codec, payload_type: u8, event_type: Option<u8>, event_clock_hz: u32) {
-        if codec != self.writer.codec() {
-            self.writer = Writer::new(codec);
-        }
+    pub fn agree(
+        &mut self,
+        codec: Codec,
+        payload_type: u8,
+        event_type: Option<u8>,
+        event_clock_hz: u32,
+        ptime_ms: u32,
+    ) {
+        self.packer.agree(codec, ptime_ms);
+        self.passage = None;
         self.payload_type = PayloadType::new(payload_type).unwrap_or(codec.own_type());
         self.event_type = event_type.and_then(PayloadType::new);
         self.event_units = u16::try_from(event_clock_hz / 8000).unwrap_or(1).max(1);
@@ -110,7 +123,7 @@ impl Sender {
 
     /// Units of the RTP clock in a sample of 8 kHz.
     pub fn units(&self) -> u32 {
-        self.writer.codec().units()
+        self.packer.codec().units()
     }
 
     /// Another SSRC: the other side has the same one (RFC 3550 8.2).
@@ -151,30 +164,73 @@ impl Sender {
         self.event_type.is_some() && self.digits.press(digit, ms)
     }
 
-    /// The packet for these 20 ms: the frame, or an event while a key is down.
-    pub fn frame(&mut self, now: Instant, frame: &Frame) -> Datagram {
+    /// True while a key is being sent or waits.
+    pub fn is_pressing(&self) -> bool {
+        self.event.is_some() || self.digits.is_busy()
+    }
+
+    /// These 20 ms are to be sent: the frame, or an event while a key is down. Take packets by [`Self::packet`] until there
+    /// is none.
+    pub fn frame(&mut self, now: Instant, frame: &Frame) {
+        self.passage = None;
         self.keep_time(now);
-        let event = self.event_type.and_then(|_| self.digits.tick(self.timestamp));
-        let datagram = match (event, self.event_type) {
-            (Some(mut packet), Some(event_type)) => {
-                packet.event.duration = packet.event.duration.saturating_mul(self.event_units);
-                let header = self.header(event_type, packet.marker, packet.timestamp);
-                self.send(&header, &packet.event.to_bytes())
-            }
-            (Some(_) | None, _) => {
-                let marker = std::mem::take(&mut self.marker);
-                let header = self.header(self.payload_type, marker, self.timestamp);
-                let mut payload = [0; codec::LONGEST];
-                let length = self.writer.encode(frame, &mut payload);
-                self.send(&header, &payload[..length])
+        self.event = self.event_type.and_then(|_| self.digits.tick(self.timestamp));
+        if self.event.is_none() {
+            self.packer.push(self.timestamp, frame);
+        }
+        self.timestamp = self.timestamp.add(FRAME_SAMPLES as u32);
+    }
+
+    /// The next packet that is full.
+    pub fn packet(&mut self) -> Option<Datagram> {
+        let mut payload = [0; codec::LONGEST];
+        // What was said before the key goes out before it.
+        if let Some((stamp, length)) = self.packer.next(self.event.is_some(), &mut payload) {
+            let marker = std::mem::take(&mut self.marker);
+            let header = self.header(self.payload_type, marker, self.on_wire(stamp));
+            return Some(self.send(&header, &payload[..length]));
+        }
+        let (mut packet, event_type) = (self.event.take()?, self.event_type?);
+        packet.event.duration = packet.event.duration.saturating_mul(self.event_units);
+        let header = self.header(event_type, packet.marker, self.on_wire(packet.timestamp));
+        Some(self.send(&header, &packet.event.to_bytes()))
+    }
+
+    /// The packet for a payload that passes from another stream. `None` where it was not agreed here, or is too old.
+    pub fn pass(&mut self, now: Instant, passing: &Passing) -> Option<Datagram> {
+        let payload_type = match passing.kind {
+            Kind::Voice(codec) if codec == self.packer.codec() => self.payload_type,
+            Kind::Event(hz) if hz == 8000 * u32::from(self.event_units) => self.event_type?,
+            Kind::Voice(_) | Kind::Event(_) => return None,
+        };
+        let (mut passage, from) = match self.passage.filter(|(passage, _)| passage.goes_on(passing)) {
+            Some(passage) => passage,
+            None => {
+                self.packer.clear();
+                self.keep_time(now);
+                (Passage::begin(passing, self.sequence), self.timestamp)
             }
         };
-        self.timestamp = self.timestamp.add(FRAME_SAMPLES as u32);
-        datagram
+        let placed = passage.place(passing);
+        self.passage = Some((passage, from));
+        let placed = placed?;
+        let marker = passing.marker || placed.first || std::mem::take(&mut self.marker);
+        let timestamp = self.on_wire(from).add(placed.since);
+        let header = RtpHeader { sequence: placed.sequence, ..self.header(payload_type, marker, timestamp) };
+        let next = self.sequence;
+        let datagram = self.send(&header, passing.payload());
+        self.sequence = if placed.newest { placed.sequence.next() } else { next };
+        if placed.newest && matches!(passing.kind, Kind::Voice(_)) {
+            self.timestamp = from.add(placed.since / self.units() + FRAME_SAMPLES as u32);
+            self.last = Some(now);
+        }
+        Some(datagram)
     }
 
     /// These 20 ms are not sent (hold); the stream's clock goes on.
     pub fn skip(&mut self, now: Instant) {
+        self.passage = None;
+        self.packer.clear();
         self.keep_time(now);
         self.timestamp = self.timestamp.add(FRAME_SAMPLES as u32);
         self.marker = true;
@@ -187,6 +243,7 @@ impl Sender {
             if since > PAUSE {
                 let frames = (since.as_micros() + FRAME_TIME.as_micros() / 2) / FRAME_TIME.as_micros();
                 self.timestamp = self.timestamp.add((frames - 1) as u32 * FRAME_SAMPLES as u32);
+                self.packer.clear();
                 self.marker = true;
             }
         }
@@ -194,7 +251,6 @@ impl Sender {
     }
 
     fn header(&self, payload_type: PayloadType, marker: bool, timestamp: Timestamp) -> RtpHeader {
-        let timestamp = self.on_wire(timestamp);
         RtpHeader { marker, payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
     }
 
@@ -216,6 +272,11 @@ mod tests {
         Sender::new(&mut fastrand::Rng::with_seed(1), Codec::Pcma, 8, event_type)
     }
 
+    fn next(sender: &mut Sender, now: Instant) -> Datagram {
+        sender.frame(now, &Frame::SILENCE);
+        sender.packet().unwrap()
+    }
+
     #[test]
     fn packets_are_numbered_and_stamped() {
         let start = Instant::now();
@@ -230,7 +291,7 @@ mod tests {
             (1060, 160, false),
             (1110, 160, false),
         ] {
-            let datagram = sender.frame(start + Duration::from_millis(ms), &Frame::SILENCE);
+            let datagram = next(&mut sender, start + Duration::from_millis(ms));
             let packet = RtpPacket::parse(datagram.as_bytes()).unwrap();
             if let Some((sequence, timestamp)) = last {
                 assert_eq!(packet.sequence(), sequence.next());
@@ -250,7 +311,7 @@ mod tests {
         assert!(sender.press('7', 60));
         let mut seen = Vec::new();
         for n in 0..6 {
-            let datagram = sender.frame(start + Duration::from_millis(20 * n), &Frame::SILENCE);
+            let datagram = next(&mut sender, start + Duration::from_millis(20 * n));
             let packet = RtpPacket::parse(datagram.as_bytes()).unwrap();
             if packet.payload_type().get() == 101 {
                 let event = TelephoneEvent::parse(packet.payload()).unwrap();
@@ -279,7 +340,7 @@ mod tests {
             if n == 2 {
                 assert!(sender.press('7', 60));
             }
-            let datagram = sender.frame(start + Duration::from_millis(20 * n), &Frame::SILENCE);
+            let datagram = next(&mut sender, start + Duration::from_millis(20 * n));
             let packet = RtpPacket::parse(datagram.as_bytes()).unwrap();
             stamps.push((packet.payload_type().get(), packet.timestamp()));
             if n == 2 {
@@ -297,7 +358,7 @@ mod tests {
     fn keys_need_an_agreement() {
         let mut sender = sender(None);
         assert!(!sender.press('7', 100));
-        sender.agree(Codec::Pcmu, 0, Some(96), 8000);
+        sender.agree(Codec::Pcmu, 0, Some(96), 8000, 20);
         assert!(sender.press('7', 100));
     }
 
@@ -306,12 +367,91 @@ mod tests {
         let start = Instant::now();
         let mut sender = sender(None);
         let stamp = |datagram: Datagram| RtpPacket::parse(datagram.as_bytes()).unwrap().timestamp();
-        let before = stamp(sender.frame(start, &Frame::SILENCE));
+        let before = stamp(next(&mut sender, start));
         for n in 1..50 {
             sender.skip(start + Duration::from_millis(20 * n));
         }
-        let after = stamp(sender.frame(start + Duration::from_secs(1), &Frame::SILENCE));
+        let after = stamp(next(&mut sender, start + Duration::from_secs(1)));
         assert_eq!(after.since(before), 8000);
         assert_eq!(sender.timestamp_at(start + Duration::from_millis(1010)).since(after), 80);
+    }
+
+    #[test]
+    fn packets_as_long_as_was_asked_and_a_key_among_them() {
+        let start = Instant::now();
+        for (ptime_ms, lengths) in [(10, [80, 80]), (20, [160, 160]), (30, [240, 80]), (60, [320, 480])] {
+            let mut sender = sender(Some(101));
+            sender.agree(Codec::Pcma, 8, Some(101), 8000, ptime_ms);
+            let mut seen = Vec::new();
+            for n in 0..20 {
+                if n == 2 {
+                    assert!(sender.press('7', 40));
+                }
+                sender.frame(start + Duration::from_millis(20 * n), &Frame::SILENCE);
+                while let Some(datagram) = sender.packet() {
+                    let packet = RtpPacket::parse(datagram.as_bytes()).unwrap();
+                    seen.push((
+                        packet.payload_type().get(),
+                        packet.payload().len(),
+                        packet.timestamp(),
+                        packet.sequence(),
+                    ));
+                }
+            }
+            // Two frames, four packets of the key, the rest of the frames.
+            let key = seen.iter().position(|(kind, ..)| *kind == 101).unwrap();
+            assert_eq!(seen[key].2.since(seen[0].2), 320, "{ptime_ms}");
+            assert_eq!(seen[key - 1].1, lengths[if ptime_ms == 60 { 0 } else { 1 }], "{ptime_ms}");
+            assert_eq!(seen[key..].iter().filter(|(kind, ..)| *kind == 101).count(), 4);
+            let after = &seen[key + 4..];
+            assert_eq!(after[0].2.since(seen[0].2), 6 * 160, "{ptime_ms}");
+            assert!(after.iter().all(|(_, length, ..)| *length == ptime_ms as usize * 8));
+            assert!(seen.windows(2).all(|pair| pair[1].3 == pair[0].3.next()));
+        }
+    }
+
+    #[test]
+    fn what_passes_goes_on_from_our_own_and_ours_from_it() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut sender = Sender::new(&mut fastrand::Rng::with_seed(1), Codec::Opus, 96, Some(97));
+        sender.agree(Codec::Opus, 96, Some(97), 48_000, 20);
+        let passing = |kind, number: u16, payload: &[u8]| {
+            let header = RtpHeader {
+                marker: false,
+                payload_type: PayloadType::OPUS,
+                sequence: SequenceNumber(number),
+                timestamp: Timestamp(u32::MAX - 1000).add(u32::from(number) * 960),
+                ssrc: Ssrc(77),
+            };
+            let bytes = [&header.to_bytes()[..], payload].concat();
+            Passing::of(kind, &RtpPacket::parse(&bytes).unwrap()).unwrap()
+        };
+        let first = next(&mut sender, at(0));
+        let first = RtpPacket::parse(first.as_bytes()).unwrap();
+        let since_first = |datagram: &Datagram| {
+            let packet = RtpPacket::parse(datagram.as_bytes()).unwrap();
+            assert_eq!(packet.ssrc(), first.ssrc());
+            let numbers = packet.sequence().since(first.sequence());
+            (packet.payload_type().get(), numbers, packet.timestamp().since(first.timestamp()))
+        };
+        let voice = Kind::Voice(Codec::Opus);
+        let mut through = |ms, kind, number, payload: &[u8]| {
+            let passed = sender.pass(at(ms), &passing(kind, number, payload))?;
+            assert!(passed.as_bytes().ends_with(payload));
+            Some(since_first(&passed))
+        };
+        assert_eq!(through(21, voice, 500, b"a"), Some((96, 1, 960)));
+        assert_eq!(through(41, voice, 501, b"b"), Some((96, 2, 1920)));
+        assert_eq!(through(81, voice, 503, b"d"), Some((96, 4, 3840)));
+        assert_eq!(through(82, voice, 502, b"c"), Some((96, 3, 2880)), "late, in its place");
+        assert_eq!(through(83, voice, 499, b"z"), None, "from before");
+        assert_eq!(through(101, Kind::Event(48_000), 504, b"event"), Some((97, 5, 4800)));
+        assert_eq!(through(102, Kind::Event(8_000), 505, b"event"), None, "by another clock");
+        assert_eq!(through(103, Kind::Voice(Codec::Pcma), 505, b"e"), None);
+        assert_eq!(through(121, voice, 505, b"f"), Some((96, 6, 5760)));
+        let ours = next(&mut sender, at(140));
+        assert_eq!(since_first(&ours), (96, 7, 6720), "ours follows on");
+        assert_eq!(sender.packets(), 8);
     }
 }

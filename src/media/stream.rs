@@ -7,7 +7,7 @@
 //! anybody listens or records.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::arrival::Arrival;
@@ -19,6 +19,7 @@ use super::guard::{self, Guard};
 use super::inband::InBand;
 use super::jitter::{Jitter, Pulled};
 use super::negotiate::Negotiated;
+use super::passing::{Kind, Passing};
 use super::quality::{QualityFigures, mean_opinion_score};
 use super::reception::{self, Place, Reception};
 pub use super::sender::Datagram;
@@ -43,6 +44,8 @@ const OUTPUTS: usize = 64;
 pub struct StreamConfig {
     /// What was agreed.
     pub negotiated: Negotiated,
+    /// Host that the signalling comes from, where it is known: its RTP may come from there too.
+    pub peer: Option<IpAddr>,
     /// Our name in RTCP: random, never a person's (RFC 7022).
     pub cname: String,
     /// Seed of SSRC, sequence number, timestamp and report times.
@@ -70,6 +73,8 @@ pub enum Input<'a> {
     },
     /// 20 ms have passed: this is to be sent. While a key is being sent, or we hold the other side, it is not.
     Send(&'a Frame),
+    /// A payload of another stream is to be sent as it is, where it was agreed here too.
+    Pass(&'a Passing),
     /// Queue a key.
     SendDigit {
         /// 0-9, `*`, `#`, A-D.
@@ -88,6 +93,8 @@ pub enum Output {
     Heard(Frame),
     /// A key, once per press.
     Digit(char),
+    /// Give this to the stream of the other side ([`Input::Pass`]): asked for by [`Stream::pass_on`].
+    Pass(Passing),
     /// Send this from the RTP port.
     Transmit {
         /// To whom.
@@ -119,6 +126,18 @@ pub enum Why {
     Patience,
 }
 
+/// What becomes of what comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Use {
+    /// It is decoded, for whoever pulls and for the recogniser.
+    #[default]
+    Heard,
+    /// That, and it passes on as it is.
+    HeardAndPassed,
+    /// It passes on as it is, and nobody listens here. Keys are told all the same.
+    Passed,
+}
+
 /// When the other side was heard.
 #[derive(Clone, Copy, Debug)]
 struct Presence {
@@ -133,8 +152,10 @@ struct Counts {
     /// Of sources before this one.
     before: QualityFigures,
     dropped: u64,
+    strangers: u64,
     concealed: u64,
     sent: u64,
+    passed: u64,
 }
 
 /// Keys pressed on the other side, as events or, where none were agreed, as tones; tones are sent here too.
@@ -167,6 +188,7 @@ pub struct Stream {
     guard: Guard,
     control: Control,
     presence: Presence,
+    usage: Use,
     counts: Counts,
     outputs: VecDeque<Output>,
 }
@@ -176,13 +198,15 @@ impl Stream {
     pub fn new(config: StreamConfig, now: Instant) -> Self {
         let agreed = config.negotiated;
         let mut random = fastrand::Rng::with_seed(config.seed);
-        let sender = Sender::new(&mut random, agreed.codec, agreed.payload_type, agreed.telephone_event);
+        let Negotiated { codec, payload_type, telephone_event, event_clock_hz, ptime_ms, .. } = agreed;
+        let mut sender = Sender::new(&mut random, codec, payload_type, telephone_event);
+        sender.agree(codec, payload_type, telephone_event, event_clock_hz, ptime_ms);
         let control = Control::new(&config.cname, random.u64(..), now);
         Self {
             negotiated: agreed,
             start: now,
             random,
-            source: SourceLock::new(agreed.remote),
+            source: SourceLock::new(now, agreed.remote, config.peer),
             sender,
             reception: None,
             timeline: Timeline::new(),
@@ -197,6 +221,7 @@ impl Stream {
             guard: Guard::new(agreed.srtp.as_ref()),
             control,
             presence: Presence { patience: config.patience, heard: now, lost: false },
+            usage: Use::Heard,
             counts: Counts::default(),
             outputs: VecDeque::with_capacity(OUTPUTS),
         }
@@ -208,6 +233,7 @@ impl Stream {
             Input::Rtp { from, bytes } => self.rtp(now, from, bytes),
             Input::Rtcp { from, bytes } => self.rtcp(now, from, bytes),
             Input::Send(frame) => self.send(now, frame),
+            Input::Pass(passing) => self.pass(now, passing),
             Input::SendDigit { digit, ms } => {
                 if !self.sender.press(digit, ms) && self.negotiated.telephone_event.is_none() {
                     self.presses.tones.press(digit, ms);
@@ -250,9 +276,9 @@ impl Stream {
         if negotiated.remote != self.negotiated.remote {
             self.control.forget_source();
         }
-        self.source.signal(negotiated.remote);
-        let Negotiated { codec, payload_type, telephone_event, event_clock_hz, .. } = negotiated;
-        self.sender.agree(codec, payload_type, telephone_event, event_clock_hz);
+        self.source.signal(now, negotiated.remote);
+        let Negotiated { codec, payload_type, telephone_event, event_clock_hz, ptime_ms, .. } = negotiated;
+        self.sender.agree(codec, payload_type, telephone_event, event_clock_hz, ptime_ms);
         if self.guard.agree(negotiated.srtp.as_ref()) {
             self.sender.change_ssrc(&mut self.random);
         }
@@ -263,6 +289,36 @@ impl Stream {
             self.ears.arrival.rest();
         }
         self.negotiated = negotiated;
+    }
+
+    /// What is done with what comes from now on.
+    pub fn pass_on(&mut self, usage: Use) {
+        match (self.usage, usage) {
+            (Use::Heard | Use::HeardAndPassed, Use::Passed) => self.ears.arrival.rest(),
+            // What was not heard is no gap.
+            (Use::Passed, Use::Heard | Use::HeardAndPassed) => self.begin_anew(),
+            (Use::Heard | Use::HeardAndPassed, Use::Heard | Use::HeardAndPassed) | (Use::Passed, Use::Passed) => {}
+        }
+        self.usage = usage;
+    }
+
+    /// Whether payloads may pass between this stream and `other` as they are: same codec, packets as long as either asks,
+    /// keys by the same means, both ways open, and no key of ours to be sent.
+    pub fn passes_to(&self, other: &Self) -> bool {
+        use super::negotiate::Direction::SendRecv;
+        let (ours, theirs) = (&self.negotiated, &other.negotiated);
+        let events = |agreed: &Negotiated| agreed.telephone_event.map(|_| agreed.event_clock_hz);
+        ours.codec == theirs.codec
+            && ours.ptime_ms == theirs.ptime_ms
+            && events(ours) == events(theirs)
+            && ours.direction == SendRecv
+            && theirs.direction == SendRecv
+            && !self.is_pressing()
+            && !other.is_pressing()
+    }
+
+    fn is_pressing(&self) -> bool {
+        self.sender.is_pressing() || self.presses.tones.is_busy()
     }
 
     /// What is agreed now.
@@ -279,6 +335,8 @@ impl Stream {
     pub fn quality(&self) -> QualityFigures {
         let mut figures = self.figures_of_source();
         figures.dropped = self.counts.dropped;
+        figures.strangers = self.counts.strangers;
+        figures.passed = self.counts.passed;
         figures.concealed = self.counts.concealed;
         figures.sent = self.counts.sent;
         figures.buffer_ms = self.ears.jitter.target_ms();
@@ -316,8 +374,12 @@ impl Stream {
         let is_event = self.negotiated.telephone_event == Some(payload_type.get());
         let codec = self.codec_of(payload_type);
         let known = is_event || codec.is_some() || payload_type == PayloadType::COMFORT_NOISE;
-        if !known || !self.source.admit(now, from, packet.ssrc()) {
+        if !known {
             self.counts.dropped += 1;
+            return;
+        }
+        if !self.source.admit(now, from, packet.ssrc(), self.guard.is_secure()) {
+            self.counts.strangers += 1;
             return;
         }
         self.heard(now);
@@ -332,13 +394,33 @@ impl Stream {
         }
         let timestamp = self.ears.clock.scale(packet.timestamp(), spoken.units());
         let Some(place) = self.receive(now, &packet, timestamp) else { return };
+        if self.usage != Use::Heard {
+            self.give_on(&packet, is_event, codec);
+        }
         if is_event {
             self.event(now, &packet, timestamp);
+        } else if self.usage == Use::Passed {
+            if let Some(digit) = self.presses.events.audio(timestamp) {
+                self.emit(Output::Digit(digit));
+            }
         } else if let Some(codec) = codec {
             self.audio(now, (&packet, timestamp), codec, place);
         } else {
             self.ears.comfort.begin(packet.payload());
             self.silence(now, timestamp, FRAME_SAMPLES);
+        }
+    }
+
+    /// What comes goes on to the other side of the bridge, if it is what was agreed.
+    fn give_on(&mut self, packet: &RtpPacket<'_>, is_event: bool, codec: Option<Codec>) {
+        let kind = match codec {
+            _ if is_event => Kind::Event(self.negotiated.event_clock_hz),
+            Some(codec) => Kind::Voice(codec),
+            None => return,
+        };
+        match Passing::of(kind, packet) {
+            Some(passing) => self.emit(Output::Pass(passing)),
+            None => self.counts.dropped += 1,
         }
     }
 
@@ -490,7 +572,9 @@ impl Stream {
 
     fn rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let mut room = [0; guard::LONGEST];
-        let opened = if self.source.admits_control(from) { self.guard.open(true, bytes, &mut room).ok() } else { None };
+        // With SRTP the key proves who sends.
+        let admitted = self.guard.is_secure() || self.source.admits_control(from);
+        let opened = if admitted { self.guard.open(true, bytes, &mut room).ok() } else { None };
         let sound = opened.is_some_and(|bytes| self.control.received(now, from, bytes, &self.sender).is_ok());
         if sound {
             // A muted phone may send no RTP for long, yet says by RTCP that it is there.
@@ -507,7 +591,25 @@ impl Stream {
             return;
         };
         let tone = if self.negotiated.telephone_event.is_none() { self.presses.tones.next_frame() } else { None };
-        let mut datagram = self.sender.frame(now, tone.as_ref().unwrap_or(frame));
+        self.sender.frame(now, tone.as_ref().unwrap_or(frame));
+        while let Some(datagram) = self.sender.packet() {
+            self.transmit(to, datagram);
+        }
+    }
+
+    fn pass(&mut self, now: Instant, passing: &Passing) {
+        let allowed = self.negotiated.direction.sends();
+        let Some(to) = self.source.destination().filter(|_| allowed) else { return };
+        match self.sender.pass(now, passing) {
+            Some(datagram) => {
+                self.counts.passed += 1;
+                self.transmit(to, datagram);
+            }
+            None => self.counts.dropped += 1,
+        }
+    }
+
+    fn transmit(&mut self, to: SocketAddr, mut datagram: Datagram) {
         if self.guard.close(false, &mut datagram).is_ok() {
             self.counts.sent += 1;
             self.emit(Output::Transmit { to, datagram });

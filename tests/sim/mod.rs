@@ -16,6 +16,7 @@ pub mod world;
 
 mod call_events;
 mod media;
+mod passing;
 mod privacy;
 mod replacing;
 mod talk;

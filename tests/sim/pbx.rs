@@ -7,6 +7,8 @@ pub enum Agent {
     Answers(u64, Then),
     /// The telephone rings, and rings.
     NoAnswer,
+    /// The telephone rings with media before the answer (a 183 with SDP), and is not answered.
+    Announces,
     /// The PBX refuses at once.
     Refuses(u16),
     /// The PBX says nothing at all; the endpoint gives up after so many ms with 408.

@@ -16,6 +16,9 @@ pub struct Phone {
     /// Everything heard since the stream began, 8 kHz.
     pub heard: Vec<i16>,
     pub digits_heard: Vec<char>,
+    /// RTP as it was on the wire, sent and received.
+    pub wire_sent: Vec<Vec<u8>>,
+    pub wire_heard: Vec<Vec<u8>>,
     /// Of an INVITE that rings.
     pub pending_offer: Vec<u8>,
     seed: u64,
@@ -40,6 +43,8 @@ impl Phone {
             saying: Default::default(),
             heard: Vec::new(),
             digits_heard: Vec::new(),
+            wire_sent: Vec::new(),
+            wire_heard: Vec::new(),
             pending_offer: Vec::new(),
             seed,
         }
@@ -50,7 +55,8 @@ impl Phone {
             Some(stream) => stream.renegotiate(now, negotiated),
             None => {
                 let patience = Duration::from_secs(3600);
-                let config = StreamConfig { negotiated, cname: "phone".to_owned(), seed: self.seed, patience };
+                let config =
+                    StreamConfig { negotiated, peer: None, cname: "phone".to_owned(), seed: self.seed, patience };
                 self.stream = Some(Stream::new(config, now));
             }
         }
@@ -95,6 +101,9 @@ impl Phone {
     }
 
     pub fn take(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], control: bool) {
+        if !control {
+            self.wire_heard.push(bytes.to_vec());
+        }
         let Some(stream) = &mut self.stream else { return };
         let input = if control { stream::Input::Rtcp { from, bytes } } else { stream::Input::Rtp { from, bytes } };
         stream.handle(now, input);
@@ -105,10 +114,14 @@ impl Phone {
         let mut datagrams = Vec::new();
         while let Some(output) = self.stream.as_mut().and_then(Stream::poll) {
             match output {
-                stream::Output::Transmit { datagram, .. } => datagrams.push((false, datagram.as_bytes().to_vec())),
+                stream::Output::Transmit { datagram, .. } => {
+                    self.wire_sent.push(datagram.as_bytes().to_vec());
+                    datagrams.push((false, datagram.as_bytes().to_vec()));
+                }
                 stream::Output::TransmitRtcp { datagram, .. } => datagrams.push((true, datagram.as_bytes().to_vec())),
                 stream::Output::Digit(digit) => self.digits_heard.push(digit),
-                stream::Output::Heard(_) | stream::Output::Lost | stream::Output::Resumed => {}
+                stream::Output::Pass(_) | stream::Output::Heard(_) | stream::Output::Lost | stream::Output::Resumed => {
+                }
             }
         }
         datagrams

@@ -114,6 +114,24 @@ fn where_the_other_is_busy_and_the_agent_gone_the_caller_is_rescued() {
     talk_again(&mut world);
 }
 
+#[test]
+fn who_is_transferred_blindly_hears_what_the_pbx_announces_before_anybody_answers() {
+    let mut world = bridged(Agent::Refuses(486));
+    world.setting.agents.insert("6001", Agent::Announces);
+    world.at(8_100, Action::News(AGENT, DialogEvent::Ended { lost: true }));
+    world.run_until(10_000);
+    let from = world.phone(0).heard.len();
+    world.run_until(12_000);
+    assert!(signal::loudness(&world.phone(0).heard[from..]) < 10.0, "the PBX sends silence: no music over it");
+    let announcement = signal::voice(778, 1_500);
+    let from = world.phone(0).heard.len();
+    world.phones.get_mut(&LegId(2)).unwrap().say(&announcement);
+    world.run_until(14_000);
+    assert!(signal::found(&world.phone(0).heard[from..], &announcement) > 0.7);
+    assert!(world.phone(2).heard.iter().all(|sample| sample.abs() < 10), "nobody is heard before the answer");
+    finish(world, Action::HangsUp, &EndCause::Failed { what: "the agent was lost".to_owned() });
+}
+
 /// With the second leg.
 fn talk_again(world: &mut World) {
     let voice = signal::voice(777, 1_500);

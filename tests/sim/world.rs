@@ -124,7 +124,7 @@ pub struct World {
     sequence: u64,
     network: Network,
     recogniser: Recogniser,
-    setting: Setting,
+    pub setting: Setting,
     agent_dialogs: BTreeMap<DialogId, LegId>,
     answered: BTreeMap<DialogId, bool>,
     /// Telephones that are to take the place of a leg's.
@@ -322,6 +322,13 @@ impl World {
                 self.post(after, Event::AgentAnswers { leg, dialog, then });
             }
             Agent::NoAnswer | Agent::Silent(_) => self.pbx(dialog, DialogOrder::Ring),
+            Agent::Announces => {
+                let now = self.now;
+                let offer = invite.offer.expect("our INVITEs have offers");
+                let phone = self.phones.get_mut(&leg).expect("the leg has a telephone");
+                let sdp = phone.answer(now, &offer).into();
+                self.pbx(dialog, DialogOrder::Progress { sdp });
+            }
             Agent::Refuses(status) => self.pbx(dialog, DialogOrder::Refuse { status }),
         }
     }
@@ -630,6 +637,12 @@ impl World {
                 self.post(after, Event::AgentAnswers { leg, dialog, then });
             }
             Agent::NoAnswer => self.input(50, event(DialogEvent::Ringing { sdp: None })),
+            Agent::Announces => {
+                let now = self.now;
+                let phone = self.phones.get_mut(&leg).expect("the leg has a telephone");
+                let sdp = Some(phone.answer(now, offer).into());
+                self.input(50, event(DialogEvent::Ringing { sdp }));
+            }
             Agent::Refuses(status) => {
                 self.ended_by_them.push(dialog);
                 self.input(30, event(DialogEvent::Refused { status }));

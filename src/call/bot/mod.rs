@@ -143,6 +143,11 @@ impl Bot {
         ])
     }
 
+    /// True where the caller hears nothing from it now.
+    pub fn is_quiet(&self) -> bool {
+        self.speaking.is_quiet()
+    }
+
     /// The next 20 ms for the caller. Drain the outputs before the frame goes out.
     pub fn next_frame(&mut self, now: Instant) -> Frame {
         let frame = self.speaking.next_frame(now);

@@ -247,7 +247,7 @@ impl Visit {
     fn talk(&mut self, now: Instant, negotiated: Negotiated) -> Result<(), PhoneError> {
         let recording = self.record_to.as_deref().map(Recording::create).transpose()?;
         let cname = format!("phone-{:08x}", self.parts.seed & 0xffff_ffff);
-        let config = StreamConfig { negotiated, cname, seed: self.parts.seed, patience: PATIENCE };
+        let config = StreamConfig { negotiated, peer: None, cname, seed: self.parts.seed, patience: PATIENCE };
         let stream = Stream::new(config, now);
         self.stage = Stage::Talking(Box::new(Talk { stream, began: now, next_frame: now, recording }));
         Ok(())
@@ -348,7 +348,7 @@ impl Visit {
                 Output::Transmit { to, datagram } => drop(ports.rtp.send_to(datagram.as_bytes(), to)),
                 Output::TransmitRtcp { to, datagram } => drop(ports.rtcp.send_to(datagram.as_bytes(), to)),
                 Output::Lost => self.news.push(What::NothingArrives),
-                Output::Resumed => {}
+                Output::Resumed | Output::Pass(_) => {}
             }
         }
         keys.into_iter().for_each(|key| self.key(key));

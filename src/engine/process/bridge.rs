@@ -444,20 +444,13 @@ impl Call {
     fn collect(&mut self, bytes: &mut Vec<u8>) -> usize {
         let mut frames = 0;
         loop {
-            if self.pending.is_none() {
-                self.pending = self.intake.controls.try_recv().ok();
-            }
-            if self.pending.is_some_and(|(after, _)| self.next >= after) {
-                self.ask(bytes);
-                continue;
-            }
+            self.ask_before(self.next, bytes);
             let Ok((number, frame)) = self.intake.frames.try_recv() else {
                 return frames;
             };
-            // Frames that were dropped also stand before a request that comes after them.
-            if self.pending.is_some_and(|(after, _)| number >= after) {
-                self.ask(bytes);
-            }
+            // A request that was made before this frame is in the other queue by now, also where it was not a moment ago; and
+            // frames that were dropped also stand before a request that comes after them.
+            self.ask_before(number, bytes);
             let missing = number.saturating_sub(self.next);
             if missing > 0 {
                 self.tell(EventKind::Overloaded { frames: u32::try_from(missing).unwrap_or(u32::MAX) });
@@ -468,14 +461,20 @@ impl Call {
         }
     }
 
-    fn ask(&mut self, bytes: &mut Vec<u8>) {
-        let stream = self.stream;
-        let request = match self.pending.take() {
-            Some((_, Control::Finish(utterance))) => Request::Finish { stream, utterance },
-            Some((_, Control::Restart(utterance))) => Request::Restart { stream, utterance },
-            None => return,
-        };
-        protocol::write_request(&request, bytes);
+    /// Puts the requests that come before this frame.
+    fn ask_before(&mut self, number: u64, bytes: &mut Vec<u8>) {
+        loop {
+            if self.pending.is_none() {
+                self.pending = self.intake.controls.try_recv().ok();
+            }
+            let Some((_, control)) = self.pending.take_if(|(after, _)| number >= *after) else { return };
+            let stream = self.stream;
+            let request = match control {
+                Control::Finish(utterance) => Request::Finish { stream, utterance },
+                Control::Restart(utterance) => Request::Restart { stream, utterance },
+            };
+            protocol::write_request(&request, bytes);
+        }
     }
 
     /// Throws away what waits.
@@ -511,6 +510,35 @@ fn repeat(errors: std::process::ChildStderr) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_requests_that_come_before_a_frame_are_written_before_it() {
+        use crate::audio::frame::WideFrame;
+        use crate::ids::UtteranceId;
+        let (frames, taken) = crossbeam_channel::bounded(4);
+        let (controls, asked) = crossbeam_channel::bounded(4);
+        let shared = Arc::new(crate::engine::worker::Shared { closed: AtomicBool::new(false) });
+        let id = crate::ids::CallId(ulid::Ulid(1));
+        let intake =
+            Intake { call: id, bias: Arc::default(), frames: taken, controls: asked, shared, sink: Box::new(drop) };
+        let mut call = Call { stream: 7, intake, next: 0, pending: None };
+        // Frames 0 to 4 were dropped.
+        controls.send((3, Control::Finish(UtteranceId(0)))).unwrap();
+        controls.send((4, Control::Restart(UtteranceId(2)))).unwrap();
+        frames.send((5, WideFrame::SILENCE)).unwrap();
+        let mut bytes = Vec::new();
+        assert_eq!(call.collect(&mut bytes), 1);
+        let stream = 7;
+        let mut wanted = Vec::new();
+        for request in [
+            Request::Finish { stream, utterance: UtteranceId(0) },
+            Request::Restart { stream, utterance: UtteranceId(2) },
+            Request::Frame { stream, frame: WideFrame::SILENCE },
+        ] {
+            protocol::write_request(&request, &mut wanted);
+        }
+        assert_eq!(bytes, wanted);
+    }
 
     #[test]
     fn a_child_is_silent_only_where_it_had_enough_to_answer() {

@@ -100,15 +100,13 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
         if self.asked.due.is_some() {
             return Ok(());
         }
-        if self.asked.next.is_none() {
-            self.asked.next = self.intake.controls.try_recv().ok();
-        }
         for _ in 0..FRAMES_PER_ROUND {
             if self.is_due(self.next) {
                 return Ok(());
             }
             let taken = self.asked.frame.take().map_or_else(|| self.intake.frames.try_recv(), Ok);
             match taken {
+                // A request that was made before this frame is in the other queue by now, also where it was not a moment ago.
                 // Frames that were dropped also stand before a control that comes after them.
                 Ok((number, frame)) if self.is_due(number) => {
                     self.asked.frame = Some((number, frame));
@@ -127,6 +125,9 @@ impl<R: Recogniser, V: Vad> Hearing<R, V> {
 
     /// Whether the next request comes before this frame: then it is its turn.
     fn is_due(&mut self, number: u64) -> bool {
+        if self.asked.due.is_none() && self.asked.next.is_none() {
+            self.asked.next = self.intake.controls.try_recv().ok();
+        }
         if let Some((_, control)) = self.asked.next.take_if(|(before, _)| number >= *before) {
             self.asked.due = Some(control);
         }

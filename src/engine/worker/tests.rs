@@ -14,6 +14,9 @@ const PANIC: i16 = 666;
 /// The text of an utterance with this frame is there once `late` is free.
 const SLOW: i16 = 555;
 
+/// While the worker is at this frame, the call goes on.
+const MEANWHILE: i16 = 444;
+
 struct Counting {
     gate: Arc<std::sync::Mutex<()>>,
     late: Arc<std::sync::Mutex<()>>,
@@ -81,12 +84,21 @@ impl RecogniserStream for CountingStream {
     }
 }
 
-struct LoudIsVoice;
+/// What happens while the worker is at the frame [`MEANWHILE`].
+type Meanwhile = Arc<std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
+struct LoudIsVoice {
+    meanwhile: Meanwhile,
+}
 
 impl Vad for LoudIsVoice {
     type Stream = ();
     fn open(&self) {}
     fn detect(&mut self, (): &mut (), frame: &WideFrame, out: &mut Vec<VoiceActivity>) -> Result<(), VadError> {
+        if frame.0[0] == MEANWHILE {
+            let act = self.meanwhile.lock().unwrap().take().expect("something to happen");
+            act();
+        }
         let probability = if frame.0[0] == 0 { 0.0 } else { 1.0 };
         out.push(VoiceActivity { probability, duration_ms: 20 });
         Ok(())
@@ -98,6 +110,7 @@ struct Factory {
     made: Arc<AtomicUsize>,
     gate: Arc<std::sync::Mutex<()>>,
     late: Arc<std::sync::Mutex<()>>,
+    meanwhile: Meanwhile,
 }
 
 impl EngineFactory for Factory {
@@ -105,7 +118,10 @@ impl EngineFactory for Factory {
     type Vad = LoudIsVoice;
     fn make(&self) -> Result<(Counting, LoudIsVoice), RecogniserError> {
         self.made.fetch_add(1, Ordering::SeqCst);
-        Ok((Counting { gate: self.gate.clone(), late: self.late.clone() }, LoudIsVoice))
+        Ok((
+            Counting { gate: self.gate.clone(), late: self.late.clone() },
+            LoudIsVoice { meanwhile: self.meanwhile.clone() },
+        ))
     }
 }
 
@@ -166,6 +182,26 @@ fn a_transcript_holds_the_frames_before_its_finish_and_no_others() {
     let heard: Vec<_> = (0..4).map(|_| transcript(&events)).collect();
     let want = [(0, "[1, 2, 3]"), (1, "[4]"), (2, "[]"), (7, "[6]")];
     assert_eq!(heard, want.map(|(id, text)| (id, text.to_owned())));
+}
+
+#[test]
+fn a_request_made_while_the_worker_is_at_a_frame_comes_before_the_next_frame() {
+    let factory = Factory::default();
+    let pool = RecogniserPool::start(config(Feeding::Always), factory.clone()).unwrap();
+    let (mut feed, events) = open(&pool, 1);
+    let (sender, kept) = bounded(1);
+    let (hand_over, received) = bounded::<AudioFeed>(1);
+    let act = move || {
+        let mut feed = received.recv().unwrap();
+        assert!(feed.finish(UtteranceId(0)));
+        feed.push(&frame(2));
+        sender.send(feed).unwrap();
+    };
+    *factory.meanwhile.lock().unwrap() = Some(Box::new(act));
+    feed.push(&frame(MEANWHILE));
+    hand_over.send(feed).unwrap();
+    assert_eq!(transcript(&events), (0, format!("[{MEANWHILE}]")));
+    drop(kept.recv());
 }
 
 #[test]

@@ -30,7 +30,10 @@ fn agreed(remote: &str) -> Negotiated {
 }
 
 fn stream(seed: u64, negotiated: Negotiated, now: Instant) -> Stream {
-    Stream::new(StreamConfig { negotiated, cname: "x7f3".into(), seed, patience: Duration::from_secs(10) }, now)
+    Stream::new(
+        StreamConfig { negotiated, peer: None, cname: "x7f3".into(), seed, patience: Duration::from_secs(10) },
+        now,
+    )
 }
 
 fn tone(n: u64) -> Frame {
@@ -50,6 +53,7 @@ struct Told {
     quietest: f32,
     transmitted: Vec<(SocketAddr, Datagram)>,
     controls: Vec<(SocketAddr, Datagram)>,
+    passed: Vec<Passing>,
     presence: Vec<&'static str>,
 }
 
@@ -64,6 +68,7 @@ impl Told {
                 Output::Digit(digit) => self.digits.push(digit),
                 Output::Transmit { to, datagram } => self.transmitted.push((to, datagram)),
                 Output::TransmitRtcp { to, datagram } => self.controls.push((to, datagram)),
+                Output::Pass(passing) => self.passed.push(passing),
                 Output::Lost => self.presence.push("lost"),
                 Output::Resumed => self.presence.push("resumed"),
             }
@@ -418,13 +423,21 @@ fn strangers_and_nonsense_are_dropped_and_counted() {
     bench.stream.handle(now, Input::Rtcp { from: address("203.0.113.66:9"), bytes: &[0x80, 201, 0, 1, 0, 0, 0, 9] });
     bench.stream.handle(now, Input::Rtcp { from: address(THERE), bytes: &[1, 2, 3] });
     let figures = bench.stream.quality();
-    assert_eq!((figures.received, figures.dropped), (1, 5));
+    assert_eq!((figures.received, figures.strangers, figures.dropped), (1, 1, 4));
 }
 
 #[test]
 fn a_router_in_between_is_answered() {
     let mut bench = Bench::new();
     let router = "203.0.113.5:61000";
+    let config = StreamConfig {
+        negotiated: agreed(THERE),
+        peer: Some(address(router).ip()),
+        cname: "x7f3".into(),
+        seed: 1,
+        patience: Duration::from_secs(10),
+    };
+    bench.stream = Stream::new(config, bench.at(0));
     bench.give(0, router, &packet(1, 0, 0, 8, &[0x2a; 160]));
     for n in 0..400 {
         let now = bench.at(20 * n);
@@ -507,4 +520,132 @@ fn any_bytes_are_met() {
     }
     let figures = bench.stream.quality();
     assert!(figures.received > 10_000 && figures.dropped > 0);
+}
+
+#[test]
+fn what_passes_is_the_same_bytes_under_our_numbers_encrypted_anew() {
+    let now = Instant::now();
+    for suite in [None, Some(Suite::AesCm80), Some(Suite::Gcm256)] {
+        let (here, there) = suite.map_or((agreed(THERE), agreed(HERE)), secured);
+        // The far side of the bridge calls its events otherwise.
+        let here = Negotiated { telephone_event: Some(96), ..here };
+        let (mut from, mut to) = (stream(1, agreed(HERE), now), stream(2, here, now));
+        assert!(from.passes_to(&to) && to.passes_to(&from));
+        from.pass_on(Use::Passed);
+        let mut far = Guard::new(there.srtp.as_ref());
+        let mut random = fastrand::Rng::with_seed(4);
+        let mut told = Told::default();
+        let mut expected = Vec::new();
+        for n in 0..300u16 {
+            let at = now + Duration::from_millis(20 * u64::from(n));
+            let key = (100..110).contains(&n);
+            let mut payload = vec![0; if key { 4 } else { 160 }];
+            random.fill(&mut payload);
+            if key {
+                payload[..2].copy_from_slice(&[5, 10]);
+            }
+            let stamp = if key { 16_000 } else { 160 * u32::from(n) };
+            let bytes = packet(9, 65_500u16.wrapping_add(n), stamp, if key { 101 } else { 8 }, &payload);
+            if n % 10 == 7 {
+                continue;
+            }
+            expected.push((if key { 96 } else { 8 }, n, stamp, payload));
+            from.handle(at, Input::Rtp { from: address(HERE), bytes: &bytes });
+            from.handle(at, Input::Timeout);
+            told.drain(&mut from);
+            for passing in told.passed.drain(..) {
+                to.handle(at, Input::Pass(&passing));
+            }
+            told.drain(&mut to);
+        }
+        assert_eq!((&told.digits[..], told.heard), ("5", 0), "keys are told, nothing is decoded");
+        assert_eq!(told.transmitted.len(), expected.len());
+        let mut first = None;
+        for ((_, datagram), (kind, number, stamp, payload)) in told.transmitted.iter().zip(&expected) {
+            let mut room = [0; guard::LONGEST];
+            let opened = far.open(false, datagram.as_bytes(), &mut room).unwrap();
+            assert_eq!(suite.is_some(), opened.len() < datagram.as_bytes().len());
+            let packet = RtpPacket::parse(opened).unwrap();
+            assert_eq!((packet.payload_type().get(), packet.payload()), (*kind, &payload[..]), "{number}");
+            let (sequence, timestamp) = *first.get_or_insert((packet.sequence(), packet.timestamp()));
+            assert_eq!(packet.sequence().since(sequence), number.cast_signed());
+            assert_eq!(packet.timestamp().since(timestamp), stamp.cast_signed());
+            assert_eq!(packet.ssrc(), to.sender.ssrc());
+        }
+        assert_eq!((to.quality().passed, to.quality().sent), (270, 270));
+        // Back to the mix: heard after a moment, and what we send goes on.
+        from.pass_on(Use::Heard);
+        for n in 300..320u16 {
+            let at = now + Duration::from_millis(20 * u64::from(n));
+            let bytes = packet(9, 65_500u16.wrapping_add(n), 160 * u32::from(n), 8, &[0x2a; 160]);
+            from.handle(at, Input::Rtp { from: address(HERE), bytes: &bytes });
+            told.drain(&mut from);
+            let frame = from.pull(at);
+            assert!(n < 304 || loudness::dbfs(&frame.0) > -20.0, "{n}");
+        }
+        assert!(told.heard >= 19 && told.passed.is_empty());
+    }
+}
+
+#[test]
+fn who_may_pass_payloads_to_whom() {
+    use crate::media::negotiate::Direction;
+    let now = Instant::now();
+    let base = agreed(THERE);
+    let rows = [
+        ("the same", base, true),
+        ("other numbers", Negotiated { payload_type: 99, telephone_event: Some(96), ..base }, true),
+        ("another codec", Negotiated { codec: Codec::Pcmu, payload_type: 0, ..base }, false),
+        ("other packets", Negotiated { ptime_ms: 30, ..base }, false),
+        ("no events", Negotiated { telephone_event: None, ..base }, false),
+        ("events by another clock", Negotiated { event_clock_hz: 48_000, ..base }, false),
+        ("held", Negotiated { direction: Direction::RecvOnly, ..base }, false),
+        ("encrypted", secured(Suite::AesCm80).0, true),
+    ];
+    let one = stream(1, base, now);
+    for (name, other, expected) in rows {
+        let mut other = stream(2, other, now);
+        assert_eq!((one.passes_to(&other), other.passes_to(&one)), (expected, expected), "{name}");
+        other.handle(now, Input::SendDigit { digit: '1', ms: 100 });
+        assert!(!one.passes_to(&other), "{name}: while a key is being sent");
+    }
+}
+
+#[test]
+fn strangers_are_neither_heard_nor_believed() {
+    let now = Instant::now();
+    let at = |ms| now + Duration::from_millis(ms);
+    let mut ours = stream(1, agreed(THERE), now);
+    let mut told = Told::default();
+    for n in 0..200u16 {
+        let bytes = packet(9, n, 160 * u32::from(n), 8, &[0x2a; 160]);
+        ours.handle(at(20 * u64::from(n)), Input::Rtp { from: address(THERE), bytes: &bytes });
+        let forged = packet(77, n.wrapping_add(1000), 160 * u32::from(n), 8, &[0x55; 160]);
+        for from in ["203.0.113.9:7000", "192.0.2.2:5002"] {
+            ours.handle(at(20 * u64::from(n) + 1), Input::Rtp { from: address(from), bytes: &forged });
+        }
+        ours.handle(at(20 * u64::from(n) + 2), Input::Send(&tone(0)));
+        told.drain(&mut ours);
+    }
+    let figures = ours.quality();
+    assert_eq!((figures.received, figures.strangers, figures.dropped), (200, 400, 0));
+    assert!(told.transmitted.iter().all(|(to, _)| *to == address(THERE)));
+    assert_eq!(told.heard, 200);
+}
+
+#[test]
+fn packets_of_other_lengths_are_sent_as_asked_and_heard_as_they_come() {
+    for ptime_ms in [10, 30, 60] {
+        for codec in [Codec::Pcma, Codec::G722, Codec::Opus] {
+            let asked = |remote| Negotiated { ptime_ms, ..spoken(codec, remote) };
+            let (_, right, told) = talk(asked(THERE), asked(HERE), "42", 3, |_| false);
+            let packets = right.quality().received;
+            let ms = if codec == Codec::Opus && ptime_ms == 30 { 20 } else { u64::from(ptime_ms) };
+            // The two keys are in packets of 20 ms.
+            assert!((3_000 / ms - 14..=3_000 / ms + 24).contains(&packets), "{codec:?} {ptime_ms}: {packets}");
+            assert_eq!(told.digits, "42", "{codec:?} {ptime_ms}");
+            assert!((136..=151).contains(&told.heard), "{codec:?} {ptime_ms}: {}", told.heard);
+            assert_eq!((right.quality().lost, right.quality().late), (0, 0));
+        }
+    }
 }
