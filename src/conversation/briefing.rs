@@ -32,7 +32,8 @@ const MEASURED: &str = "dollar dollars cents day days hour hours minute minutes 
 /// A prompt's text with `{name}` replaced. Digits are said one by one, unless what follows makes them a quantity: 「{amount}蚊」.
 pub fn render(text: &str, values: &BTreeMap<String, String>, language: Language) -> String {
     values.iter().fold(text.to_owned(), |text, (name, value)| {
-        let mut parts = text.split(&format!("{{{name}}}"));
+        let field = format!("{{{name}}}");
+        let mut parts = text.split(field.as_str());
         let mut filled = parts.next().unwrap_or("").to_owned();
         for behind in parts {
             let said = if is_counted(behind) { value.clone() } else { slot::spoken(value, language) };
