@@ -9,9 +9,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use jiff::civil::{Date, date};
+use tingwa::conversation::Command;
 use tingwa::conversation::intent::Classifier;
 use tingwa::conversation::normalise::Views;
-use tingwa::conversation::policy::Meaning;
 use tingwa::conversation::readings::Readings;
 use tingwa::dialplan::schema::Target;
 
@@ -173,12 +173,12 @@ fn demo(folder: &Path, readings: &Readings) {
     foreign.push(("banking77", text.lines().skip(1).filter_map(csv).map(|(text, _)| text).collect()));
     for (name, texts) in foreign {
         let understood = texts.iter().filter(|text| {
-            match mind.judge(&mind.views(text), plan, plan.default_chinese(), DAY).meaning {
-                Meaning::NotUnderstood => false,
-                Meaning::Intent(number) => {
-                    plan.intents.get(number).is_some_and(|intent| intent.then != Target::Unresolved)
+            match mind.judge(&mind.views(text), plan, plan.default_chinese(), DAY).command {
+                Command::NoMatch => false,
+                Command::StartFlow { intent } | Command::ChitChat { intent } => {
+                    plan.intent(&intent).is_some_and(|intent| intent.then != Target::Unresolved)
                 }
-                Meaning::Question(_) | Meaning::Wish(_) | Meaning::Language(_) => true,
+                _ => true,
             }
         });
         let understood = understood.count();

@@ -127,7 +127,7 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     let counts = EngineCounts::of(&recognisers, &synthesiser);
     let (directory, media) = start_media(&config, services)?;
     let live = LiveLines::default();
-    let (endpoint, tls) = config.sip.endpoint(Instant::now()).await?;
+    let (endpoint, tls) = config.sip.endpoint(Instant::now())?;
     let (stop, stopped) = watch::channel(false);
     let router =
         Router { directory: directory.clone(), lines: live.clone(), orders: orders.clone(), moved: Default::default() };

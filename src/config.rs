@@ -85,7 +85,12 @@ impl Config {
         let mut root = Section::root(&source, &table, &problems);
         let sip = SipConfig::read(&mut root);
         let driver = DriverConfig::read(root.section("media"));
-        let media = MediaPolicy { codecs: driver.codecs.clone().into(), srtp: driver.srtp, srtp_at: sip.srtp().into() };
+        let media = MediaPolicy {
+            codecs: driver.codecs.clone().into(),
+            codecs_at: sip.codecs().into(),
+            srtp: driver.srtp,
+            srtp_at: sip.srtp().into(),
+        };
         let (dialplans, signals) = read_dialplans(root.section("dialplans"));
         let store = StoreConfig::read(root.section("store"));
         let config = Self {

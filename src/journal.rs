@@ -1,6 +1,8 @@
 //! The one truth of a call: an ordered list of facts. Storage, `why`, call records, metrics and webhooks all read the
 //! same entries; the call knows none of them. Values only: who writes them where is the store's business.
 
+pub mod escalation;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -231,6 +233,9 @@ pub enum Entry {
         diverted: Vec<Redacted<String>>,
         /// True where the caller's number is not to be shown.
         withheld: bool,
+        /// Header fields that the trunk's configuration wants kept.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        kept: BTreeMap<String, Redacted<String>>,
         /// Facts that travel with the call, as written.
         user_to_user: Option<Redacted<String>>,
     },
@@ -290,6 +295,16 @@ pub enum Entry {
     },
     /// What the policy decided, and why.
     Decided(Decision),
+    /// A human is needed, as one of three levels, and what came of it. Level 2 and 3 are what a supervisor is told.
+    Escalated {
+        /// How much of a human.
+        level: escalation::Level,
+        /// Why.
+        reason: escalation::ReasonCode,
+        /// What came of it.
+        #[serde(flatten)]
+        outcome: escalation::Outcome,
+    },
     /// A tool is asked. Secrets are in headers, and those are not here.
     ToolCalled {
         /// Which request.
@@ -386,6 +401,16 @@ pub enum Entry {
         leg: LegId,
         /// Target as configured.
         target: String,
+    },
+    /// The INVITE to a telephone behind a group of trunks goes by this one of them.
+    GoesBy {
+        /// The agent's leg.
+        leg: LegId,
+        /// Name of the trunk.
+        trunk: String,
+        /// SIP status with which the one before came to nothing; 408 where it said nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<u16>,
     },
     /// The agent's phone rings.
     TransferRinging {

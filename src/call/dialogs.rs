@@ -99,12 +99,25 @@ impl Call {
                 // Of an answer of ours, or without the answer to an offer of ours: the session stays as it was.
                 DialogEvent::Acknowledged { sdp: None },
             )
-            | (_, DialogEvent::Ringing { .. } | DialogEvent::Answered { .. } | DialogEvent::Refused { .. }) => {}
+            | (
+                _,
+                DialogEvent::GoesBy { .. }
+                | DialogEvent::Ringing { .. }
+                | DialogEvent::Answered { .. }
+                | DialogEvent::Refused { .. },
+            ) => {}
         }
     }
 
     fn on_agent(&mut self, now: Instant, leg: LegId, event: DialogEvent) {
         match event {
+            DialogEvent::GoesBy { trunk, after } => {
+                if let Some(agent) = self.agent() {
+                    agent.at(Some(&trunk));
+                }
+                self.note(now, Entry::GoesBy { leg, trunk, after });
+                self.on_transfer(now, leg, transfer::Input::GoesBy);
+            }
             DialogEvent::Ringing { sdp } => {
                 self.on_early_media(now, leg, sdp.as_deref());
                 self.on_transfer(now, leg, transfer::Input::Ringing);

@@ -44,6 +44,8 @@ pub struct CallConfig {
 pub struct MediaPolicy {
     /// Codecs, the best first.
     pub codecs: Arc<[Codec]>,
+    /// The same at trunks, and groups of them, that have it their own way, by name.
+    pub codecs_at: Arc<BTreeMap<String, Arc<[Codec]>>>,
     /// Whether it is encrypted.
     pub srtp: Srtp,
     /// The same at trunks that have it their own way, by the trunk's name.
@@ -52,11 +54,16 @@ pub struct MediaPolicy {
 
 impl Default for MediaPolicy {
     fn default() -> Self {
-        Self { codecs: Arc::from(Codec::ALL), srtp: Srtp::Off, srtp_at: Arc::default() }
+        Self { codecs: Arc::from(Codec::ALL), codecs_at: Arc::default(), srtp: Srtp::Off, srtp_at: Arc::default() }
     }
 }
 
 impl MediaPolicy {
+    /// Codecs with a peer that belongs to this trunk, or to none.
+    pub fn codecs_of(&self, trunk: Option<&str>) -> &[Codec] {
+        trunk.and_then(|trunk| self.codecs_at.get(trunk)).unwrap_or(&self.codecs)
+    }
+
     /// Whether audio is encrypted with a peer that belongs to this trunk, or to none.
     pub fn srtp_of(&self, trunk: Option<&str>) -> Srtp {
         trunk.and_then(|trunk| self.srtp_at.get(trunk)).copied().unwrap_or(self.srtp)

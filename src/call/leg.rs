@@ -115,7 +115,7 @@ impl Leg {
     /// How its audio may be agreed at this trunk; to be said before anything is offered or answered.
     pub fn allow(&mut self, policy: &MediaPolicy, trunk: Option<&str>) {
         if let Link::Calling { local, .. } = &mut self.link {
-            local.codecs = policy.codecs.to_vec();
+            local.codecs = policy.codecs_of(trunk).to_vec();
             local.security = Security::new(policy.srtp_of(trunk), self.identity.keys);
         }
     }

@@ -330,13 +330,14 @@ impl Call {
 
     /// Where the call comes from, if it was diverted or says more.
     fn note_particulars(&mut self, now: Instant) {
-        let Particulars { diverted, withheld, user_to_user } = &self.facts.particulars;
-        if diverted.is_empty() && !withheld && user_to_user.is_none() {
+        let Particulars { diverted, withheld, kept, user_to_user } = &self.facts.particulars;
+        if diverted.is_empty() && !withheld && kept.is_empty() && user_to_user.is_none() {
             return;
         }
         let entry = Entry::Particulars {
             diverted: diverted.iter().map(|station| station.number.clone()).collect(),
             withheld: *withheld,
+            kept: kept.iter().cloned().collect(),
             user_to_user: user_to_user.clone(),
         };
         self.note(now, entry);

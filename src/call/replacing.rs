@@ -112,6 +112,9 @@ impl Call {
             DialogEvent::Answered { sdp } => self.on_newcomer_answered(now, id, dialog, sdp.as_ref()),
             DialogEvent::Refused { status } => self.give_newcomer_up(now, *status),
             DialogEvent::Ended { .. } => self.give_newcomer_up(now, TIMED_OUT),
+            DialogEvent::GoesBy { trunk, after } => {
+                self.note(now, Entry::GoesBy { leg: id, trunk: trunk.clone(), after: *after });
+            }
             DialogEvent::Acknowledged { .. }
             | DialogEvent::Offered { .. }
             | DialogEvent::OfferWanted

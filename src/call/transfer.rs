@@ -3,6 +3,7 @@
 //!
 //! | what happens | what follows |
 //! |---|---|
+//! | another trunk is tried for the same telephone | its time to ring begins anew |
 //! | busy, no answer in time, 3xx to 6xx, no port | next telephone; after the last [`Output::GivenUp`] |
 //! | the agent declines, never accepts, hangs up in the briefing, is not heard | that leg ends, next telephone |
 //! | the caller hangs up | the call drops this machine and ends the leg ([`Transfer::leg`]) |
@@ -48,6 +49,8 @@ pub enum Input {
     Opened,
     /// There is no port.
     NotOpened,
+    /// It is tried by another trunk: its time to ring begins anew.
+    GoesBy,
     /// The telephone rings.
     Ringing,
     /// The agent's telephone was answered, and its media agreed.
@@ -174,6 +177,9 @@ impl Transfer {
                 self.dial(now, target);
             }
             (Stage::Opening { .. }, Input::NotOpened) => self.fail(now, TransferFailure::Unreachable),
+            (Stage::Dialling { .. } | Stage::Ringing { .. }, Input::GoesBy) => {
+                self.stage = Stage::Dialling { until: now + self.ring };
+            }
             (Stage::Dialling { until }, Input::Ringing) => {
                 self.outputs.push_back(Output::Note(Entry::TransferRinging { leg: self.leg }));
                 self.stage = Stage::Ringing { until: *until };
@@ -192,7 +198,10 @@ impl Transfer {
                 self.fail(now, TransferFailure::AgentHungUp);
             }
             // What no longer matters, or never did at this stage.
-            (Stage::Opening { .. }, Input::Ringing | Input::Answered | Input::Refused { .. } | Input::AgentGone)
+            (
+                Stage::Opening { .. },
+                Input::GoesBy | Input::Ringing | Input::Answered | Input::Refused { .. } | Input::AgentGone,
+            )
             | (Stage::Opening { .. } | Stage::Dialling { .. } | Stage::Ringing { .. }, Input::Digit(_))
             | (
                 Stage::Opening { .. } | Stage::Dialling { .. } | Stage::Ringing { .. } | Stage::Deciding { .. },
@@ -202,12 +211,18 @@ impl Transfer {
             | (Stage::Ringing { .. }, Input::Ringing)
             | (
                 Stage::Briefing { .. } | Stage::Deciding { .. },
-                Input::Opened | Input::NotOpened | Input::Ringing | Input::Answered | Input::Refused { .. },
+                Input::Opened
+                | Input::NotOpened
+                | Input::GoesBy
+                | Input::Ringing
+                | Input::Answered
+                | Input::Refused { .. },
             )
             | (
                 Stage::Bridged | Stage::GivenUp,
                 Input::Opened
                 | Input::NotOpened
+                | Input::GoesBy
                 | Input::Ringing
                 | Input::Answered
                 | Input::Refused { .. }

@@ -8,8 +8,7 @@ use std::time::Instant;
 
 use jiff::civil::Date;
 
-use crate::conversation::policy::Meaning;
-use crate::conversation::{Understanding, scenario};
+use crate::conversation::{Command, Understanding, scenario};
 use crate::dialplan::calendar::day;
 use crate::dialplan::schema::Target;
 use crate::dialplan::{Plan, PlanFiles, check, read_plan};
@@ -91,17 +90,14 @@ pub(super) fn today() -> Date {
 }
 
 /// For people.
-pub(super) fn meant(meaning: Meaning, plan: &Plan) -> String {
-    match meaning {
-        Meaning::Intent(found) => {
-            format!("intent {}", plan.intents.get(found).map_or("?", |intent| intent.name.as_str()))
-        }
-        Meaning::Question(found) => {
-            format!("knowledge {}", plan.knowledge.get(found).map_or("?", |question| question.name.as_str()))
-        }
-        Meaning::Wish(_) => "a wish for a human".to_owned(),
-        Meaning::Language(language) => format!("a wish for '{language}'"),
-        Meaning::NotUnderstood => "nothing".to_owned(),
+pub(super) fn meant(command: &Command) -> String {
+    match command {
+        Command::StartFlow { intent } | Command::ChitChat { intent } => format!("intent {intent}"),
+        Command::Answer { entry } => format!("knowledge {entry}"),
+        Command::Handoff { reason, .. } => format!("a wish for a human ({reason})"),
+        Command::Speak { language } => format!("a wish for '{language}'"),
+        Command::NoMatch => "nothing".to_owned(),
+        other => format!("{other:?}"),
     }
 }
 
@@ -118,26 +114,27 @@ fn asked(text: &str, plan: &Plan, mind: &Understanding) -> String {
             guess.score
         )
     });
-    format!("  \"{text}\": {:?} ({guess})", verdict.meaning)
+    format!("  \"{text}\": {} ({guess})", meant(&verdict.command))
 }
 
 /// Phrases of an intent that the line understands otherwise: taken by a rule, a question or another intent.
 fn misread(plan: &Plan, mind: &Understanding) -> Vec<String> {
     let mut lines = Vec::new();
-    for (number, intent) in plan.intents.iter().enumerate() {
+    for intent in &plan.intents {
         let said = intent.phrases.iter().flat_map(|(language, all)| all.iter().map(move |phrase| (*language, phrase)));
         for (language, phrase) in said {
             // "Chinese" asked for in English is Cantonese, as in a call.
             let chinese = if language == Language::Mandarin { language } else { Language::Cantonese };
-            let found = match mind.judge(&mind.views(phrase), plan, chinese, today()).meaning {
-                Meaning::Intent(found) if found == number => continue,
-                Meaning::Intent(found) => plan.intents.get(found).map_or("?", |other| other.name.as_str()).to_owned(),
+            let command = mind.judge(&mind.views(phrase), plan, chinese, today()).command;
+            let found = match &command {
+                Command::StartFlow { intent: found } | Command::ChitChat { intent: found } if *found == intent.name => {
+                    continue;
+                }
+                Command::StartFlow { intent: found } | Command::ChitChat { intent: found } => found.clone(),
                 // Who asks for a human gets one, whatever the intent is called.
-                Meaning::Wish(_) if matches!(intent.then, Target::Queue(_)) => continue,
-                Meaning::Wish(_) => "a wish for a human".to_owned(),
-                Meaning::Language(language) => format!("a wish for '{language}'"),
-                Meaning::Question(found) => plan.knowledge.get(found).map_or("?", |q| q.name.as_str()).to_owned(),
-                Meaning::NotUnderstood => "nothing".to_owned(),
+                Command::Handoff { .. } if matches!(intent.then, Target::Queue(_)) => continue,
+                Command::Answer { entry } => entry.clone(),
+                other => meant(other),
             };
             lines.push(format!("\"{phrase}\" of '{}' is understood as {found}", intent.name));
         }

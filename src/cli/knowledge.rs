@@ -138,11 +138,11 @@ fn search(args: &SearchArgs) -> Result<ExitCode, CliError> {
 fn found(text: &str, plan: &Plan, mind: &Understanding, day: Date, most: usize) -> Vec<String> {
     let views = mind.views(text);
     let chinese = plan.default_chinese();
-    let meaning = mind.judge(&views, plan, chinese, day).meaning;
+    let command = mind.judge(&views, plan, chinese, day).command;
     let threshold = mind.knowledge().threshold();
     let mut lines = vec![
         format!("read as    {}", views.joined().trim()),
-        format!("answer     {}", check::meant(meaning, plan)),
+        format!("answer     {}", check::meant(&command)),
         format!("threshold  {threshold:.2} likeness, on {day}"),
     ];
     let examples: Vec<&String> = plan.knowledge.iter().flat_map(|q| q.questions.values().flatten()).collect();

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::journal::escalation::{Level, Outcome, ReasonCode};
 use crate::journal::{Act, Decision, Entry, RecogniserLoss, Record};
 use crate::speech::SpeechTags;
 use crate::store::sqlite::Database;
@@ -49,7 +50,7 @@ pub fn run(args: &WhyArgs) -> Result<ExitCode, CliError> {
     for record in &journal {
         if args.json {
             println!("{}", serde_json::to_string(record).map_err(|e| CliError::Usage(e.to_string()))?);
-        } else if !args.decisions || matches!(record.entry, Entry::Decided(_)) {
+        } else if !args.decisions || matches!(record.entry, Entry::Decided(_) | Entry::Escalated { .. }) {
             println!("{}", line(record));
         }
     }
@@ -82,6 +83,7 @@ fn text(entry: &Entry) -> String {
         Entry::Digit { leg, digit } => format!("key        {digit} (leg {leg})"),
         Entry::NoInput { count } => format!("silence    {count} in a row"),
         Entry::Decided(decision) => decided(decision),
+        Entry::Escalated { level, reason, outcome } => escalated(*level, *reason, outcome),
         Entry::BotTurn { prompt, text, language, .. } => format!("says       {} [{language}, {prompt}]", text.reveal()),
         script @ (Entry::ScriptHeard { .. } | Entry::ScriptEnded { .. }) => script_text(script),
         Entry::AnswerBegan { response_ms: Some(ms), .. } => {
@@ -139,17 +141,22 @@ fn loss(reason: RecogniserLoss) -> &'static str {
 fn transfer_text(entry: &Entry) -> String {
     match entry {
         Entry::TransferDialling { leg, target } => format!("dials      {target} (leg {leg})"),
+        Entry::GoesBy { leg, trunk, after: None } => format!("goes by    {trunk} (leg {leg})"),
+        Entry::GoesBy { leg, trunk, after: Some(status) } => {
+            format!("goes by    {trunk}; the trunk before came to nothing, {status} (leg {leg})")
+        }
         Entry::TransferRinging { leg } => format!("rings      (leg {leg})"),
         Entry::Briefing { leg, text } => format!("briefs     {} (leg {leg})", text.reveal()),
         Entry::TransferAccepted { leg } => format!("accepted   by the agent (leg {leg})"),
         Entry::TransferFailed { leg, failure } => format!("no agent   {failure:?} (leg {leg})"),
         Entry::Bridged { leg } => format!("bridged    caller and agent (leg {leg})"),
         Entry::EndReason { leg, protocol, cause } => format!("reason     {protocol} {cause} (leg {leg})"),
-        Entry::Particulars { diverted, withheld, user_to_user } => {
+        Entry::Particulars { diverted, withheld, kept, user_to_user } => {
             let from: Vec<&str> = diverted.iter().map(|number| number.reveal().as_str()).collect();
             let diverted = if from.is_empty() { String::new() } else { format!(" diverted from {}", from.join(", ")) };
             let data = user_to_user.as_ref().map(|value| format!(" data {}", value.reveal())).unwrap_or_default();
-            format!("particular{diverted}{}{data}", if *withheld { " number withheld" } else { "" })
+            let kept: String = kept.iter().map(|(name, value)| format!(" {name}: {}", value.reveal())).collect();
+            format!("particular{diverted}{}{data}{kept}", if *withheld { " number withheld" } else { "" })
         }
         Entry::Replaced { leg } => format!("replaced   by somebody else (leg {leg})"),
         Entry::TransferGivenUp => "given up   no agent; the bot goes on".to_owned(),
@@ -176,6 +183,19 @@ fn tags_text(tags: &SpeechTags) -> String {
     let emotion = tags.emotion.map(|emotion| format!(", {emotion:?}").to_lowercase());
     let event = tags.event.map(|event| format!(", {event:?}").to_lowercase());
     [emotion, event].into_iter().flatten().collect()
+}
+
+fn escalated(level: Level, reason: ReasonCode, outcome: &Outcome) -> String {
+    let outcome = match outcome {
+        Outcome::Transferred { queue } => format!("somebody of {queue} is rung"),
+        Outcome::Notified => "a supervisor is told".to_owned(),
+        Outcome::Upgraded => "somebody is being rung already; a supervisor is told".to_owned(),
+        Outcome::Retained => "help is offered first".to_owned(),
+        Outcome::CoolingDown => "too soon after the last try".to_owned(),
+        Outcome::Closed => "nobody is there".to_owned(),
+        Outcome::GaveUp => "tried too often in this call".to_owned(),
+    };
+    format!("escalates  level {} for {reason}: {outcome}", level.number())
 }
 
 fn decided(decision: &Decision) -> String {

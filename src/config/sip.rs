@@ -1,22 +1,23 @@
 //! `[sip]` and `[[trunk]]`: where we listen, which peers there are, who we are to them.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::call::Srtp;
+use crate::call::{Codec, Srtp};
 use crate::driver::sip_sockets::ConnectionLimits;
 use crate::driver::sip_sockets::tls::{Tls, TlsError, TlsFiles};
 use crate::driver::sip_sockets::websocket::Origins;
 use crate::settings::Section;
-use crate::sip::digest::client::Credentials;
 use crate::sip::endpoint::Endpoint;
-use crate::sip::endpoint::config::{Account, EndpointConfig, Network, Trunk, UnknownSource};
+use crate::sip::endpoint::config::{EndpointConfig, UnknownSource};
 use crate::sip::flow::Transport;
-use crate::wire::sip::uri::{Scheme, SipUri};
 
-/// Seconds of a registration where nothing else is asked for.
-const REGISTER_SECONDS: u32 = 300;
+mod trunk;
+
+use trunk::{TrunkConfig, by_name, read_trunks};
 
 /// Listening addresses and trunks.
 #[derive(Clone, Debug)]
@@ -31,36 +32,13 @@ pub struct SipConfig {
     advertised: Vec<IpAddr>,
     realm: String,
     tls: TlsFiles,
+    try_time: Duration,
     trunks: Vec<TrunkConfig>,
-}
-
-/// A trunk as it is written; its host is looked up when the endpoint is made.
-#[derive(Clone, Debug)]
-struct TrunkConfig {
-    name: String,
-    host: String,
-    port: u16,
-    transport: Transport,
-    allow: Vec<Network>,
-    trusted: bool,
-    account: Option<Account>,
-    callers: Vec<Credentials>,
-    srtp: Option<Srtp>,
 }
 
 /// The machine and its sockets cannot be made of what is configured.
 #[derive(Debug, thiserror::Error)]
 pub enum SipSetupError {
-    /// A trunk's host has no address.
-    #[error("[[trunk]] {trunk}: cannot find the address of {host}: {source}")]
-    Resolve {
-        /// Its name.
-        trunk: String,
-        /// Its host.
-        host: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
     /// Certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -84,9 +62,11 @@ impl SipConfig {
         let tls = read_tls(&mut section, &listen);
         let origins = Origins::new(section.strings("ws_origins"));
         let limits = read_limits(&mut section);
+        let try_ms = section.integer("try_ms", 500..=32_000).and_then(|ms| u64::try_from(ms).ok());
+        let try_time = try_ms.map_or(EndpointConfig::default().try_time, Duration::from_millis);
         section.finish();
-        let trunks = root.sections("trunk").into_iter().filter_map(read_trunk).collect();
-        Self { listen, origins, limits, unknown, advertised, realm, tls, trunks }
+        let trunks = read_trunks(root);
+        Self { listen, origins, limits, unknown, advertised, realm, tls, try_time, trunks }
     }
 
     /// The addresses, for people.
@@ -97,55 +77,42 @@ impl SipConfig {
             .collect()
     }
 
-    /// Host and port of each trunk by its name, as they are written in the addresses of its telephones.
-    pub fn domains(&self) -> std::collections::BTreeMap<String, String> {
-        let host = |trunk: &TrunkConfig| match trunk.port {
-            port if port == trunk.transport.default_port() => trunk.host.clone(),
-            port => format!("{}:{port}", trunk.host),
-        };
-        self.trunks.iter().map(|trunk| (trunk.name.clone(), host(trunk))).collect()
+    /// Host and port of each trunk by its name, as they are written in the addresses of its telephones; groups, too.
+    pub fn domains(&self) -> BTreeMap<String, String> {
+        // Of a group any host is as good as another: the endpoint writes that of the trunk that is taken.
+        let mut all = BTreeMap::new();
+        for trunk in &self.trunks {
+            all.extend(trunk.policy.group.iter().map(|group| (group.clone(), group.clone())));
+            all.insert(trunk.name.clone(), trunk.domain());
+        }
+        all
     }
 
-    /// Whether audio is encrypted at trunks that say so themselves, by the trunk's name.
-    pub fn srtp(&self) -> std::collections::BTreeMap<String, Srtp> {
-        self.trunks.iter().filter_map(|trunk| Some((trunk.name.clone(), trunk.srtp?))).collect()
+    /// Whether audio is encrypted at trunks that say so themselves, by the name of trunk and group.
+    pub fn srtp(&self) -> BTreeMap<String, Srtp> {
+        by_name(&self.trunks, |trunk| trunk.srtp)
     }
 
-    /// The machine, with every trunk's host looked up, and the certificates of its sockets.
-    pub async fn endpoint(&self, now: Instant) -> Result<(Endpoint, Tls), SipSetupError> {
-        let mut config = EndpointConfig {
+    /// Codecs of trunks that have them their own way, likewise.
+    pub fn codecs(&self) -> BTreeMap<String, Arc<[Codec]>> {
+        by_name(&self.trunks, |trunk| trunk.codecs.clone().map(Arc::from))
+    }
+
+    /// The machine, and the certificates of its sockets.
+    pub fn endpoint(&self, now: Instant) -> Result<(Endpoint, Tls), SipSetupError> {
+        let config = EndpointConfig {
             listen: self.listen.clone(),
             advertised: self.advertised.clone(),
             realm: self.realm.clone(),
             unknown: self.unknown,
+            trunks: self.trunks.iter().map(TrunkConfig::trunk).collect(),
+            try_time: self.try_time,
             ..EndpointConfig::default()
         };
-        for trunk in &self.trunks {
-            config.trunks.push(trunk.resolve().await?);
-        }
-        let secure = config.trunks.iter().filter(|trunk| trunk.transport == Transport::Tls);
-        let names: Vec<_> = secure.map(|trunk| (trunk.address, trunk.domain.clone())).collect();
+        let secure = self.trunks.iter().filter(|trunk| trunk.transport == Transport::Tls);
+        let names: Vec<_> = secure.filter_map(|trunk| Some((trunk.address?, trunk.server.clone()))).collect();
         let tls = Tls::load(self.tls.clone(), &names)?;
         Ok((Endpoint::new(config, fastrand::u64(..), now), tls))
-    }
-}
-
-impl TrunkConfig {
-    async fn resolve(&self) -> Result<Trunk, SipSetupError> {
-        let failed = |source| SipSetupError::Resolve { trunk: self.name.clone(), host: self.host.clone(), source };
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        let mut addresses = tokio::net::lookup_host((host, self.port)).await.map_err(failed)?;
-        let address = addresses.next().ok_or_else(|| failed(std::io::Error::other("it has none")))?;
-        Ok(Trunk {
-            name: self.name.clone(),
-            address,
-            transport: self.transport,
-            domain: self.host.clone(),
-            allow: self.allow.clone(),
-            trusted: self.trusted,
-            account: self.account.clone(),
-            callers: self.callers.clone(),
-        })
     }
 }
 
@@ -221,89 +188,6 @@ fn read_tls(section: &mut Section<'_>, listen: &[(Transport, SocketAddr)]) -> Tl
         }
     }
     files
-}
-
-fn read_trunk(mut section: Section<'_>) -> Option<TrunkConfig> {
-    let name = section.string("name");
-    let name = section.required("name", "a name that dialplans use, e.g. \"pbx\"", name);
-    let uri = section.string("uri");
-    let uri = section.required("uri", "the peer's address, e.g. \"sip:pbx.example:5060\"", uri);
-    let target = uri.and_then(|text| parse_target(&section, &text));
-    let allow = read_allow(&mut section);
-    let account = read_account(&mut section);
-    let trusted = section.boolean("trusted").unwrap_or(true);
-    let srtp = section.parsed("srtp", "\"off\", \"offer\" or \"required\"");
-    let callers = section.sections("caller").into_iter().filter_map(read_caller).collect();
-    section.finish();
-    let (host, port, transport) = target?;
-    Some(TrunkConfig { name: name?, host, port, transport, allow, trusted, account, callers, srtp })
-}
-
-fn parse_target(section: &Section<'_>, text: &str) -> Option<(String, u16, Transport)> {
-    let Ok(uri) = text.parse::<SipUri>() else {
-        section.problem("uri", format_args!("expected \"sip:HOST\" or \"sip:HOST:PORT\", found \"{text}\""));
-        return None;
-    };
-    let transport = match (uri.scheme, uri.transport().map(str::to_ascii_lowercase).as_deref()) {
-        (Scheme::Sips, None | Some("tcp" | "tls")) | (Scheme::Sip, Some("tls")) => Transport::Tls,
-        (Scheme::Sip, None | Some("udp")) => Transport::Udp,
-        (Scheme::Sip, Some("tcp")) => Transport::Tcp,
-        (_, Some(other)) => {
-            let message = format_args!("transport \"{other}\" is not supported here; expected udp, tcp or tls");
-            section.problem("uri", message);
-            return None;
-        }
-    };
-    Some((uri.host.to_string(), uri.port.unwrap_or(transport.default_port()), transport))
-}
-
-fn read_allow(section: &mut Section<'_>) -> Vec<Network> {
-    let mut all = Vec::new();
-    for text in section.strings("allow").unwrap_or_default() {
-        match text.parse() {
-            Ok(network) => all.push(network),
-            Err(error) => section.problem("allow", format_args!("\"{text}\": {error}")),
-        }
-    }
-    all
-}
-
-fn read_secret(section: &mut Section<'_>, key: &str) -> Option<String> {
-    let text = section.string(key)?;
-    match super::secret(&text) {
-        Ok(secret) => Some(secret),
-        Err(why) => {
-            section.problem(key, why);
-            None
-        }
-    }
-}
-
-fn read_account(section: &mut Section<'_>) -> Option<Account> {
-    let user = section.string("user");
-    let auth_user = section.string("auth_user");
-    let password = read_secret(section, "password");
-    let register = section.boolean("register").unwrap_or(false);
-    let expires =
-        section.integer("expires", 60..=86_400).and_then(|s| u32::try_from(s).ok()).unwrap_or(REGISTER_SECONDS);
-    let Some(user) = user else {
-        if register {
-            section.problem("register", "a registration needs user and password");
-        }
-        return None;
-    };
-    let username = auth_user.unwrap_or_else(|| user.clone());
-    let credentials = Credentials { username, password: password.unwrap_or_default().into() };
-    Some(Account { user, credentials, register: register.then_some(expires) })
-}
-
-fn read_caller(mut section: Section<'_>) -> Option<Credentials> {
-    let user = section.string("user");
-    let user = section.required("user", "a user name", user);
-    let password = read_secret(&mut section, "password");
-    let password = section.required("password", "a secret, e.g. \"${file:/etc/tingwa/phone.pw}\"", password);
-    section.finish();
-    Some(Credentials { username: user?, password: password?.into() })
 }
 
 #[cfg(test)]

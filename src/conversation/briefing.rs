@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::conversation::slot;
 use crate::dialplan::Plan;
 use crate::dialplan::check::BRIEFING;
+use crate::journal::escalation::ReasonCode;
 use crate::speech::Language;
 
 /// Longest quotation of the caller in a briefing, in characters.
@@ -16,6 +17,8 @@ const QUOTED: usize = 40;
 pub struct Facts<'a> {
     /// The rule that asked for a human.
     pub rule: &'a str,
+    /// Why, of the closed list.
+    pub reason: ReasonCode,
     /// Intents understood so far, the latest last.
     pub wanted: &'a [usize],
     /// The caller's language.
@@ -27,7 +30,8 @@ pub struct Facts<'a> {
 /// What is counted or measured, in Chinese: the character after a quantity.
 const COUNTED: &str = "蚊塊块元毫個个日天月年次件張张分小鐘钟歲岁";
 /// The same in English: the word after it.
-const MEASURED: &str = "dollar dollars cents day days hour hours minute minutes month months year years gigabytes points";
+const MEASURED: &str =
+    "dollar dollars cents day days hour hours minute minutes month months year years gigabytes points";
 
 /// A prompt's text with `{name}` replaced. Digits are said one by one, unless what follows makes them a quantity: 「{amount}蚊」.
 pub fn render(text: &str, values: &BTreeMap<String, String>, language: Language) -> String {
@@ -54,7 +58,8 @@ fn is_counted(behind: &str) -> bool {
 /// The briefing's words.
 pub fn text(plan: &Plan, facts: Facts<'_>, language: Language) -> String {
     let label = |id: &str| plan.labels.get(id, language).unwrap_or(id).to_owned();
-    let reason = match facts.rule.split(':').next().unwrap_or(facts.rule) {
+    let own = plan.labels.get(facts.reason.code(), language).filter(|_| facts.reason != ReasonCode::Planned);
+    let by_rule = match facts.rule.split(':').next().unwrap_or(facts.rule) {
         "asked_for_human" => label("asked_for_human"),
         "urgent" => label("urgent"),
         "no_input" => label("no_input"),
@@ -62,6 +67,7 @@ pub fn text(plan: &Plan, facts: Facts<'_>, language: Language) -> String {
         "intent" => label(facts.rule.split(':').nth(1).unwrap_or("nothing")),
         _ => label("unresolved"),
     };
+    let reason = own.map_or(by_rule, str::to_owned);
     let mut names: Vec<String> = Vec::new();
     for name in facts.wanted.iter().rev().filter_map(|intent| plan.intents.get(*intent)) {
         let name = label(&name.name);
@@ -87,12 +93,24 @@ mod tests {
         let plan = demo::plan();
         let number = |name: &str| plan.intents.iter().position(|intent| intent.name == name).unwrap();
         let wanted = [number("bill"), number("roaming"), number("roaming")];
-        let facts = Facts { rule: "intent:lost", wanted: &wanted, caller: Language::Mandarin, said: "" };
+        let facts = Facts {
+            rule: "intent:lost",
+            reason: ReasonCode::Planned,
+            wanted: &wanted,
+            caller: Language::Mandarin,
+            said: "",
+        };
         assert_eq!(
             text(&plan, facts, Language::Cantonese),
             "有客人轉駁。原因：遺失電話或者電話卡。查詢：漫遊、查賬單。客人講普通話。接聽請按一，唔接請按二。"
         );
-        let facts = Facts { rule: "no_match:2", wanted: &[], caller: Language::English, said: "" };
+        let facts = Facts {
+            rule: "no_match:2",
+            reason: ReasonCode::Unresolved,
+            wanted: &[],
+            caller: Language::English,
+            said: "",
+        };
         assert!(text(&plan, facts, Language::English).contains("Reason: the bot could not help. About: not clear."));
     }
 

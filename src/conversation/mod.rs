@@ -2,13 +2,14 @@
 //! cannot tell a phone from a test file. One decision a turn, each journalled with its rule before its effect.
 //!
 //! ```text
-//! transcript -> normalise (views) -> escalation, language -> intent, knowledge, slot -> policy -> machine -> Decision, Say
+//! transcript -> normalise (views) -> escalation, language, intent, knowledge, slot -> Commands -> policy (machine) -> Decision, Say
 //! ```
 //! [`Understanding`] is what a plan has learnt (shared by calls); [`Conversation`] is one call's state. Entries that this
-//! part notes: `NoInput`, `Decided`, `ScriptHeard`, `ScriptEnded`. The call notes what only it can know: `CallerTurn`, `Digit`, `BotTurn`, ..
+//! part notes: `NoInput`, `Decided`, `Escalated`, `ScriptHeard`, `ScriptEnded`. The call notes what only it can know: `CallerTurn`, `Digit`, `BotTurn`, ..
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod briefing;
+pub mod command;
 pub mod escalation;
 pub mod features;
 pub mod intent;
@@ -16,19 +17,22 @@ pub mod knowledge;
 pub mod language;
 pub mod linear;
 pub mod machine;
+pub mod navigation;
 pub mod normalise;
-pub mod policy;
 pub mod readings;
 pub mod scenario;
 pub mod slot;
 pub mod tool;
+pub mod understanding;
 pub mod written;
 
+pub use command::Command;
 pub use machine::Conversation;
-pub use policy::Understanding;
 pub use tool::{ToolOutcome, ToolReply, ToolRequest};
+pub use understanding::Understanding;
 
 use crate::dialplan::calendar::Moment;
+use crate::journal::escalation::Level;
 use crate::journal::{Entry, TransferFailure};
 use crate::speech::{Language, Transcript};
 
@@ -80,6 +84,8 @@ pub enum Output {
     Escalate {
         /// Queue in the plan.
         queue: String,
+        /// Levels 2 and 3 go before others.
+        level: Level,
         /// The rule, e.g. `asked_for_human`.
         reason: String,
         /// What the agent is told before the bridge.

@@ -16,6 +16,7 @@
 //! asked    GET shop/orders/123     part of what the tool was asked, its body included
 //! bot      好，幫你轉駁緊           the bot says this (part of it is enough); `bot @greeting` names the prompt
 //! decision escalate asked_for_human queue=general intent=bill language=yue prompt=bill
+//! escalated takeover fraud transferred    level, reason and outcome; `escalated none`: nobody was told anything
 //! briefing 客人要求搵真人           part of what the agent is told
 //! language eng                     language of the last reply
 //! end                              the bot has hung up
@@ -141,6 +142,7 @@ struct Runner {
 struct Happened {
     said: VecDeque<Say>,
     decided: VecDeque<Decision>,
+    escalated: VecDeque<String>,
     briefing: Option<String>,
     speaking: bool,
 }
@@ -183,6 +185,7 @@ impl Runner {
             "asked" => self.expect_asked(rest),
             "bot" => self.expect_said(rest),
             "decision" => self.expect_decision(rest),
+            "escalated" => self.expect_escalated(rest),
             "briefing" => match &self.happened.briefing {
                 Some(text) if plain(text).contains(&plain(rest)) => Ok(()),
                 Some(text) => Err(format!("the agent was told \"{text}\"")),
@@ -323,6 +326,12 @@ impl Runner {
                     self.reached.intents.extend(decision.intent.clone());
                     self.happened.decided.push_back(decision);
                 }
+                Output::Note(Entry::Escalated { level, reason, outcome }) => {
+                    let told = serde_json::to_value((level, &outcome)).unwrap_or_default();
+                    let word =
+                        |pointer| told.pointer(pointer).and_then(|word| word.as_str()).unwrap_or_default().to_owned();
+                    self.happened.escalated.push_back(format!("{} {reason} {}", word("/0"), word("/1/outcome")));
+                }
                 Output::Note(_) => {}
                 Output::Ask(request) => {
                     self.reached.tools.insert(request.tool.clone());
@@ -360,6 +369,14 @@ impl Runner {
         Err(format!("the bot said {found}"))
     }
 
+    fn expect_escalated(&mut self, expected: &str) -> Result<(), String> {
+        match self.happened.escalated.pop_front() {
+            None if expected == "none" => Ok(()),
+            Some(found) if found == expected => Ok(()),
+            found => Err(format!("escalated: {}", found.as_deref().unwrap_or("none"))),
+        }
+    }
+
     fn expect_decision(&mut self, expected: &str) -> Result<(), String> {
         while self.happened.decided.is_empty() && self.spoken_once() {}
         let Some(decision) = self.happened.decided.pop_front() else { return Err("nothing was decided".to_owned()) };
@@ -386,8 +403,7 @@ fn plain(text: &str) -> String {
 
 /// What a word that is no step should have been.
 fn unknown_step(word: &str) -> String {
-    const STEPS: &str =
-        "at signal caller interrupts digit pause silence recogniser agent tool asked bot decision briefing language end";
+    const STEPS: &str = "at signal caller interrupts digit pause silence recogniser agent tool asked bot decision escalated briefing language end";
     let near = nearest(word, STEPS.split(' '));
     let hint = near.map_or_else(|| STEPS.replace(' ', ", "), |step| format!("nearest: '{step}'"));
     format!("no step is called '{word}'; {hint}")

@@ -10,11 +10,13 @@ use crate::conversation::written::{self, Kind};
 use crate::dialplan::schema::{SlotKind, Texts};
 use crate::speech::Language;
 
+mod assent;
 mod choice;
 mod day;
 pub mod mask;
 mod values;
 
+pub use assent::plain_yes;
 pub use values::is_card;
 
 /// A value of this kind in what was said, today in Hong Kong.
@@ -22,6 +24,11 @@ pub fn fill(kind: &SlotKind, said: &Views, readings: &Readings, today: Date) -> 
     let corrected = if *kind == SlotKind::YesNo { None } else { corrected(said, readings) };
     let corrected = corrected.and_then(|tail| value(kind, &tail, readings, today));
     corrected.or_else(|| value(kind, said, readings, today))
+}
+
+/// A value of this kind in what was said after 「唔係，係」, and nowhere else.
+pub fn fill_corrected(kind: &SlotKind, said: &Views, readings: &Readings, today: Date) -> Option<String> {
+    value(kind, &corrected(said, readings)?, readings, today)
 }
 
 fn value(kind: &SlotKind, said: &Views, readings: &Readings, today: Date) -> Option<String> {
@@ -380,6 +387,9 @@ mod tests {
         let told = |value, language| told(value, language, &labels);
         assert_eq!(told("2026-03-15", Language::Cantonese), "三月十五號，星期日");
         assert_eq!((told("am", Language::English), told("am", Language::Mandarin)), ("morning".into(), "am".into()));
-        assert_eq!((told("2026-13-15", Language::English), told("388", Language::English)), ("2026-13-15".into(), "388".into()));
+        assert_eq!(
+            (told("2026-13-15", Language::English), told("388", Language::English)),
+            ("2026-13-15".into(), "388".into())
+        );
     }
 }

@@ -158,9 +158,16 @@ impl Checker<'_> {
         by_rule("escalation.transferring", escalation.transferring.as_str());
         by_rule("escalation.closed", escalation.closed.as_str());
         by_rule("escalation.gave_up", escalation.gave_up.as_str());
-        if let Some(prompt) = &dialogue.greeting_others {
-            by_rule("dialogue.greeting_others", prompt);
-        }
+        let (repair, transfer, takeover) = (&dialogue.repair, &escalation.transfer, &escalation.takeover);
+        let optional = [
+            ("dialogue.greeting_others", dialogue.greeting_others.as_ref()),
+            ("dialogue.repair.clarify", repair.clarify.as_ref().map(|clarify| &clarify.say)),
+            ("dialogue.repair.returning", repair.returning.as_ref()),
+            ("dialogue.repair.cancelled", repair.cancelled.as_ref()),
+            ("escalation.transfer.retention", transfer.retention.as_ref()),
+            ("escalation.takeover.transferring", takeover.transferring.as_ref()),
+        ];
+        optional.into_iter().for_each(|(rule, prompt)| prompt.into_iter().for_each(|prompt| by_rule(rule, prompt)));
         for (name, ladder) in [("dialogue.no_input", &dialogue.no_input), ("dialogue.no_match", &dialogue.no_match)] {
             ladder.prompts.iter().for_each(|prompt| by_rule(name, prompt));
         }
@@ -199,6 +206,7 @@ impl Checker<'_> {
             }
         }
         let mut queues: BTreeSet<&str> = BTreeSet::from([self.plan.escalation.queue.as_str()]);
+        queues.extend(self.plan.escalation.takeover.queue.as_deref());
         for lead in leads(self.plan) {
             if let Target::Queue(name) = lead.to {
                 queues.insert(name);
@@ -240,6 +248,13 @@ impl Checker<'_> {
     fn fields(&self) {
         let mut allowed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         allowed.insert(BRIEFING, BRIEFING_FIELDS.into());
+        let repair = &self.plan.dialogue.repair;
+        if let Some(clarify) = &repair.clarify {
+            allowed.entry(&clarify.say).or_default().extend(["first", "second"]);
+        }
+        if let Some(returning) = &repair.returning {
+            allowed.entry(returning).or_default().insert("matter");
+        }
         for intent in &self.plan.intents {
             let names: BTreeSet<&str> = intent.slots.iter().map(|slot| slot.name.as_str()).collect();
             let confirms = intent.slots.iter().filter_map(|slot| slot.confirm.as_deref());
@@ -335,6 +350,7 @@ impl Checker<'_> {
             | Target::Language(_)
             | Target::Run(_)
             | Target::Repeat
+            | Target::Back
             | Target::Unresolved => {
                 let message = format!("{name}.then must be go:QUEUE or end:PROMPT, or the call would never end");
                 self.problem("plan.toml", name.rsplit('.').next().unwrap_or(name), message);

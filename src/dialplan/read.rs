@@ -8,12 +8,13 @@ use crate::dialplan::calendar::Calendar;
 use crate::dialplan::check;
 use crate::dialplan::pattern::Pattern;
 use crate::dialplan::schema::{
-    Accept, Choice, Dialogue, Escalation, Intent, Ladder, Plan, Queue, RingTarget, Slot, SlotKind, Target,
+    Accept, Choice, Dialogue, Intent, Ladder, Plan, Queue, RingTarget, Slot, SlotKind, Target,
 };
 use crate::dialplan::workflow::Work;
 use crate::settings::{Problems, Section, Source};
 use crate::speech::Language;
 
+mod escalation;
 mod texts;
 mod values;
 mod work;
@@ -158,6 +159,7 @@ impl Reader {
             no_match: self.ladder(section.section("no_match")),
             no_input_after: after,
             menu,
+            repair: escalation::repair(section.section("repair")),
         };
         section.finish();
         dialogue
@@ -205,9 +207,10 @@ impl Reader {
                 }
             },
             None if text == "repeat" => Target::Repeat,
+            None if text == "back" => Target::Back,
             None if text == "unresolved" => Target::Unresolved,
             Some(_) | None => {
-                let what = "expected say:PROMPT, go:QUEUE, end:PROMPT, script:NAME, run:WORKFLOW, lang:CODE, repeat or unresolved";
+                let what = "expected say:PROMPT, go:QUEUE, end:PROMPT, script:NAME, run:WORKFLOW, lang:CODE, repeat, back or unresolved";
                 section.problem(key, format_args!("{what}, found \"{text}\""));
                 return None;
             }
@@ -241,24 +244,6 @@ impl Reader {
             }
         }
         all
-    }
-
-    fn escalation(&self, mut section: Section<'_>) -> Escalation {
-        let queue = needed(&mut section, "queue");
-        if !queue.is_empty() && !self.queues.contains(&queue) {
-            section.problem("queue", format_args!("no queue '{queue}' in this plan"));
-        }
-        let escalation = Escalation {
-            queue,
-            transferring: needed(&mut section, "transferring"),
-            closed: needed(&mut section, "closed"),
-            gave_up: needed(&mut section, "gave_up"),
-            unresolved: section.integer("unresolved", 1..=9).and_then(|n| u8::try_from(n).ok()).unwrap_or(2),
-            human_words: section.strings("human_words").unwrap_or_default(),
-            urgent_words: section.strings("urgent_words").unwrap_or_default(),
-        };
-        section.finish();
-        escalation
     }
 
     fn queues(&self, root: &mut Section<'_>) -> BTreeMap<String, Queue> {

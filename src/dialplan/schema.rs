@@ -1,7 +1,7 @@
 //! The types of a dialplan that has been read and checked. What is said to be there is there: prompt ids, queues and
 //! intents that a plan names exist in every language of the plan ([`super::check`] refuses the plan otherwise).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use crate::dialplan::calendar::Calendar;
 use crate::dialplan::pattern::Pattern;
 use crate::dialplan::standing::Standing;
 use crate::dialplan::workflow::{StepAct, Work};
+use crate::journal::escalation::ReasonCode;
 use crate::speech::{Bias, Language};
 
 /// Everything of one hotline.
@@ -149,6 +150,30 @@ pub struct Dialogue {
     pub keys_only: String,
     /// What keys do, outside of number entry. 0 always leads to a human.
     pub menu: BTreeMap<char, Target>,
+    /// How a conversation is brought back on its way.
+    pub repair: Repair,
+}
+
+/// How a conversation is brought back on its way. Each may be left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Repair {
+    /// "Did you mean A or B?"
+    pub clarify: Option<Clarify>,
+    /// Prompt before the question that another matter came before; may hold `{matter}`.
+    pub returning: Option<String>,
+    /// Prompt when the caller leaves what is being done.
+    pub cancelled: Option<String>,
+}
+
+/// When two intents are about as likely.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clarify {
+    /// Prompt with `{first}` and `{second}`.
+    pub say: String,
+    /// Asked where the best is less than this likelier than the next, 0 to 1.
+    pub margin: f32,
+    /// How often it is asked before the turn counts as not understood.
+    pub tries: u8,
 }
 
 /// What to say at the first, second .. failure in a row, and what to do after the last.
@@ -161,7 +186,7 @@ pub struct Ladder {
 }
 
 /// Where a turn can lead. Written `say:PROMPT`, `go:QUEUE`, `end:PROMPT`, `script:NAME`, `lang:yue`, `run:WORKFLOW`, `repeat`,
-/// `unresolved`.
+/// `back`, `unresolved`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Say a prompt and listen.
@@ -178,6 +203,8 @@ pub enum Target {
     Run(String),
     /// Say the last prompt again.
     Repeat,
+    /// Go back to the question before.
+    Back,
     /// The caller says that the answer was wrong: counts as not understood.
     Unresolved,
 }
@@ -295,10 +322,47 @@ pub struct Escalation {
     pub gave_up: String,
     /// Unresolved turns in a row that lead to a human.
     pub unresolved: u8,
-    /// Extra words for "a human", on top of those built in.
-    pub human_words: Vec<String>,
-    /// Extra words that lead to a human at once, on top of those built in.
-    pub urgent_words: Vec<String>,
+    /// Extra words by what they mean, on top of those built in.
+    pub words: BTreeMap<ReasonCode, Vec<String>>,
+    /// Level 1.
+    pub transfer: TransferRule,
+    /// Level 2.
+    pub notify: NotifyRule,
+    /// Level 3.
+    pub takeover: TakeoverRule,
+}
+
+/// Level 1: a person takes the call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TransferRule {
+    /// Prompt that offers help once before a person who was asked for by voice is rung; `None`: rung at once.
+    pub retention: Option<String>,
+    /// What the gateway finds by itself is not tried again so soon after nobody took the call.
+    pub cool_down: Duration,
+    /// Turns of which the recogniser is less sure than this count as unsure, 0 to 1.
+    pub low_confidence: f32,
+}
+
+/// Level 2: a supervisor is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotifyRule {
+    /// Nobody is told of these.
+    pub ignore: BTreeSet<ReasonCode>,
+    /// With these a person takes the call, before others. Never `emotion`.
+    pub transfer: BTreeSet<ReasonCode>,
+    /// The same reason is not told again so soon.
+    pub cool_down: Duration,
+}
+
+/// Level 3: a person takes the call at once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TakeoverRule {
+    /// Queue; `None`: that of the line.
+    pub queue: Option<String>,
+    /// Prompt while the caller is put through; `None`: that of the line.
+    pub transferring: Option<String>,
+    /// True where somebody is rung although the line is closed.
+    pub always: bool,
 }
 
 /// Where humans wait.

@@ -6,6 +6,7 @@ pub mod lines;
 pub mod live_call;
 pub mod media_thread;
 pub mod pace;
+pub mod resolver;
 pub mod router;
 pub mod rtp_port;
 pub mod secret;
@@ -53,7 +54,7 @@ impl DriverConfig {
             range
         });
         let threads = section.integer("threads", 1..=64).unwrap_or(1);
-        let codecs = read_codecs(&mut section);
+        let codecs = read_codecs(&mut section).unwrap_or_else(|| Codec::ALL.to_vec());
         let srtp = section.parsed("srtp", "\"off\", \"offer\" or \"required\"").unwrap_or_default();
         section.finish();
         Self {
@@ -67,10 +68,11 @@ impl DriverConfig {
     }
 }
 
-fn read_codecs(section: &mut Section<'_>) -> Vec<Codec> {
+/// `codecs` of a section; `None` where it says nothing.
+pub fn read_codecs(section: &mut Section<'_>) -> Option<Vec<Codec>> {
     let names =
         |codecs: &[Codec]| codecs.iter().map(|codec| format!("\"{}\"", codec.name())).collect::<Vec<_>>().join(", ");
-    let Some(texts) = section.strings("codecs") else { return Codec::ALL.to_vec() };
+    let texts = section.strings("codecs")?;
     let mut codecs = Vec::new();
     for text in &texts {
         match text.parse() {
@@ -84,7 +86,7 @@ fn read_codecs(section: &mut Section<'_>) -> Vec<Codec> {
     if texts.is_empty() {
         section.problem("codecs", "expected at least one codec");
     }
-    codecs
+    Some(codecs)
 }
 
 fn parse_range(text: &str) -> Option<PortRange> {

@@ -14,6 +14,7 @@ use crate::ids::DialogId;
 use crate::sip::endpoint::Output;
 use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, IncomingInvite};
 use crate::sip::registration::RegistrationState;
+use crate::sip::trunk::TrunkHealth;
 
 /// The lines that take calls now; replaced whole by a reload.
 #[derive(Clone, Default)]
@@ -89,7 +90,18 @@ impl EndpointSink for Router {
             Output::Dialog { dialog, event } => self.news(dialog, event),
             Output::Registration { trunk, state } => registration(&trunk, &state),
             Output::Count(count) => tracing::debug!(?count, "SIP endpoint"),
-            Output::Transmit { .. } | Output::Close { .. } => {} // the sockets' business
+            Output::Trunk { trunk, health } => trunk_health(&trunk, &health),
+            Output::Transmit { .. } | Output::Close { .. } | Output::Locate { .. } => {} // the sockets' business
+        }
+    }
+}
+
+/// Says what an administrator must know about a trunk.
+fn trunk_health(trunk: &str, health: &TrunkHealth) {
+    match health {
+        TrunkHealth::Up => tracing::info!(trunk, "the trunk is up again"),
+        TrunkHealth::Down { why, again } => {
+            tracing::warn!(trunk, why, again_s = again.map(|again| again.as_secs()), "the trunk is down");
         }
     }
 }

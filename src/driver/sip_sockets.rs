@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use self::connection::{Connection, Event, News};
 use self::listen::{Listener, accept, listen_error};
+use self::names::{Found, Names};
 use self::seats::{Full, Seat, Seats};
 use self::tls::Tls;
 use self::udp::{DATAGRAM, UdpSockets};
@@ -28,6 +29,7 @@ use crate::sip::lifetime::Opener;
 
 mod connection;
 mod listen;
+mod names;
 mod seats;
 pub mod tls;
 mod udp;
@@ -69,6 +71,7 @@ pub struct SipSockets<S> {
     connections: BTreeMap<Flow, Open>,
     next_serial: u64,
     seats: Seats,
+    names: Names,
     accept_again: Option<Instant>,
     events: (mpsc::Sender<Event>, mpsc::Receiver<Event>),
     tasks: JoinSet<()>,
@@ -104,6 +107,7 @@ impl<S: EndpointSink> SipSockets<S> {
             connections: BTreeMap::new(),
             next_serial: 0,
             seats: Seats::new(ConnectionLimits::default()),
+            names: Names::new(),
             accept_again: None,
             events: mpsc::channel(IN_QUEUE),
             tasks: JoinSet::new(),
@@ -144,6 +148,7 @@ impl<S: EndpointSink> SipSockets<S> {
                 }
                 Some(order) = self.orders.recv() => self.handle(Input::Order(order)),
                 Some(event) = self.events.1.recv() => self.take_event(event),
+                found = self.names.next() => self.take_found(found),
                 (transport, local, accepted) = accept(&self.listeners), if self.accept_again.is_none() => {
                     self.accepted(transport, local, accepted);
                 }
@@ -169,9 +174,19 @@ impl<S: EndpointSink> SipSockets<S> {
             match output {
                 Output::Transmit { flow, bytes } => self.transmit(flow, bytes),
                 Output::Close { flow } => drop(self.connections.remove(&flow)),
+                Output::Locate { trunk, lookup } => self.names.ask(trunk, lookup),
                 other => self.sink.take(other),
             }
         }
+    }
+
+    fn take_found(&mut self, found: Found) {
+        let Found { trunk, host, mut located } = found;
+        if let Some(located) = &mut located {
+            let known: Vec<_> = names::secure(located).filter(|address| self.tls.learn(*address, &host)).collect();
+            located.targets.retain(|target| target.transport != Transport::Tls || known.contains(&target.address));
+        }
+        self.handle(Input::Located { trunk, found: located });
     }
 
     fn transmit(&mut self, flow: Flow, bytes: Bytes) {

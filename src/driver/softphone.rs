@@ -31,6 +31,7 @@ use crate::sip::endpoint::{Endpoint, Input, Output};
 use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::registration::RegistrationState;
+use crate::sip::trunk::TrunkPolicy;
 use crate::store::recording::RecordingError;
 use crate::wire::sip::uri::SipUri;
 
@@ -515,7 +516,8 @@ impl<'a> Softphone<'a> {
             match output {
                 // A datagram that the kernel does not take is a lost datagram: the transaction repeats it.
                 Output::Transmit { flow, bytes } => drop(self.socket.send_to(&bytes, flow.remote)),
-                Output::Close { .. } => {}
+                // One peer, whose address its user has given.
+                Output::Close { .. } | Output::Locate { .. } | Output::Trunk { .. } => {}
                 Output::Incoming(invite) => self.incoming(now, invite)?,
                 Output::Dialog { event: DialogEvent::Replaced { by, .. }, .. } => {
                     self.order(now, by, DialogOrder::Refuse { status: 603 })?;
@@ -622,6 +624,7 @@ fn endpoint_config(
         trusted: false,
         account: Some(account),
         callers: Vec::new(),
+        policy: TrunkPolicy::default(),
     };
     EndpointConfig {
         listen: vec![(Transport::Udp, local)],

@@ -9,7 +9,7 @@ use super::flow::{Flow, Transport};
 use crate::wire::sip::header::{HeaderName, NameAddr, Via};
 use crate::wire::sip::message::{Method, Request, Response, StatusCode};
 use crate::wire::sip::text::Text;
-use crate::wire::sip::uri::{Host, SipUri};
+use crate::wire::sip::uri::{Host, Scheme, SipUri};
 
 /// Methods that this endpoint takes, for Allow.
 pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY";
@@ -87,19 +87,23 @@ impl Author {
         (via.to_bytes(), branch)
     }
 
-    /// Our URI on a flow: the Contact.
-    pub fn uri(&self, flow: Flow, user: Option<&str>) -> SipUri {
+    /// Our URI on a flow: the Contact. `secure`: a `sips:` one, where what it answers or begins is (RFC 3261 8.1.1.8, 12.1.1).
+    pub fn uri(&self, flow: Flow, user: Option<&str>, secure: bool) -> SipUri {
         let address = self.address(flow.local);
         let mut uri = SipUri::new(user, Host::from(address.ip()), Some(address.port()));
-        if flow.transport != Transport::Udp {
+        if secure && matches!(flow.transport, Transport::Tls | Transport::Wss) {
+            uri.scheme = Scheme::Sips;
+        }
+        // 26.2.2: `transport=tls` says nothing that `sips:` does not.
+        if flow.transport != Transport::Udp && !(uri.scheme == Scheme::Sips && flow.transport == Transport::Tls) {
             uri.params.push("transport", Some(flow.transport.as_param()));
         }
         uri
     }
 
     /// Contact as a header value.
-    pub fn contact(&self, flow: Flow, user: Option<&str>) -> Bytes {
-        NameAddr::new(self.uri(flow, user)).to_bytes()
+    pub fn contact(&self, flow: Flow, user: Option<&str>, secure: bool) -> Bytes {
+        NameAddr::new(self.uri(flow, user, secure)).to_bytes()
     }
 
     /// Adds what every request of ours says.

@@ -3,10 +3,10 @@
 //!
 //! Followed: RFC 3261, RFC 3581 (rport), RFC 5626 4.4.1 (keepalive), RFC 5923 (alias), RFC 6026, RFC 7118. Requests outside of dialogs are
 //! checked and refused without a transaction (RFC 3261 8.2.7), so that nothing is built for what is refused.
-//! Not followed: 18.2.2's `maddr` (it would make a reflector of us); 483 (Max-Forwards of 0 has arrived: RFC 4475 3.3.11);
-//! look-ups of names (RFC 3263): peers are addresses.
+//! Not followed: 18.2.2's `maddr` (it would make a reflector of us); 483 (Max-Forwards of 0 has arrived: RFC 4475 3.3.11).
 //!
 //! - `receive`, `request`, `checks`, `particulars`, `response`: what comes in. `dialogs`, `accounts`: what machines ask for.
+//! - `trunks`: how they fare, what they carry. `attempts`: an INVITE's ways (RFC 3263 4.3).
 //! - `tables`: transactions and dialogs. `connections`: streams, their times and aliases. `config`: values.
 
 use std::collections::VecDeque;
@@ -14,20 +14,24 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use self::accounts::Registrant;
 use self::config::EndpointConfig;
 use self::connections::Connections;
 use self::tables::{Dialogs, Transactions};
+use self::trunks::Trunks;
 use super::author::Author;
 use super::digest::server::DigestServer;
 use super::event::{AddressedOrder, DialogEvent, IncomingInvite};
 use super::flow::Flow;
 use super::lifetime::Opener;
-use super::registration::{Registration, RegistrationState};
+use super::registration::RegistrationState;
 use super::timers::TimerTable;
 use super::transaction::{ClientId, ServerId};
+use super::trunk::{Located, Lookup, TrunkHealth};
 use crate::ids::DialogId;
 
 mod accounts;
+mod attempts;
 mod checks;
 pub mod config;
 mod connections;
@@ -37,6 +41,7 @@ mod receive;
 mod request;
 mod response;
 mod tables;
+mod trunks;
 
 /// Ids of dialogs that others call have this bit; whoever orders an INVITE chooses one without it.
 pub const INCOMING_DIALOG: u64 = 1 << 63;
@@ -65,6 +70,13 @@ pub enum Input<'a> {
     },
     /// A call wants something of its dialog.
     Order(AddressedOrder),
+    /// What [`Output::Locate`] asked for; `None`: nothing was found.
+    Located {
+        /// Which trunk.
+        trunk: usize,
+        /// Where it is.
+        found: Option<Located>,
+    },
     /// True from when no new call can be served until one can again.
     Overloaded(bool),
     /// The gateway is to stop: no new calls, registrations are taken back.
@@ -104,6 +116,20 @@ pub enum Output {
         /// How.
         state: RegistrationState,
     },
+    /// Where is a trunk? [`Input::Located`] answers.
+    Locate {
+        /// Its place in the configuration.
+        trunk: usize,
+        /// Its name.
+        lookup: Lookup,
+    },
+    /// A trunk went down, or is up again.
+    Trunk {
+        /// Its name.
+        trunk: String,
+        /// Which.
+        health: TrunkHealth,
+    },
     /// Something to be counted.
     Count(Counter),
 }
@@ -129,6 +155,8 @@ pub enum Counter {
     TransactionsFull,
     /// The table of dialogs is full: a call got 503.
     DialogsFull,
+    /// A trunk has as many calls as it may have: one was refused, or went another way.
+    TrunkFull,
     /// The table of connections is full: one was closed.
     StreamsFull,
     /// A connection was closed: it was idle, or a stranger's that brought nothing whole, or answered no ping.
@@ -148,6 +176,7 @@ impl Counter {
             Self::TurnedAway => "sip_turned_away",
             Self::TransactionsFull => "sip_transactions_full",
             Self::DialogsFull => "sip_dialogs_full",
+            Self::TrunkFull => "sip_trunk_full",
             Self::StreamsFull => "sip_streams_full",
             Self::ConnectionSilent => "sip_connection_silent",
         }
@@ -163,6 +192,10 @@ pub enum Why {
     Dialog,
     /// A registration: refresh or try again.
     Registration,
+    /// A trunk: look it up, ask whether it is there.
+    Trunk,
+    /// An INVITE that nobody answers.
+    Attempt,
     /// A connection: ping, or close.
     Connection,
 }
@@ -173,6 +206,8 @@ enum TimerKey {
     Client(ClientId),
     Server(ServerId),
     Dialog(DialogId),
+    Attempt(DialogId),
+    Trunk(usize),
     Connection(Flow),
     Registration(usize),
 }
@@ -201,7 +236,8 @@ pub struct Endpoint {
     next_dialog: u64,
     /// Dialogs whose last event has not been told.
     live: usize,
-    registrations: Vec<(String, Registration)>,
+    registrations: Vec<Registrant>,
+    trunks: Trunks,
     connections: Connections,
     timers: TimerTable<TimerKey>,
     /// Makes the tags of answers that no transaction keeps.
@@ -223,6 +259,7 @@ impl Endpoint {
             next_dialog: 0,
             live: 0,
             registrations: Vec::new(),
+            trunks: Trunks::new(now, &config),
             connections: Connections::default(),
             timers: TimerTable::default(),
             tag_key: u64::from(author.below(u32::MAX)),
@@ -230,7 +267,7 @@ impl Endpoint {
             config,
             author,
         };
-        this.add_registrations(now);
+        this.start_trunks(now);
         this
     }
 
@@ -241,6 +278,7 @@ impl Endpoint {
             Input::FlowOpened { flow, opener } => self.flow_opened(now, flow, opener),
             Input::FlowClosed { flow } => self.flow_closed(now, flow),
             Input::Order(order) => self.order(now, order),
+            Input::Located { trunk, found } => self.located(now, trunk, found),
             Input::Overloaded(overloaded) => match self.admission {
                 Admission::Draining => {}
                 Admission::Open | Admission::Overloaded => {
@@ -268,6 +306,8 @@ impl Endpoint {
             TimerKey::Dialog(_) => Why::Dialog,
             TimerKey::Connection(_) => Why::Connection,
             TimerKey::Registration(_) => Why::Registration,
+            TimerKey::Trunk(_) => Why::Trunk,
+            TimerKey::Attempt(_) => Why::Attempt,
         };
         Some((at, why))
     }
@@ -280,7 +320,7 @@ impl Endpoint {
     /// True where nothing is under way that a stop would cut off: no dialog that a call knows of, no registration to be
     /// taken back. Transactions that only wait for repeats (32 s) do not count.
     pub fn is_at_rest(&self) -> bool {
-        self.live == 0 && self.registrations.iter().all(|(_, registration)| registration.is_removed())
+        self.live == 0 && self.registrations.iter().all(|one| one.registration.is_removed())
     }
 
     /// How many transactions there are.
@@ -296,6 +336,8 @@ impl Endpoint {
                 TimerKey::Dialog(id) => self.dialog_timeout(now, id),
                 TimerKey::Connection(flow) => self.connection_timeout(now, flow),
                 TimerKey::Registration(place) => self.registration_timeout(now, place),
+                TimerKey::Trunk(place) => self.trunk_timeout(now, place),
+                TimerKey::Attempt(id) => self.attempt_timeout(now, id),
             }
         }
     }

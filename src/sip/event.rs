@@ -41,6 +41,8 @@ pub struct Particulars {
     pub diverted: Vec<Diverted>,
     /// True where the caller's number is not to be shown to anybody.
     pub withheld: bool,
+    /// Header fields that the trunk's configuration wants kept, by name.
+    pub kept: Vec<(String, Redacted<String>)>,
     /// User-to-User as written (RFC 7433): facts that travel with the call.
     pub user_to_user: Option<Redacted<String>>,
 }
@@ -79,6 +81,13 @@ pub struct ReferTarget {
 /// What happened in a dialog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DialogEvent {
+    /// Outgoing, where the order named a group of trunks: the INVITE goes by this one of them.
+    GoesBy {
+        /// Its name.
+        trunk: String,
+        /// The status with which the one before came to nothing; 408 where it said nothing.
+        after: Option<u16>,
+    },
     /// Outgoing: 180, or 183 with or without early media.
     Ringing {
         /// Session description of a 183, early media.
@@ -231,7 +240,7 @@ pub enum DialogOrder {
 pub struct OutgoingTarget {
     /// Request-URI, e.g. `sip:6001@127.0.0.1:5070`.
     pub uri: String,
-    /// Name of the trunk whose address, account and limits apply.
+    /// Name of the trunk whose address, account and limits apply, or of a group of trunks: then the host of `uri` is replaced.
     pub trunk: String,
     /// Display name that the agent's phone shows.
     pub display_name: Option<Redacted<String>>,

@@ -13,3 +13,4 @@ pub mod lifetime;
 pub mod registration;
 pub mod timers;
 pub mod transaction;
+pub mod trunk;

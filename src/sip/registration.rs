@@ -31,6 +31,8 @@ pub struct RegistrationConfig {
     pub expires: u32,
     /// Account.
     pub credentials: Credentials,
+    /// Outbound proxy: the Route of each REGISTER.
+    pub proxy: Option<SipUri>,
 }
 
 /// How a registration stands.
@@ -116,6 +118,11 @@ impl Registration {
         let prover = Prover::new(config.credentials.clone());
         let (call_id, tag) = (author.call_id(), author.token());
         Self { config, prover, call_id, tag, seq: 0, failures: 0, state: Stage::Waiting { until: now } }
+    }
+
+    /// REGISTERs go to this address from now on: the registrar has several (RFC 3263).
+    pub fn goes_by(&mut self, flow: Flow) {
+        self.config.flow = flow;
     }
 
     /// Where REGISTER goes.
@@ -301,7 +308,7 @@ impl Registration {
 
     /// How long the registrar keeps our contact, seconds.
     fn granted(&self, response: &Response, author: &Author) -> u32 {
-        let ours = author.uri(self.config.flow, self.config.address.user_decoded().as_deref());
+        let ours = author.uri(self.config.flow, self.config.address.user_decoded().as_deref(), false);
         let own = match response.headers.contacts() {
             Ok(Contacts::List(list)) => list.into_iter().find(|contact| {
                 contact.uri.as_sip().is_some_and(|uri| {
@@ -342,8 +349,11 @@ impl Registration {
         registrar.scheme = Scheme::Sip;
         let mut request = Request::new(Method::Register, Uri::Sip(registrar));
         let own = NameAddr::new(address.clone());
-        let contact = author.contact(*flow, address.user_decoded().as_deref());
+        let contact = author.contact(*flow, address.user_decoded().as_deref(), false);
         let headers = &mut request.headers;
+        if let Some(proxy) = &self.config.proxy {
+            headers.push(HeaderName::Route, NameAddr::new(proxy.clone()).to_bytes());
+        }
         headers.push(HeaderName::From, own.clone().with_tag(&self.tag).to_bytes());
         headers.push(HeaderName::To, own.to_bytes());
         headers.push_text(HeaderName::CallId, &self.call_id);

@@ -80,7 +80,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("turn", &["speech", "ids", "deadline"]),
     ("media", &["wire", "audio", "ids", "deadline"]),
     ("sip", &["wire", "ids", "deadline", "redact", "settings"]),
-    ("dialplan", &["speech", "wire", "settings"]),
+    ("dialplan", &["speech", "wire", "settings", "journal"]),
     ("journal", &["ids", "speech", "redact"]),
     ("speech", &["ids", "redact"]),
     ("wire", &[]),

@@ -3,6 +3,7 @@
 Run by run.sh inside a network namespace. Asterisk 22 is the company's PBX (127.0.0.1:5070), the gateway is 127.0.0.10:5060."""
 import json, os, subprocess, sys, time
 from crm import TOKEN, Crm
+from names import NAPTR, SERVICE, SRV, Names
 from phone import Phone
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -16,10 +17,10 @@ GREETING = 13  # seconds; the recording notice in it cannot be spoken over
 class Gateway:
     """The program under test, with its own folder."""
 
-    def __init__(self):
+    def __init__(self, changed=lambda text: text):
         os.makedirs(RUN, exist_ok=True)
         with open(CONFIG, "w") as f:
-            f.write(open(HERE + "/tingwa.toml").read().replace("@RUN@", RUN).replace("@ROOT@", ROOT))
+            f.write(changed(open(HERE + "/tingwa.toml").read().replace("@RUN@", RUN).replace("@ROOT@", ROOT)))
         with open(RUN + "/8200.pw", "w") as f:
             f.write("pw8200\n")
         with open(RUN + "/crm.token", "w") as f:
@@ -277,8 +278,74 @@ def check_crash():
     return f"record closed, {seconds:.1f} s of recording"
 
 
+def bridged():
+    """A customer who asks for a person is bridged with 6001; the journal, and how long it took from dialling to ringing."""
+    a, c = agent("6001"), customer()
+    try:
+        ask_for_person(c)
+        a.wait("CALL_ESTABLISHED", 40)
+        a.listen(3)
+        a.keys("1")
+        a.listen(2)
+        c.hang_up()
+        a.wait("CALL_CLOSED", 5)
+    finally:
+        a.close(), c.close()
+    entries = journal()
+    at = {e["entry"]["fact"]: e["at"] for e in entries if e["entry"]["fact"] in ("transfer_dialling", "transfer_ringing", "bridged")}
+    assert "bridged" in at, entries[-6:]
+    return entries, (at["transfer_ringing"] - at["transfer_dialling"]) / 1000
+
+
+def restart(changed=lambda text: text):
+    global gateway
+    gateway.stop()
+    gateway = Gateway(changed)
+    gateway.wait_ready()
+
+
+def registered(seconds):
+    for _ in range(seconds * 5):
+        if "registered" in open(RUN + "/gateway.log").read():
+            return
+        time.sleep(0.2)
+    raise AssertionError("not registered:\n" + open(RUN + "/gateway.log").read()[-1500:])
+
+
+def check_dead_address():
+    """The PBX is a name; the first address that DNS gives is dead: it registers and calls by the second."""
+    names = Names()
+    try:
+        restart(lambda text: text.replace("sip:127.0.0.1:5070", "sip:pbx.test"))
+        registered(30)
+        entries, seconds = bridged()
+        asked = set(names.asked)
+        assert ("pbx.test", NAPTR) in asked and (SERVICE, SRV) in asked, asked
+    finally:
+        names.close()
+        restart()
+    assert facts(entries, "transfer_failed") == [], entries
+    return f"looked up, rang {seconds:.1f} s after dialling"
+
+
+def check_dead_trunk():
+    """A group of two trunks, the first of them dead: the call goes by the second, and the journal says so."""
+    dead = '[[trunk]]\nname = "first"\ngroup = "pbx"\npriority = 1\nuri = "sip:127.0.0.99:5070"\n\n'
+    second = 'name = "second"\ngroup = "pbx"\npriority = 2\n'
+    restart(lambda text: text.replace("[[trunk]]", dead + "[[trunk]]", 1).replace('name = "pbx"\n', second))
+    try:
+        registered(30)
+        entries, seconds = bridged()
+    finally:
+        restart()
+    by = [(entry["trunk"], entry.get("after")) for entry in facts(entries, "goes_by")]
+    assert by == [("first", None), ("second", 408)], by
+    assert 3.5 < seconds < 6, seconds
+    return f"rang {seconds:.1f} s after dialling"
+
+
 CHECKS = [check_registration, check_sipp_speech, check_warm_transfer, check_agent_busy, check_agent_silent, check_caller_gone,
-          check_tool_books, check_tool_slow, check_tool_fails, check_crash]
+          check_tool_books, check_tool_slow, check_tool_fails, check_dead_address, check_dead_trunk, check_crash]
 
 
 def main():

@@ -17,5 +17,7 @@ esac
 NS=tingwa-peers
 ip netns del $NS 2>/dev/null
 ip netns add $NS && ip -n $NS link set lo up || exit 1
-trap 'ip netns del $NS 2>/dev/null' EXIT
+# Names are asked of names.py within the namespace; `ip netns exec` shows this file as /etc/resolv.conf there.
+mkdir -p /etc/netns/$NS && printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' >/etc/netns/$NS/resolv.conf
+trap 'ip netns del $NS 2>/dev/null; rm -rf /etc/netns/$NS' EXIT
 ip netns exec $NS /usr/bin/python3 "$HERE/check.py" "$TINGWA" "$@"

@@ -161,6 +161,7 @@ fn event(bytes: &mut Bytes<'_>, body: &[u8]) -> DialogEvent {
         10 => DialogEvent::OfferRefused { status: 491 },
         11 => DialogEvent::OfferAgain,
         12 => DialogEvent::Referred { target: refer_target(bytes) },
+        16 => DialogEvent::GoesBy { trunk: "other".to_owned(), after: bytes.yes().then_some(503) },
         15 => DialogEvent::Because(Reason { protocol: "Q.850".to_owned(), cause: 16 }),
         13 => DialogEvent::ReferNews { status: 100 + u16::from(bytes.next()) },
         14 => DialogEvent::Replaced { by: DialogId(100_000 + bytes.0.len() as u64), offer: bytes.yes().then_some(sdp) },

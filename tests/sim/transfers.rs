@@ -144,26 +144,30 @@ fn when_nobody_is_there_the_bot_is_back_with_an_offer() {
 
 #[test]
 fn what_travels_with_the_call_and_what_is_withheld() {
-    let told = |withheld, trusted| {
-        let particulars = Particulars {
-            withheld,
-            user_to_user: Some("6162;encoding=hex".into()),
-            diverted: vec![Diverted { number: "85212345678".into(), why: None }],
+    let told =
+        |withheld, trusted| {
+            let particulars = Particulars {
+                withheld,
+                user_to_user: Some("6162;encoding=hex".into()),
+                diverted: vec![Diverted { number: "85212345678".into(), why: None }],
+                kept: vec![("X-Ticket".to_owned(), "T-17".into())],
+            };
+            let mut world = World::with_particulars(
+                Setting { agents: [("6001", Agent::NoAnswer)].into(), ..Setting::default() },
+                particulars,
+                trusted,
+            );
+            world.at(1_500, Action::Presses('0'));
+            world.run_until(4_000);
+            assert!(world.entries().any(
+                |e| matches!(e, Entry::Particulars { diverted, kept, .. } if diverted.len() == 1 && kept.len() == 1)
+            ));
+            let invite = |(_, _, order): &(u64, DialogId, DialogOrder)| match order {
+                DialogOrder::Invite { target, headers, .. } => Some((target.display_name.clone(), headers.clone())),
+                _ => None,
+            };
+            world.orders.iter().find_map(invite).expect("an INVITE to the agent")
         };
-        let mut world = World::with_particulars(
-            Setting { agents: [("6001", Agent::NoAnswer)].into(), ..Setting::default() },
-            particulars,
-            trusted,
-        );
-        world.at(1_500, Action::Presses('0'));
-        world.run_until(4_000);
-        assert!(world.entries().any(|e| matches!(e, Entry::Particulars { diverted, .. } if diverted.len() == 1)));
-        let invite = |(_, _, order): &(u64, DialogId, DialogOrder)| match order {
-            DialogOrder::Invite { target, headers, .. } => Some((target.display_name.clone(), headers.clone())),
-            _ => None,
-        };
-        world.orders.iter().find_map(invite).expect("an INVITE to the agent")
-    };
     let data = vec![("User-to-User".to_owned(), "6162;encoding=hex".into())];
     assert_eq!(told(false, true), (Some("91234567".into()), data));
     assert_eq!(told(true, false), (Some("Anonymous".into()), Vec::new()));

@@ -8,6 +8,7 @@ use tingwa::sip::endpoint::config::{EndpointConfig, Trunk};
 use tingwa::sip::endpoint::{Endpoint, Input, Output};
 use tingwa::sip::event::{AddressedOrder, DialogEvent, DialogOrder, IncomingInvite};
 use tingwa::sip::flow::{Flow, Transport};
+use tingwa::sip::trunk::{Probe, TrunkPolicy};
 
 /// Which end of the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +24,16 @@ pub enum News {
     Dialog(DialogId, DialogEvent),
 }
 
+/// A trunk at which nobody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dead {
+    /// Nobody has looked.
+    Unknown,
+    /// The gateway probes it.
+    Probed,
+}
+
+const NOWHERE: &str = "192.0.2.9:5060";
 const PLACES: [&str; 2] = ["192.0.2.1:5060", "192.0.2.2:5060"];
 
 pub struct Wire {
@@ -38,7 +49,8 @@ pub struct Wire {
 }
 
 impl Wire {
-    pub fn new(now: Instant, loss: f64, seed: u64) -> Self {
+    /// `first`: the gateway reaches the PBX by a group of two trunks, and the first of them is dead.
+    pub fn new(now: Instant, loss: f64, seed: u64, first: Option<Dead>) -> Self {
         let side = |own: usize| {
             let trunk = Trunk {
                 name: "pbx".to_owned(),
@@ -49,9 +61,27 @@ impl Wire {
                 trusted: true,
                 account: None,
                 callers: Vec::new(),
+                policy: TrunkPolicy::default(),
+            };
+            let trunks = match first.filter(|_| own == 0) {
+                None => vec![trunk],
+                Some(dead) => {
+                    let policy = |priority, probe| TrunkPolicy {
+                        group: Some("pbx".to_owned()),
+                        priority,
+                        probe,
+                        ..TrunkPolicy::default()
+                    };
+                    let probe = Probe { every: Duration::from_secs(5), misses: 1 };
+                    let probe = (dead == Dead::Probed).then_some(probe);
+                    let second = Trunk { name: "second".to_owned(), policy: policy(2, None), ..trunk.clone() };
+                    let address = NOWHERE.parse().unwrap();
+                    let policy = policy(1, probe);
+                    vec![Trunk { name: "first".to_owned(), address, allow: Vec::new(), policy, ..trunk }, second]
+                }
             };
             let listen = vec![(Transport::Udp, PLACES[own].parse().unwrap())];
-            let config = EndpointConfig { listen, trunks: vec![trunk], ..EndpointConfig::default() };
+            let config = EndpointConfig { listen, trunks, ..EndpointConfig::default() };
             Endpoint::new(config, seed * 2 + own as u64, now)
         };
         Self {
@@ -110,7 +140,11 @@ impl Wire {
                 Output::Transmit { flow, bytes } => self.send(now, side, flow, bytes.to_vec()),
                 Output::Incoming(invite) => self.news.push_back((side, News::Incoming(invite))),
                 Output::Dialog { dialog, event } => self.news.push_back((side, News::Dialog(dialog, event))),
-                Output::Close { .. } | Output::Registration { .. } | Output::Count(_) => {}
+                Output::Close { .. }
+                | Output::Registration { .. }
+                | Output::Trunk { .. }
+                | Output::Locate { .. }
+                | Output::Count(_) => {}
             }
         }
     }
@@ -121,7 +155,7 @@ impl Wire {
         if first != "SIP/2.0" {
             self.sent.push((side, first));
         }
-        if self.random.f64() * 100.0 < self.loss {
+        if flow.remote == NOWHERE.parse().unwrap() || self.random.f64() * 100.0 < self.loss {
             return;
         }
         let to = if side == Side::Gateway { Side::Pbx } else { Side::Gateway };

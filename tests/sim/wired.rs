@@ -5,7 +5,7 @@ use tingwa::journal::{EndCause, Entry, TransferFailure};
 
 use super::pbx::{Agent, Then};
 use super::signal;
-use super::wire::Side;
+use super::wire::{Dead, Side};
 use super::world::{Action, Setting, World};
 
 fn world(loss: f64, seed: u64, agents: &[(&'static str, Agent)]) -> World {
@@ -100,4 +100,60 @@ fn a_bot_that_says_goodbye_sends_the_bye() {
     assert!(matches!(world.entries().last(), Some(Entry::Ended(EndCause::BotGoodbye))), "{:?}", world.prompts());
     check_settled(&mut world, "goodbye");
     assert!(world.wire.as_ref().unwrap().count(Side::Gateway, "BYE") >= 1);
+}
+
+/// Trunks that were tried, with what came of the one before, and how long each took to be tried, ms.
+fn ways(world: &World) -> Vec<(String, Option<u16>, u64)> {
+    let dialled = world.time_of(|e| matches!(e, Entry::TransferDialling { .. })).expect("dialled");
+    let way = |record: &tingwa::journal::Record| match &record.entry {
+        Entry::GoesBy { trunk, after, .. } => Some((trunk.clone(), *after, record.at.0 - dialled)),
+        _ => None,
+    };
+    world.journal.iter().filter_map(way).collect()
+}
+
+#[test]
+fn a_dead_trunk_costs_the_try_time_and_no_call() {
+    for (loss, seed) in [(0.0, 51), (20.0, 52), (20.0, 53)] {
+        let mut world = World::new(Setting {
+            wire: Some(loss),
+            dead: Some(Dead::Unknown),
+            seed,
+            agents: [("6001", Agent::Answers(3_000, Then::Accepts(1_500)))].into(),
+            ..Setting::default()
+        });
+        world.at(2_000, Action::Presses('0'));
+        world.run_until(24_000);
+        let name = format!("loss {loss}, seed {seed}");
+        let ways = ways(&world);
+        assert_eq!(
+            ways.iter().map(|(trunk, after, _)| (trunk.as_str(), *after)).collect::<Vec<_>>(),
+            [("first", None), ("second", Some(408))],
+            "{name}"
+        );
+        assert!((3_990..4_100).contains(&ways[1].2), "{name}: {ways:?}");
+        // The telephone has its whole time to ring, though half of it was spent on nobody.
+        assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })), "{name}: {:?}", world.prompts());
+        assert!(!world.entries().any(|e| matches!(e, Entry::TransferFailed { .. })), "{name}");
+        world.at(25_000, Action::HangsUp);
+        world.run_until(70_000);
+        check_settled(&mut world, &name);
+    }
+}
+
+#[test]
+fn a_trunk_that_answers_no_probe_costs_nothing() {
+    let mut world = World::new(Setting {
+        wire: Some(0.0),
+        dead: Some(Dead::Probed),
+        agents: [("6001", Agent::Answers(500, Then::Accepts(1_500)))].into(),
+        ..Setting::default()
+    });
+    world.at(8_000, Action::Presses('0'));
+    world.run_until(20_000);
+    let ways = ways(&world);
+    assert_eq!(ways.iter().map(|(trunk, after, _)| (trunk.as_str(), *after)).collect::<Vec<_>>(), [("second", None)]);
+    assert!(ways[0].2 < 20, "{ways:?}");
+    assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })), "{:?}", world.prompts());
+    assert!(world.wire.as_ref().unwrap().count(Side::Gateway, "OPTIONS") >= 2);
 }

@@ -15,7 +15,7 @@ use super::engine::{self, Ear, Mouth, Recogniser};
 use super::network::{Conditions, Network};
 use super::pbx::{Agent, Then};
 use super::phone::Phone;
-use super::wire::{News, Side, Wire};
+use super::wire::{Dead, News, Side, Wire};
 use super::{plan, signal};
 
 /// The caller's dialog.
@@ -35,6 +35,8 @@ pub struct Setting {
     /// SIP goes over a wire between two real endpoints, and so much of it is lost, per cent. `None`: events and orders go
     /// straight to and fro.
     pub wire: Option<f64>,
+    /// Over the wire: the first trunk of two is dead.
+    pub dead: Option<Dead>,
     /// False: there are no ports for further legs.
     pub ports: bool,
     /// What the telephones do about encryption.
@@ -60,6 +62,7 @@ impl Default for Setting {
             srtp: Srtp::Off,
             codecs: [Codec::ALL.to_vec(), Codec::ALL.to_vec()],
             wire: None,
+            dead: None,
             tool: None,
             seed: 1,
         }
@@ -166,7 +169,7 @@ impl World {
     /// The caller's INVITE goes over the wire; the world begins when it arrives.
     fn over_wire(setting: Setting, caller: Phone, offer: Vec<u8>, loss: f64) -> Self {
         let mut now = Instant::now();
-        let mut wire = Wire::new(now, loss, setting.seed);
+        let mut wire = Wire::new(now, loss, setting.seed, setting.dead);
         let uri = "sip:1823@192.0.2.1".to_owned();
         let target = OutgoingTarget { uri, trunk: "pbx".to_owned(), display_name: None };
         let invite = DialogOrder::Invite { target, offer: offer.into(), headers: Vec::new() };

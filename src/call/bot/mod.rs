@@ -468,7 +468,7 @@ impl Bot {
                     acted = true;
                     self.outputs.push_back(Output::AskTool(request));
                 }
-                conversation::Output::Escalate { queue, reason: _, briefing } => {
+                conversation::Output::Escalate { queue, level: _, reason: _, briefing } => {
                     acted = true;
                     self.duty = Duty::Waiting;
                     self.keep_company(now);

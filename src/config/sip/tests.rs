@@ -87,3 +87,81 @@ fn advertised_addresses_and_limits() {
     let (config, _) = read("[sip]\nconnections = 10\nconnections_per_address = 2\n");
     assert_eq!(config.limits, ConnectionLimits { all: 10, per_address: 2 });
 }
+
+/// A trunk with these lines, and one before it.
+fn two(first: &str, second: &str) -> (SipConfig, Vec<String>) {
+    read(&format!(
+        "[[trunk]]\nname = \"a\"\nuri = \"sip:192.0.2.1\"\n{first}\n[[trunk]]\nname = \"b\"\nuri = \"sip:pbx.example\"\n{second}\n"
+    ))
+}
+
+#[test]
+fn how_a_trunk_is_found() {
+    use crate::sip::trunk::Lookup;
+    let lookup = |port, transport, secure| Some(Lookup { host: "pbx.example".into(), port, transport, secure });
+    for (uri, proxy, expected, address) in [
+        ("sip:pbx.example", "", lookup(None, None, false), None),
+        ("sip:pbx.example:5060", "", lookup(Some(5060), None, false), None),
+        ("sip:pbx.example;transport=tcp", "", lookup(None, Some(Transport::Tcp), false), None),
+        ("sips:pbx.example", "", lookup(None, None, true), None),
+        ("sip:192.0.2.7:5080", "", None, Some("192.0.2.7:5080")),
+        ("sip:provider.example", "proxy = \"sip:192.0.2.8\"", None, Some("192.0.2.8:5060")),
+        ("sip:192.0.2.7", "proxy = \"sips:pbx.example\"", lookup(None, None, true), None),
+    ] {
+        let (config, problems) = read(&format!("[[trunk]]\nname = \"pbx\"\nuri = \"{uri}\"\n{proxy}\n"));
+        assert_eq!(problems, [""; 0], "{uri}");
+        let trunk = &config.trunks[0];
+        assert_eq!(
+            (&trunk.policy.lookup, trunk.address),
+            (&expected, address.map(|text| text.parse().unwrap())),
+            "{uri}"
+        );
+        assert_eq!(
+            trunk.policy.proxy.as_ref().map(|proxy| proxy.is_lr()),
+            (!proxy.is_empty()).then_some(true),
+            "{uri}"
+        );
+    }
+}
+
+#[test]
+fn groups_limits_and_header_rules() {
+    let same = "group = \"carriers\"\npriority = 2\nweight = 30\ncodecs = [\"PCMA\"]\n";
+    let rules = "probe = 30\nprobe_misses = 2\nmax_calls = 30\nmax_calls_per_second = 5\n[trunk.headers]\n\
+                 remove = [\"User-to-User\"]\nkeep = [\"X-Ticket\"]\nset = { \"X-Line\" = \"hotline\" }\n";
+    let (config, problems) = two(same, &format!("{same}{rules}"));
+    assert_eq!(problems, [""; 0]);
+    let names: Vec<_> = config.domains().into_iter().collect();
+    let pair = |name: &str, domain: &str| (name.to_owned(), domain.to_owned());
+    assert_eq!(names, [pair("a", "192.0.2.1"), pair("b", "pbx.example"), pair("carriers", "carriers")]);
+    assert_eq!(config.codecs().get("carriers").map(|codecs| codecs.to_vec()), Some(vec![Codec::Pcma]));
+    let policy = &config.trunks[1].policy;
+    assert_eq!((policy.priority, policy.weight, policy.max_calls, policy.max_rate), (2, 30, Some(30), Some(5)));
+    assert_eq!(policy.probe.map(|probe| (probe.every.as_secs(), probe.misses)), Some((30, 2)));
+    assert_eq!((policy.headers.remove.len(), policy.headers.set.len(), policy.headers.keep.len()), (1, 1, 1));
+}
+
+#[test]
+fn what_is_wrong_with_trunks() {
+    for (first, second, expected) in [
+        ("", "priority = 1", "t:8:12: trunk[2].priority: counts within a group only"),
+        ("group = \"b\"", "", "trunk[2].name: a group is called 'b'"),
+        ("", "group = \"a\"", "trunk[2].group: a trunk is called 'a'"),
+        ("", "group = \"b\"", "trunk[2].group: a trunk has this name itself"),
+        ("group = \"g\"\nsrtp = \"off\"", "group = \"g\"", "trunk[2].srtp: expected the same as in 'a'"),
+        ("group = \"g\"", "group = \"g\"\ncodecs = [\"PCMU\"]", "trunk[2].codecs: expected the same as in 'a'"),
+        ("", "[trunk.headers]\nset = { Via = \"x\" }", "\"Via\" is written by the gateway"),
+        ("", "[trunk.headers]\nset = { \"X-A\" = \"a\\r\\nb\" }", "expected one line"),
+        ("", "[trunk.headers]\nremove = [\"X A\"]", "trunk[2].headers.remove: expected the name of a header field"),
+        ("", "[trunk.headers]\nkeep = [\"Subject\"]", "trunk[2].headers.keep: expected names that begin with X-"),
+        ("", "[trunk.headers]\nkept = []", "nearest valid key: 'keep'"),
+        ("", "proxy = \"http://x\"", "trunk[2].proxy: expected \"sip:HOST\""),
+        ("", "probe = 1", "trunk[2].probe"),
+    ] {
+        let (_, problems) = two(first, second);
+        assert_eq!(problems.len(), 1, "{first} {second}: {problems:?}");
+        assert!(problems[0].contains(expected), "{problems:?} {expected}");
+    }
+    let (_, problems) = read("[[trunk]]\nname = \"a\"\nuri = \"sip:x\"\n[[trunk]]\nname = \"a\"\nuri = \"sip:y\"\n");
+    assert!(problems[0].contains("t:5:8: trunk[2].name: another trunk is called 'a'"), "{problems:?}");
+}

@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::conversation::Output;
-use crate::conversation::language::{self, Judged};
-use crate::conversation::normalise::Views;
-use crate::conversation::policy::Meaning;
+use crate::conversation::command::Command;
 use crate::dialplan::script::Script;
+use crate::journal::escalation::ReasonCode;
 use crate::journal::{Act, Entry};
 
-use super::{Conversation, HUMAN_KEY, Phase, Reason, why, wish_rule};
+use super::policy::Turn;
+use super::{Conversation, HUMAN_KEY, Phase, Reason, why};
 
 /// The same sentence is begun anew this often; then a human takes over.
 const MOST_AGAIN: u8 = 3;
 
 /// A script and how far it was heard.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
     script: usize,
     /// Sentences heard to their end; the next is being spoken.
@@ -36,12 +36,12 @@ impl Conversation {
         let plan = Arc::clone(&self.plan);
         let Some((number, script)) = plan.work.scripts.iter().enumerate().find(|(_, script)| script.name == name)
         else {
-            return self.escalate(None, reason);
+            return self.escalate(None, ReasonCode::OwnFault, reason);
         };
         if let Err(unfit) = script.standing.on(self.today) {
             reason.rule.push_str(":not_in_force");
             reason.evidence.push_str(&format!("; script {name} {}: {unfit}", script.version));
-            return self.escalate(None, reason);
+            return self.escalate(None, ReasonCode::OwnFault, reason);
         }
         reason.evidence.push_str(&format!("; script {name} {}", script.version));
         self.speak_sentence(Reading { script: number, heard: 0, again: 0 }, Some(reason));
@@ -101,30 +101,26 @@ impl Conversation {
         self.phase = Phase::Listening;
     }
 
-    /// `over`: the sentence sounds on.
-    pub(super) fn reading_turn(&mut self, reading: Reading, views: &Views, judged: Judged, over: bool) {
-        let evidence = format!("language by {}", judged.evidence);
-        let because = |rule: String| Reason { rule, guess: None, evidence: evidence.clone() };
-        let chinese = language::chinese_meant(judged, self.voice.before);
-        let must = self.script_of(&reading).is_some_and(|script| reading.heard < script.must_hear);
-        let wish = self.mind.wish(views, &self.plan, chinese);
+    /// The sentence that is being spoken is one of those that must be heard.
+    pub(super) fn must_hear_on(&self, reading: &Reading) -> bool {
+        self.script_of(reading).is_some_and(|script| reading.heard < script.must_hear)
+    }
+
+    /// What was understood while a script is read; a person was not asked for.
+    pub(super) fn act_reading(&mut self, reading: Reading, command: &Command, turn: &Turn) {
+        let must = self.must_hear_on(&reading);
         self.phase = Phase::Reading(reading.clone());
-        match wish {
-            Some(Meaning::Wish(wish)) => self.wish(wish, because(wish_rule(wish).to_owned())),
-            Some(Meaning::Language(language)) => {
-                self.voice.asked(language);
+        match command {
+            Command::Speak { language } => {
+                self.voice.asked(*language);
                 let whole = Reading { heard: 0, again: 0, ..reading };
-                self.speak_sentence(whole, Some(because("asked_for_language".to_owned())));
+                self.speak_sentence(whole, Some(turn.because("asked_for_language".to_owned())));
             }
-            Some(Meaning::Intent(_) | Meaning::Question(_) | Meaning::NotUnderstood) | None if must && over => {
-                self.decide(Act::Listen, because("spoken_over".to_owned()));
-            }
-            Some(Meaning::Intent(_) | Meaning::Question(_) | Meaning::NotUnderstood) | None if must => {
-                self.sentence_missed(reading, because(String::new()));
-            }
-            Some(Meaning::Intent(_) | Meaning::Question(_) | Meaning::NotUnderstood) | None => {
+            _ if must && turn.over => self.decide(Act::Listen, turn.because("spoken_over".to_owned())),
+            _ if must => self.sentence_missed(reading, turn.because(String::new())),
+            _ => {
                 self.leave_script();
-                self.free_turn(views, judged);
+                self.act_open(command.clone(), turn);
             }
         }
     }
@@ -139,7 +135,7 @@ impl Conversation {
         if reading.again > MOST_AGAIN {
             reason.rule = format!("script:{name}:not_heard");
             self.phase = Phase::Reading(reading);
-            return self.escalate(None, reason);
+            return self.escalate(None, ReasonCode::Unresolved, reason);
         }
         reason.rule = format!("script:{name}:again");
         self.speak_sentence(reading, Some(reason));
@@ -147,7 +143,7 @@ impl Conversation {
 
     pub(super) fn reading_digit(&mut self, digit: char) {
         if digit == HUMAN_KEY {
-            self.escalate(None, why("key:0"));
+            self.escalate(None, ReasonCode::KeyPressed, why("key:0"));
         }
     }
 }

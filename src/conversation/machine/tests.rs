@@ -7,6 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::*;
 use crate::dialplan::demo;
 use crate::ids::UtteranceId;
+use crate::journal::Act;
 use crate::redact::Redacted;
 
 fn conversation(change: impl FnOnce(&mut Plan)) -> Conversation {
@@ -251,4 +252,86 @@ fn a_card_number_is_written_down_nowhere() {
     assert!(!elsewhere.asks_for_card());
     let kept = elsewhere.kept(&turn("my card is 4111 1111 1111 1111"));
     assert!(kept.text.reveal().ends_with("1111") && !kept.text.reveal().contains("4111"), "{}", kept.text.reveal());
+}
+
+/// A conversation in the middle of each thing that it can be in the middle of, with its name.
+fn everywhere() -> Vec<(&'static str, Conversation)> {
+    let at = |said: &[&str], keys: &str| {
+        let mut conversation = started(|_| {});
+        for text in said {
+            conversation.handle(Instant::now(), Input::Turn(&turn(text)));
+            conversation.handle(Instant::now(), Input::SpokenToEnd);
+        }
+        keys.chars().for_each(|key| conversation.handle(Instant::now(), Input::Digit(key)));
+        drain(&mut conversation);
+        conversation
+    };
+    let mut closing = started(|_| {});
+    closing.handle(Instant::now(), Input::Turn(&turn("拜拜")));
+    let mut reading = at(&[], "");
+    reading.phase = Phase::Reading(Reading::default());
+    drain(&mut closing);
+    let all = vec![
+        ("listening", at(&[], "")),
+        ("filling", at(&["我屋企上唔到網"], "")),
+        ("filling, read back", at(&["我屋企上唔到網", "九一二三四五六七"], "")),
+        ("filling, another matter parked", at(&["i want to book a technician", "my internet is down"], "")),
+        ("clarifying", at(&["去分店交費"], "")),
+        ("asking", at(&["我想約師傅上門", "九一二三四五六七"], "")),
+        ("reading", reading),
+        ("closing", closing),
+    ];
+    for (name, conversation) in &all {
+        // Exhaustive, so that a new phase is asked for here.
+        let expected = match &conversation.phase {
+            Phase::Listening => "listening",
+            Phase::Filling(_) => "filling",
+            Phase::Clarifying(_) => "clarifying",
+            Phase::Asking(_) => "asking",
+            Phase::Reading(_) => "reading",
+            Phase::Closing => "closing",
+            Phase::Waiting | Phase::Transferring { .. } | Phase::Done => {
+                panic!("{name} is in {:?}", conversation.phase)
+            }
+        };
+        assert!(name.starts_with(expected), "{name} is in {:?}", conversation.phase);
+    }
+    all
+}
+
+#[test]
+fn a_person_is_had_from_every_state_in_three_languages_and_by_key() {
+    for text in ["我要搵真人", "转人工", "i want to speak to a person"] {
+        for (name, mut conversation) in everywhere() {
+            conversation.handle(Instant::now(), Input::Turn(&turn(text)));
+            let outputs = drain(&mut conversation);
+            let rung = outputs.iter().any(|output| matches!(output, Output::Escalate { .. }));
+            let told = Entry::Escalated {
+                level: crate::journal::escalation::Level::Transfer,
+                reason: ReasonCode::AskedForHuman,
+                outcome: crate::journal::escalation::Outcome::Transferred { queue: "general".to_owned() },
+            };
+            assert!(rung && outputs.contains(&Output::Note(told)), "{text} while {name}: {outputs:?}");
+        }
+    }
+    for (name, mut conversation) in everywhere() {
+        conversation.handle(Instant::now(), Input::Digit('0'));
+        let outputs = drain(&mut conversation);
+        assert!(outputs.iter().any(|output| matches!(output, Output::Escalate { .. })), "0 while {name}: {outputs:?}");
+    }
+}
+
+#[test]
+fn danger_is_heard_in_every_state_and_while_somebody_is_rung() {
+    for (name, mut conversation) in everywhere() {
+        conversation.handle(Instant::now(), Input::Turn(&turn("我畀人呃咗錢")));
+        let outputs = drain(&mut conversation);
+        assert!(outputs.iter().any(|output| matches!(output, Output::Escalate { .. })), "while {name}: {outputs:?}");
+    }
+    let mut ringing = started(|_| {});
+    ringing.handle(Instant::now(), Input::Digit('0'));
+    drain(&mut ringing);
+    ringing.handle(Instant::now(), Input::Turn(&turn("我畀人呃咗錢")));
+    let shown = format!("{:?}", drain(&mut ringing));
+    assert!(shown.contains("Upgraded") && !shown.contains("Escalate {"), "{shown}");
 }

@@ -9,19 +9,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::conversation::language::{self, Judged};
-use crate::conversation::normalise::Views;
-use crate::conversation::policy::Meaning;
+use crate::conversation::Output;
+use crate::conversation::command::Command;
 use crate::conversation::tool::{self, ToolOutcome, ToolReply};
-use crate::conversation::{Output, slot};
 use crate::dialplan::schema::{Slot, SlotKind, Target};
 use crate::dialplan::workflow::{Branch, StepAct, Tool, placeholders};
 use crate::ids::ToolCallId;
+use crate::journal::escalation::ReasonCode;
 use crate::journal::{Act, Entry, ToolFailure};
 use crate::redact::Redacted;
 
 use super::filling::Filling;
-use super::{Conversation, HUMAN_KEY, Phase, Reason, why, wish_rule};
+use super::policy::Turn;
+use super::{Conversation, HUMAN_KEY, Phase, Reason, why};
 
 /// The caller hears the filler when a tool takes longer than this.
 const FILLER_AFTER: Duration = Duration::from_millis(800);
@@ -33,6 +33,8 @@ const FILLER_AT_LATEST: Duration = Duration::from_secs(8);
 const GRACE: Duration = Duration::from_millis(1_500);
 /// Failures in a row that bring a human.
 const MOST_FAILURES: u8 = 2;
+/// The same workflow may be begun so often without coming to its end.
+const MOST_BEGUN: u8 = 3;
 /// Steps in one walk between two waits: more than the largest workflow with its loops can have.
 const MOST_WALKED: usize = 1_000;
 /// Name under which a read-back's yes or no is kept until it is looked at; no name of a plan has a space.
@@ -48,6 +50,8 @@ pub(super) struct Working {
     backs: BTreeMap<usize, u8>,
     /// The caller said yes, and nothing was bound or changed since.
     agreed: bool,
+    /// Steps that asked for a value since something was last changed: to these the caller may go back.
+    asked: Vec<usize>,
 }
 
 /// A tool is asked.
@@ -94,7 +98,14 @@ impl Walk {
 impl Conversation {
     /// Begins a workflow with what is known already.
     pub(super) fn run(&mut self, workflow: &str, values: BTreeMap<String, String>, why: Reason) {
-        let work = Working { workflow: workflow.to_owned(), step: 0, values, backs: BTreeMap::new(), agreed: false };
+        let begun = self.memory.begun.entry(workflow.to_owned()).or_default();
+        *begun = begun.saturating_add(1);
+        if *begun > MOST_BEGUN {
+            *begun = 0;
+            return self.escalate(None, ReasonCode::FlowLoop, Reason { rule: format!("flow_loop:{workflow}"), ..why });
+        }
+        let (backs, asked) = (BTreeMap::new(), Vec::new());
+        let work = Working { workflow: workflow.to_owned(), step: 0, values, backs, agreed: false, asked };
         self.walk(Walk { work, why: Some(why), trail: Vec::new(), append: false });
     }
 
@@ -112,10 +123,51 @@ impl Conversation {
                 return self.branch(walk, &no, "no");
             }
             Some(StepAct::Confirm { .. }) => walk.work.agreed = true,
-            _ => walk.work.agreed = false,
+            _ => {
+                let step = walk.work.step;
+                walk.work.asked.retain(|asked| *asked != step);
+                walk.work.asked.push(step);
+                walk.work.agreed = false;
+            }
         }
         walk.work.step += 1;
         self.walk(walk);
+    }
+
+    /// Slots that were asked for and may be asked for again, in the order in which they were.
+    pub(super) fn slots_behind(&self, work: &Working) -> Vec<Slot> {
+        let steps = self.plan.work.workflows.get(&work.workflow).map_or(&[][..], |workflow| workflow.steps.as_slice());
+        let behind = work.asked.iter().filter(|step| **step != work.step).filter_map(|step| steps.get(*step));
+        let slots =
+            behind.filter_map(|step| if let StepAct::Ask(slot) = &step.act { Some(slot.clone()) } else { None });
+        slots.filter(|slot| work.values.contains_key(&slot.name)).collect()
+    }
+
+    /// Goes back to the step that asked for this slot: with another value, or to ask for it again.
+    pub(super) fn resume_at(&mut self, mut work: Working, name: &str, value: Option<String>, why: Reason) {
+        let plan = Arc::clone(&self.plan);
+        let steps = plan.work.workflows.get(&work.workflow).map_or(&[][..], |workflow| workflow.steps.as_slice());
+        let asks = |step: &usize| matches!(steps.get(*step).map(|step| &step.act), Some(StepAct::Ask(slot)) if slot.name == name);
+        let found = work.asked.iter().rposition(asks);
+        let Some(place) = found else {
+            let walk = Walk { work, why: Some(why), trail: Vec::new(), append: false };
+            return self.stuck(walk, "", "no way back");
+        };
+        work.step = work.asked[place];
+        work.asked.truncate(place);
+        let mut values = std::mem::take(&mut work.values);
+        values.remove(ANSWER);
+        match value {
+            Some(value) => {
+                values.insert(name.to_owned(), value);
+                self.resume(work, values, why);
+            }
+            None => {
+                values.remove(name);
+                work.values = values;
+                self.walk(Walk { work, why: Some(why), trail: Vec::new(), append: false });
+            }
+        }
     }
 
     fn branch(&mut self, mut walk: Walk, branch: &Branch, step: &str) {
@@ -133,7 +185,10 @@ impl Conversation {
         };
         for _ in 0..MOST_WALKED {
             // Behind a last step that said something it is the caller's turn.
-            let Some(step) = workflow.steps.get(walk.work.step) else { return };
+            let Some(step) = workflow.steps.get(walk.work.step) else {
+                self.memory.begun.remove(&walk.work.workflow);
+                return;
+            };
             let name = step.name.as_str();
             let leave = match &step.act {
                 StepAct::Say(prompt) => {
@@ -179,6 +234,9 @@ impl Conversation {
         walk.trail.pop_if(|last| last.split(' ').next() == Some(step));
         let reason = walk.reason(step);
         let Walk { work, append, .. } = walk;
+        if !matches!(target, Target::Queue(_) | Target::Unresolved) {
+            self.memory.begun.remove(&work.workflow);
+        }
         self.phase = Phase::Listening;
         self.in_turn(append, |me| me.follow(target, work.values, reason));
     }
@@ -187,7 +245,7 @@ impl Conversation {
     fn stuck(&mut self, mut walk: Walk, step: &str, what: &str) {
         let mut reason = walk.reason(step);
         reason.rule = format!("workflow:{}:{what}", walk.work.workflow);
-        self.in_turn(walk.append, |me| me.escalate(None, reason));
+        self.in_turn(walk.append, |me| me.escalate(None, ReasonCode::OwnFault, reason));
     }
 
     fn put(&mut self, mut walk: Walk, step: &str, slot: &Slot) {
@@ -213,6 +271,9 @@ impl Conversation {
     fn call(&mut self, mut walk: Walk, step: &str, tool: &Tool, fail: &Branch) {
         if tool.changes && !std::mem::take(&mut walk.work.agreed) {
             return self.stuck(walk, step, "unconfirmed");
+        }
+        if tool.changes {
+            walk.work.asked.clear();
         }
         let id = self.next_tool;
         self.next_tool = id.next();
@@ -288,13 +349,15 @@ impl Conversation {
 
     fn failed(&mut self, mut walk: Walk, tool: &Tool, fail: &Branch, failure: &ToolFailure) {
         self.tally.tools = self.tally.tools.saturating_add(1);
+        self.tally.unresolved = self.tally.unresolved.saturating_add(1);
         let mut reason = why(&format!("tool_failed:{}", tool.name));
         reason.evidence = failure_name(failure).to_owned();
         let queue = if let Branch::Leave(Target::Queue(queue)) = fail { Some(queue.as_str()) } else { None };
-        if self.tally.tools >= MOST_FAILURES && queue.is_none() {
+        let often = self.tally.tools >= MOST_FAILURES || self.tally.unresolved >= self.plan.escalation.unresolved;
+        if often && queue.is_none() {
             reason.rule.push_str(":again");
             self.phase = Phase::Listening;
-            return self.in_turn(walk.append, |me| me.escalate(None, reason));
+            return self.in_turn(walk.append, |me| me.escalate(None, ReasonCode::ToolFailed, reason));
         }
         walk.why = Some(reason);
         self.branch(walk, fail, &tool.name);
@@ -312,27 +375,21 @@ impl Conversation {
 
     // -- while a tool is asked
 
-    /// The caller spoke meanwhile.
-    pub(super) fn asking_turn(&mut self, asking: Box<Asking>, views: &Views, judged: Judged) {
-        let because = |rule: &str| Reason { evidence: format!("language by {}", judged.evidence), ..why(rule) };
-        let chinese = language::chinese_meant(judged, self.voice.before);
-        let wish = self.mind.wish(views, &self.plan, chinese);
-        if let Some(Meaning::Wish(wish)) = wish {
-            return self.wish(wish, because(wish_rule(wish)));
-        }
+    /// The caller spoke meanwhile, and did not ask for a person.
+    pub(super) fn act_asking(&mut self, asking: Box<Asking>, command: &Command, turn: &Turn) {
         self.phase = Phase::Asking(asking);
-        match wish {
-            Some(Meaning::Language(language)) => {
-                self.voice.asked(language);
-                self.filler(because("asked_for_language"));
+        match command {
+            Command::Speak { language } => {
+                self.voice.asked(*language);
+                self.filler(turn.because("asked_for_language".to_owned()));
             }
-            _ => self.filler(because("asking")),
+            _ => self.filler(turn.because("asking".to_owned())),
         }
     }
 
     pub(super) fn asking_digit(&mut self, digit: char) {
         if digit == HUMAN_KEY {
-            self.escalate(None, why("key:0"));
+            self.escalate(None, ReasonCode::KeyPressed, why("key:0"));
         }
     }
 
@@ -415,15 +472,6 @@ impl Conversation {
             say.append = true;
         }
     }
-
-    /// What was said as the value of a slot. A read-back wants more than a word that may mean yes.
-    pub(super) fn value_said(&self, slot: &Slot, views: &Views) -> Option<String> {
-        if slot.name != ANSWER {
-            return slot::fill(&slot.kind, views, &self.mind.readings, self.today);
-        }
-        let no = slot::yes_no(views) == Some(false);
-        if plain_yes(views) { Some("yes".to_owned()) } else { no.then(|| "no".to_owned()) }
-    }
 }
 
 /// True for the question of a read-back: heard to its end, as what is agreed to must have been heard.
@@ -433,70 +481,6 @@ pub(super) fn is_read_back(slot: &Slot) -> bool {
 
 fn read_back(prompt: &str) -> Slot {
     Slot { name: ANSWER.to_owned(), kind: SlotKind::YesNo, ask: prompt.to_owned(), confirm: None, keys: None }
-}
-
-/// Yes, and nothing that could take it back: 「好，但係改做聽日」 and 「好唔好？」 are no yes.
-fn plain_yes(views: &Views) -> bool {
-    const YES: [&str; 27] = [
-        "冇問題",
-        "沒問題",
-        "冇錯",
-        "沒錯",
-        "正確",
-        "確認",
-        "同意",
-        "可以",
-        "係",
-        "啱",
-        "好",
-        "得",
-        "是",
-        "對",
-        "行",
-        "嗯",
-        "yes ",
-        "yeah ",
-        "yep ",
-        "correct ",
-        "right ",
-        "sure ",
-        "okay ",
-        "ok ",
-        "confirm ",
-        "confirmed ",
-        "go ahead ",
-    ];
-    const POLITE: [&str; 17] = [
-        "唔該",
-        "麻煩",
-        "多謝",
-        "謝謝",
-        "請",
-        "你",
-        "曬",
-        "嘅",
-        "的",
-        "就",
-        "please ",
-        "thank you ",
-        "thanks ",
-        "that s ",
-        "that is ",
-        "it is ",
-        "all ",
-    ];
-    let text = views.joined();
-    let core = crate::conversation::normalise::joined(&views.core);
-    let (mut rest, mut agreed) = (core.trim_start(), false);
-    while !rest.is_empty() {
-        let yes = YES.iter().find_map(|word| rest.strip_prefix(word));
-        agreed |= yes.is_some();
-        match yes.or_else(|| POLITE.iter().find_map(|word| rest.strip_prefix(word))) {
-            Some(behind) => rest = behind.trim_start(),
-            None => return false,
-        }
-    }
-    agreed && !text.contains('嗎')
 }
 
 fn failure_name(failure: &ToolFailure) -> &'static str {

@@ -1,11 +1,12 @@
 //! TLS for SIP (RFC 3261 26.3, RFC 5922): certificates from files, read again at SIGHUP; TLS 1.2 and 1.3 by rustls.
 //!
 //! A peer that we connect to must prove the name that its trunk's `uri` has (a DNS name or an address in its certificate's
-//! subjectAltName). A peer that connects to us must show a certificate of `tls_client_ca` where that is set, but for browsers
+//! subjectAltName), whatever hosts DNS leads to from there (RFC 5922 4). A peer that connects to us must show a certificate of `tls_client_ca` where that is set, but for browsers
 //! (`wss`); which trunk a call belongs to is still decided by source address or digest. Not followed: subjectAltName of type URI (RFC 5922 7.1),
 //! common names, revocation.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -21,6 +22,9 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::connection::HandshakeError;
 use crate::sip::flow::Transport;
+
+/// Addresses whose names are known; DNS may lead to new ones for ever.
+const MAX_NAMES: usize = 1_024;
 
 /// Files in PEM, as `[sip]` names them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,7 +86,7 @@ struct Loaded {
 pub struct Tls {
     files: Arc<TlsFiles>,
     loaded: Arc<RwLock<Arc<Loaded>>>,
-    names: Arc<BTreeMap<SocketAddr, ServerName<'static>>>,
+    names: Arc<RwLock<BTreeMap<SocketAddr, ServerName<'static>>>>,
 }
 
 impl Tls {
@@ -98,7 +102,7 @@ impl Tls {
                 _ => {}
             }
         }
-        Ok(Self { files: Arc::new(files), loaded, names: Arc::new(all) })
+        Ok(Self { files: Arc::new(files), loaded, names: Arc::new(RwLock::new(all)) })
     }
 
     /// Reads the files again; where one cannot be used, all stays as it was. Connections that are open keep theirs.
@@ -106,6 +110,25 @@ impl Tls {
         let fresh = Arc::new(load(&self.files)?);
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
+    }
+
+    /// Whoever is at this address must be called so: DNS has led there. False where that cannot be kept: there are
+    /// [`MAX_NAMES`] already, or somebody else is known to be there.
+    pub(super) fn learn(&self, address: SocketAddr, name: &str) -> bool {
+        let Ok(name) = ServerName::try_from(name.to_owned()) else { return false };
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        let full = names.len() >= MAX_NAMES;
+        match names.entry(address) {
+            Entry::Occupied(known) if *known.get() == name => true,
+            Entry::Vacant(free) if !full => {
+                free.insert(name);
+                true
+            }
+            Entry::Occupied(_) | Entry::Vacant(_) => {
+                tracing::error!(%address, name = %bare(&name), "TLS: an address cannot be used, it has another name already");
+                false
+            }
+        }
     }
 
     fn loaded(&self) -> Arc<Loaded> {
@@ -129,7 +152,8 @@ impl Tls {
         remote: SocketAddr,
         stream: TcpStream,
     ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, HandshakeError> {
-        let name = self.names.get(&remote).cloned().ok_or(HandshakeError::NoName)?;
+        let known = self.names.read().unwrap_or_else(PoisonError::into_inner).get(&remote).cloned();
+        let name = known.ok_or(HandshakeError::NoName)?;
         let connector = self.loaded().connector.clone();
         Ok(connector.connect(name, stream).await?)
     }

@@ -162,7 +162,8 @@ impl Visit {
             }
             DialogEvent::OfferAnswered { sdp } => self.reanswered(now, &sdp),
             // The last is the loop's business.
-            DialogEvent::OfferRefused { .. }
+            DialogEvent::GoesBy { .. }
+            | DialogEvent::OfferRefused { .. }
             | DialogEvent::ReferNews { .. }
             | DialogEvent::Because(_)
             | DialogEvent::Replaced { .. } => {}

@@ -76,7 +76,7 @@ impl Established {
 
     fn ask(&mut self, now: Instant, method: Method, sdp: Option<&SdpBody>, desk: &mut Desk<'_>) {
         let mut request = self.core.request(method, desk.author);
-        request.headers.push(HeaderName::Contact, desk.author.contact(self.core.flow, self.core.user.as_deref()));
+        request.headers.push(HeaderName::Contact, self.core.contact(desk.author));
         if let Some(sdp) = sdp {
             request.set_body("application/sdp", Bytes::copy_from_slice(sdp));
         }

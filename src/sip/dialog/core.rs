@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 
+use super::is_secure;
 use crate::sip::author::Author;
 use crate::sip::digest::client::Prover;
 use crate::sip::flow::Flow;
@@ -20,6 +21,8 @@ pub struct Core {
     pub prover: Option<Prover>,
     /// User part of our Contact.
     pub user: Option<String>,
+    /// The INVITE was for a `sips:` address: our Contact is one, too.
+    secure: bool,
     call_id: Bytes,
     /// From of our requests, with our tag.
     local: Bytes,
@@ -41,6 +44,7 @@ impl Core {
             flow,
             prover: None,
             user: invite.uri.user_decoded(),
+            secure: is_secure(&invite.uri),
             call_id: headers.get(&HeaderName::CallId)?.clone(),
             local,
             remote: headers.get(&HeaderName::From)?.clone(),
@@ -62,6 +66,7 @@ impl Core {
             flow,
             prover: None,
             user,
+            secure: is_secure(&invite.uri),
             call_id: invite.headers.get(&HeaderName::CallId)?.clone(),
             local: invite.headers.get(&HeaderName::From)?.clone(),
             remote: headers.get(&HeaderName::To)?.clone(),
@@ -72,6 +77,11 @@ impl Core {
             target: target(headers).unwrap_or_else(|| invite.uri.clone()),
             routes,
         })
+    }
+
+    /// Our Contact in it.
+    pub fn contact(&self, author: &Author) -> Bytes {
+        author.contact(self.flow, self.user.as_deref(), self.secure)
     }
 
     /// Goes on with the numbers of the early dialog that it was; route set and target are those of the 2xx (13.2.2.4).

@@ -344,7 +344,7 @@ impl Established {
         self.core.refresh_target(&request.headers);
         self.session = session.or(self.session.filter(|_| !request.headers.contains(&HeaderName::SessionExpires)));
         let mut answer = desk.author.answer(request, StatusCode::OK, None);
-        answer.headers.push(HeaderName::Contact, desk.author.contact(self.core.flow, self.core.user.as_deref()));
+        answer.headers.push(HeaderName::Contact, self.core.contact(desk.author));
         if let Some(session) = session {
             session.describe(&mut answer);
         }

@@ -16,6 +16,7 @@ use super::flow::Flow;
 use super::transaction::ServerId;
 use crate::wire::sip::header::NameAddr;
 use crate::wire::sip::message::{Request, Response};
+use crate::wire::sip::uri::{Scheme, Uri};
 
 mod asking;
 pub mod core;
@@ -142,6 +143,11 @@ impl Desk<'_> {
         let status = response.status.as_u16();
         self.out.push(DialogOutput::Answer { transaction, status, bytes: response.to_bytes() });
     }
+}
+
+/// True for a `sips:` address.
+pub(crate) fn is_secure(uri: &Uri) -> bool {
+    uri.as_sip().is_some_and(|uri| uri.scheme == Scheme::Sips)
 }
 
 /// True for an INVITE that asks for a session interval which is too small for us (RFC 4028 9).

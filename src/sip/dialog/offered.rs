@@ -316,7 +316,7 @@ impl Offered {
     /// An answer that makes or keeps the dialog (12.1.1): with Contact.
     fn compose(&self, request: &Request, status: StatusCode, sdp: Option<&SdpBody>, desk: &Desk<'_>) -> Response {
         let mut answer = desk.author.answer(request, status, Some(&self.local_tag));
-        let contact = desk.author.contact(self.core.flow, self.core.user.as_deref());
+        let contact = self.core.contact(desk.author);
         answer.headers.push(HeaderName::Contact, contact);
         if let Some(sdp) = sdp {
             answer.set_body("application/sdp", Bytes::copy_from_slice(sdp));

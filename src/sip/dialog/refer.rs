@@ -171,7 +171,7 @@ impl Established {
     }
 
     fn contact(&self, desk: &Desk<'_>) -> Bytes {
-        desk.author.contact(self.core.flow, self.core.user.as_deref())
+        self.core.contact(desk.author)
     }
 }
 

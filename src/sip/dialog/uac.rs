@@ -10,8 +10,9 @@ use super::core::Core;
 use super::established::{Established, Next, later, refusal, reply, sdp_of};
 use super::forks::{Forks, Heard};
 use super::uas::after_bye;
-use super::{Desk, DialogInput, DialogOutput, Purpose, Standing, session};
+use super::{Desk, DialogInput, DialogOutput, Purpose, Standing, is_secure, session};
 use crate::deadline::is_due;
+use crate::sip::author::Author;
 use crate::sip::digest::client::Prover;
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 use crate::sip::flow::Flow;
@@ -83,6 +84,10 @@ struct Ack {
 }
 
 impl Invitation {
+    fn contact(&self, author: &Author) -> Bytes {
+        author.contact(self.flow, self.user.as_deref(), is_secure(&self.request.uri))
+    }
+
     /// The dialog that an answer with a tag makes.
     pub(super) fn dialog(&self, response: &Response) -> Option<Core> {
         let mut core = Core::of_answer(self.flow, &self.request, response, self.user.clone())?;
@@ -295,7 +300,7 @@ impl Uac {
         };
         let mut answer = desk.author.answer(request, status, None);
         if request.method == Method::Update {
-            let contact = desk.author.contact(self.invitation.flow, self.invitation.user.as_deref());
+            let contact = self.invitation.contact(desk.author);
             answer.headers.push(HeaderName::Contact, contact);
         }
         desk.answer(transaction, &answer);

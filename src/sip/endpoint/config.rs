@@ -3,9 +3,11 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::sip::digest::client::Credentials;
 use crate::sip::flow::{Flow, Transport};
+use crate::sip::trunk::TrunkPolicy;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct EndpointConfig {
     pub unknown: UnknownSource,
     /// Peers.
     pub trunks: Vec<Trunk>,
+    /// An INVITE of ours without any answer goes another way after this; where there is no other, it is given up after twice this.
+    pub try_time: Duration,
     /// Sizes of tables.
     pub limits: Limits,
 }
@@ -35,6 +39,7 @@ impl Default for EndpointConfig {
             realm: "tingwa".to_owned(),
             unknown: UnknownSource::Refuse,
             trunks: Vec::new(),
+            try_time: super::attempts::TRY_TIME,
             limits: Limits::default(),
         }
     }
@@ -54,9 +59,9 @@ pub enum UnknownSource {
 pub struct Trunk {
     /// Its name in the configuration.
     pub name: String,
-    /// Where our requests go.
+    /// Where our requests go, where [`TrunkPolicy::lookup`] does not find it.
     pub address: SocketAddr,
-    /// Over what.
+    /// Over what, likewise.
     pub transport: Transport,
     /// Host part of our addresses there, e.g. `pbx.example`.
     pub domain: String,
@@ -68,6 +73,8 @@ pub struct Trunk {
     pub account: Option<Account>,
     /// Who may call by digest from anywhere as if from this trunk.
     pub callers: Vec<Credentials>,
+    /// How it is found and used.
+    pub policy: TrunkPolicy,
 }
 
 /// Who we are at a trunk.
@@ -102,11 +109,10 @@ impl Default for Limits {
 }
 
 impl EndpointConfig {
-    /// The flow of a trunk; `None` where nothing listens in its address family, or on UDP where it is asked by UDP.
-    pub fn flow(&self, trunk: &Trunk) -> Option<Flow> {
-        let transport = trunk.transport;
-        let local = self.local(transport, trunk.address)?;
-        Some(Flow { transport, local, remote: trunk.address })
+    /// The flow to a peer; `None` where nothing listens in its address family, or on UDP where it is asked by UDP.
+    pub fn flow_to(&self, transport: Transport, remote: SocketAddr) -> Option<Flow> {
+        let local = self.local(transport, remote)?;
+        Some(Flow { transport, local, remote })
     }
 
     /// The same peer over TCP; `None` where it is no datagram's flow, or we do not listen on TCP.

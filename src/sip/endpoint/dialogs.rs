@@ -4,19 +4,21 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::config::Trunk;
+use super::attempts::Attempt;
 use super::tables::Owner;
+use super::trunks::{own_address, push_route, request_uri};
 use super::{Counter, Endpoint, INCOMING_DIALOG, Output, TimerKey};
 use crate::ids::DialogId;
-use crate::redact::Redacted;
 use crate::sip::dialog::uac::Invitation;
-use crate::sip::dialog::{Desk, Dialog, DialogInput, DialogOutput, Purpose, Uac, ask_for_a_timer};
+use crate::sip::dialog::{Desk, DialogInput, DialogOutput, Purpose, ask_for_a_timer, is_secure};
 use crate::sip::digest::client::Prover;
-use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, OutgoingTarget, SdpBody};
+use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder};
+use crate::sip::flow::Flow;
 use crate::sip::transaction::ServerInput;
+use crate::sip::trunk::policy::may_be_ruled;
 use crate::wire::sip::header::{CSeq, HeaderName, NameAddr};
 use crate::wire::sip::message::{Method, Request, StatusCode};
-use crate::wire::sip::uri::{Host, SipUri, Uri};
+use crate::wire::sip::uri::Uri;
 
 impl Endpoint {
     pub(super) fn order(&mut self, now: Instant, order: AddressedOrder) {
@@ -26,7 +28,7 @@ impl Endpoint {
                 if self.dialogs.contains(dialog) || dialog.0 & INCOMING_DIALOG != 0 {
                     return self.count(Counter::LateOrder);
                 }
-                self.invite(now, dialog, &target, offer, headers);
+                self.invite(now, dialog, target, offer, headers);
             }
             DialogOrder::Refer { to, replaces } if self.dialogs.contains(dialog) => {
                 match self.refer_to(&to, replaces) {
@@ -37,7 +39,12 @@ impl Endpoint {
                     }
                 }
             }
-            order if self.dialogs.contains(dialog) => self.run_dialog(now, dialog, DialogInput::Order(order)),
+            order if self.dialogs.contains(dialog) => {
+                if order == DialogOrder::HangUp {
+                    self.forget_attempt(dialog);
+                }
+                self.run_dialog(now, dialog, DialogInput::Order(order));
+            }
             _ => self.count(Counter::LateOrder),
         }
     }
@@ -64,7 +71,7 @@ impl Endpoint {
     }
 
     /// Keeps the tables in step with what a dialog has become.
-    fn settle(&mut self, id: DialogId) {
+    pub(super) fn settle(&mut self, id: DialogId) {
         let Some(slot) = self.dialogs.get(id) else { return };
         if slot.dialog.is_over() {
             let change = slot.change;
@@ -81,10 +88,16 @@ impl Endpoint {
         }
     }
 
-    fn perform(&mut self, now: Instant, id: DialogId, outputs: Vec<DialogOutput>) {
+    pub(super) fn perform(&mut self, now: Instant, id: DialogId, outputs: Vec<DialogOutput>) {
         for output in outputs {
             match output {
+                DialogOutput::Tell(_) if self.dialogs.is_disowned(id) => {}
+                DialogOutput::Tell(event) if self.goes_on(now, id, &event) => {}
                 DialogOutput::Tell(event) => {
+                    if event.is_last() {
+                        self.forget_attempt(id);
+                        self.trunks.leave(id);
+                    }
                     self.live -= usize::from(event.is_last() && self.live > 0);
                     self.out.push_back(Output::Dialog { dialog: id, event });
                 }
@@ -96,7 +109,10 @@ impl Endpoint {
                     let client = self.start_client(now, flow, request, Owner::Dialog(id, purpose));
                     if let Some(slot) = self.dialogs.get(id) {
                         match purpose {
-                            Purpose::Invite => slot.invite = Some(client),
+                            Purpose::Invite => {
+                                slot.invite = Some(client);
+                                self.await_answer(now, id);
+                            }
                             Purpose::Change => slot.change = Some(client),
                             Purpose::Prack | Purpose::Refer | Purpose::Notify | Purpose::Bye | Purpose::ExtraBye => {}
                         }
@@ -121,52 +137,11 @@ impl Endpoint {
         }
     }
 
-    /// An outgoing call (13.2.1).
-    fn invite(
-        &mut self,
-        now: Instant,
-        id: DialogId,
-        target: &OutgoingTarget,
-        offer: SdpBody,
-        headers: Vec<(String, Redacted<String>)>,
-    ) {
-        match self.invitation(target, offer, headers) {
-            Ok(invitation) => {
-                let tag = invitation.local_tag.clone();
-                let mut out = Vec::new();
-                let uac = Uac::new(invitation, &mut Desk { author: &mut self.author, out: &mut out });
-                self.dialogs.add(id, tag, Dialog::Uac(Box::new(uac)));
-                self.live += 1;
-                self.perform(now, id, out);
-                self.settle(id);
-            }
-            Err(status) => {
-                let event = DialogEvent::Refused { status: status.as_u16() };
-                self.out.push_back(Output::Dialog { dialog: id, event });
-            }
-        }
-    }
-
-    /// The status is what the call is told where there is nothing to send.
-    fn invitation(
-        &mut self,
-        target: &OutgoingTarget,
-        offer: SdpBody,
-        extra: Vec<(String, Redacted<String>)>,
-    ) -> Result<Invitation, StatusCode> {
-        if self.transactions.len() >= self.config.limits.transactions {
-            self.count(Counter::TransactionsFull);
-            return Err(StatusCode::SERVICE_UNAVAILABLE);
-        }
-        if self.dialogs.len() >= self.config.limits.dialogs {
-            self.count(Counter::DialogsFull);
-            return Err(StatusCode::SERVICE_UNAVAILABLE);
-        }
-        let trunk = self.config.trunks.iter().find(|trunk| trunk.name == target.trunk);
-        let trunk = trunk.ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-        let flow = self.config.flow(trunk).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-        let flow = self.connections.reaching(flow);
-        let uri = Uri::parse(&Bytes::copy_from_slice(target.uri.as_bytes())).map_err(|_| StatusCode::BAD_REQUEST)?;
+    /// The INVITE by this trunk. The status is what the call is told where there is nothing to send.
+    pub(super) fn invitation(&mut self, place: usize, flow: Flow, attempt: &Attempt) -> Result<Invitation, StatusCode> {
+        let Attempt { target, offer, headers: extra, .. } = attempt;
+        let trunk = self.config.trunks.get(place).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+        let uri = request_uri(trunk, &target.uri, trunk.name != target.trunk)?;
         let user = trunk.account.as_ref().map(|account| account.user.clone());
         let local_tag = self.author.token();
         let mut from = NameAddr::new(own_address(trunk)?).with_tag(&local_tag);
@@ -175,49 +150,24 @@ impl Endpoint {
         }
         let mut request = Request::new(Method::Invite, uri.clone());
         let headers = &mut request.headers;
+        push_route(headers, trunk.policy.proxy.clone());
         headers.push(HeaderName::From, from.to_bytes());
         headers.push(HeaderName::To, NameAddr::new(uri).to_bytes());
         headers.push_text(HeaderName::CallId, self.author.call_id());
         headers.push_text(HeaderName::CSeq, CSeq { number: 1, method: Method::Invite });
-        headers.push(HeaderName::Contact, self.author.contact(flow, user.as_deref()));
+        let secure = is_secure(&request.uri);
+        request.headers.push(HeaderName::Contact, self.author.contact(flow, user.as_deref(), secure));
         self.author.sign_request(&mut request);
         ask_for_a_timer(&mut request);
         for (name, value) in extra {
             let name = HeaderName::from(name.as_str());
-            if !is_ours(&name) {
-                request.headers.push(name, value.into_inner());
+            if may_be_ruled(&name) {
+                request.headers.push(name, value.reveal().clone());
             }
         }
-        request.set_body("application/sdp", Bytes::copy_from_slice(&offer));
+        trunk.policy.headers.apply(&mut request.headers);
+        request.set_body("application/sdp", Bytes::copy_from_slice(offer));
         let prover = trunk.account.as_ref().map(|account| Prover::new(account.credentials.clone()));
         Ok(Invitation { flow, request, local_tag, user, prover })
     }
-}
-
-/// Our address at a trunk.
-pub(super) fn own_address(trunk: &Trunk) -> Result<SipUri, StatusCode> {
-    let user = trunk.account.as_ref().map_or("tingwa", |account| account.user.as_str());
-    let host = Host::parse(trunk.domain.as_bytes()).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-    Ok(SipUri::new(Some(user), host, None))
-}
-
-/// Headers that no order may set.
-fn is_ours(name: &HeaderName) -> bool {
-    matches!(
-        name,
-        HeaderName::Via
-            | HeaderName::From
-            | HeaderName::To
-            | HeaderName::CallId
-            | HeaderName::CSeq
-            | HeaderName::Contact
-            | HeaderName::MaxForwards
-            | HeaderName::ContentLength
-            | HeaderName::ContentType
-            | HeaderName::Require
-            | HeaderName::Supported
-            | HeaderName::Allow
-            | HeaderName::Authorization
-            | HeaderName::ProxyAuthorization
-    )
 }

@@ -14,15 +14,29 @@ const MAX_DIVERTED: usize = 8;
 /// Longest User-to-User that is kept, bytes as written: 128 octets in hex (RFC 7433 5) and its parameters.
 const MAX_USER_TO_USER: usize = 320;
 
+/// Longest value of a field that the configuration wants kept, bytes.
+const MAX_KEPT: usize = 512;
+
 /// See the module.
-pub(super) fn particulars(headers: &Headers) -> Particulars {
+pub(super) fn particulars(headers: &Headers, keep: &[HeaderName]) -> Particulars {
     let user_to_user = headers.get(&HeaderName::UserToUser).filter(|value| value.len() <= MAX_USER_TO_USER);
     let readable = !headers.user_to_user().is_empty();
     Particulars {
         diverted: diverted(headers),
         withheld: withheld(headers),
+        kept: kept(headers, keep),
         user_to_user: user_to_user.filter(|_| readable).map(|value| Redacted::from(String::from_utf8_lossy(value))),
     }
+}
+
+/// Fields that the trunk's configuration wants kept, as written.
+fn kept(headers: &Headers, keep: &[HeaderName]) -> Vec<(String, Redacted<String>)> {
+    let field = |name: &HeaderName| {
+        let value = headers.get(name).filter(|value| value.len() <= MAX_KEPT)?;
+        let text = String::from_utf8_lossy(value).into_owned();
+        Some((name.as_str().to_owned(), Redacted::from(text)))
+    };
+    keep.iter().filter_map(field).collect()
 }
 
 /// Why the other side ends something (RFC 3326); the first reason that names a cause.

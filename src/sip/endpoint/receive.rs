@@ -120,7 +120,11 @@ impl Endpoint {
                 TimerKey::Server(id) => {
                     self.run_server(now, id, ServerInput::TransportFailed);
                 }
-                TimerKey::Dialog(_) | TimerKey::Connection(_) | TimerKey::Registration(_) => {}
+                TimerKey::Dialog(_)
+                | TimerKey::Attempt(_)
+                | TimerKey::Trunk(_)
+                | TimerKey::Connection(_)
+                | TimerKey::Registration(_) => {}
             }
         }
         self.registrations_disconnected(now, flow);

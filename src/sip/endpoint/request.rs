@@ -15,6 +15,7 @@ use crate::sip::event::{DialogEvent, IncomingInvite, Reason, SdpBody};
 use crate::sip::flow::Flow;
 use crate::sip::transaction::key::{MergeKey, ServerKey};
 use crate::sip::transaction::{ServerInput, ServerInvite, ServerOther, ServerTransaction};
+use crate::sip::trunk::state::Direction;
 use crate::wire::sip::header::{HeaderName, Via};
 use crate::wire::sip::message::{Method, Request, StatusCode};
 use crate::wire::sip::uri::Uri;
@@ -176,6 +177,9 @@ impl Endpoint {
         };
         self.next_dialog += 1;
         let dialog = DialogId(INCOMING_DIALOG | self.next_dialog);
+        if !self.enter_trunk(now, trunk, dialog, Direction::In) {
+            return self.turn_away(&arrival);
+        }
         let Arrival { request, flow, reply, key, .. } = arrival;
         let machine = ServerTransaction::Invite(ServerInvite::new(flow.transport.reliability()));
         let transaction = self.transactions.add_server(key, merge, machine, reply, dialog);
@@ -200,6 +204,7 @@ impl Endpoint {
                 });
             }
             None => {
+                self.trunks.leave(dialog);
                 let bytes = self.author.answer(&request, StatusCode::BAD_REQUEST, Some(&tag)).to_bytes();
                 self.run_server(now, transaction, ServerInput::Answer { status: 400, bytes });
             }
@@ -313,7 +318,7 @@ fn incoming(dialog: DialogId, trunk: &Trunk, flow: Flow, request: &Request) -> I
         offer: crate::sip::dialog::is_sdp(request).then(|| SdpBody::from(&request.body[..])),
         trunk: Some(trunk.name.clone()),
         trusted: trunk.trusted,
-        particulars: particulars(headers),
+        particulars: particulars(headers, &trunk.policy.headers.keep),
         source: flow.remote,
     }
 }

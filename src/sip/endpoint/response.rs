@@ -139,29 +139,49 @@ impl Endpoint {
                 Effect::Transmit(bytes) => self.transmit(flow, bytes),
                 Effect::Deliver => {
                     if let Some(response) = response {
-                        self.deliver(now, owner, response);
+                        self.deliver(now, (owner, flow), response);
                     }
                 }
-                Effect::TimedOut => self.no_answer(now, owner, 408),
-                Effect::Unsendable => self.no_answer(now, owner, 503),
+                Effect::TimedOut => self.no_answer(now, (owner, flow), 408),
+                Effect::Unsendable => self.no_answer(now, (owner, flow), 503),
                 Effect::Ended => self.forget_client(now, id),
             }
         }
     }
 
-    fn deliver(&mut self, now: Instant, owner: Owner, response: &Response) {
+    fn deliver(&mut self, now: Instant, (owner, flow): (Owner, Flow), response: &Response) {
         match owner {
+            Owner::Dialog(dialog, Purpose::Invite) => {
+                self.invite_heard(now, dialog, response);
+                self.run_dialog(now, dialog, DialogInput::Response { purpose: Purpose::Invite, response });
+            }
             Owner::Dialog(dialog, purpose) => self.run_dialog(now, dialog, DialogInput::Response { purpose, response }),
-            Owner::Registration(place) => self.run_registration(now, place, RegistrationInput::Response(response)),
+            Owner::Registration(place) => {
+                if let Some(trunk) = self.registrations.get(place).map(|one| one.trunk) {
+                    self.trunk_answered(now, trunk, flow, response);
+                }
+                self.run_registration(now, place, RegistrationInput::Response(response));
+            }
+            Owner::Probe(trunk) => self.trunk_answered(now, trunk, flow, response),
             Owner::Nobody => {}
         }
     }
 
-    fn no_answer(&mut self, now: Instant, owner: Owner, status: u16) {
+    fn no_answer(&mut self, now: Instant, (owner, flow): (Owner, Flow), status: u16) {
         match owner {
+            Owner::Dialog(dialog, Purpose::Invite) => {
+                self.invite_unanswered(now, dialog);
+                self.run_dialog(now, dialog, DialogInput::NoAnswer { purpose: Purpose::Invite, status });
+            }
             Owner::Dialog(dialog, purpose) => self.run_dialog(now, dialog, DialogInput::NoAnswer { purpose, status }),
-            Owner::Registration(place) => self.run_registration(now, place, RegistrationInput::NoAnswer(status)),
-            Owner::Nobody => {}
+            Owner::Registration(place) => {
+                if let Some(trunk) = self.registrations.get(place).map(|one| one.trunk) {
+                    self.trunk_failed(now, trunk, flow);
+                }
+                self.run_registration(now, place, RegistrationInput::NoAnswer(status));
+            }
+            Owner::Probe(trunk) if status == 503 => self.probe_failed(now, trunk, flow),
+            Owner::Probe(_) | Owner::Nobody => {}
         }
     }
 

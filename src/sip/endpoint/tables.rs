@@ -44,6 +44,8 @@ pub enum Owner {
     Dialog(DialogId, Purpose),
     /// A registration, by its place.
     Registration(usize),
+    /// A trunk that is asked whether it is there, by its place.
+    Probe(usize),
     /// Nobody: CANCEL.
     Nobody,
 }
@@ -163,6 +165,17 @@ impl Transactions {
         })
     }
 
+    /// Its INVITE is another dialog's from now on, and is not repeated any more.
+    pub fn hand_over(&mut self, id: ClientId, to: DialogId) {
+        let Some(slot) = self.clients.get_mut(&id) else { return };
+        if let Owner::Dialog(_, purpose) = slot.owner {
+            slot.owner = Owner::Dialog(to, purpose);
+        }
+        if let ClientTransaction::Invite(invite) = &mut slot.machine {
+            invite.stop_repeating();
+        }
+    }
+
     /// The one that a response belongs to.
     pub fn find_client(&self, key: &ClientKey) -> Option<ClientId> {
         self.client_keys.get(key).copied()
@@ -184,6 +197,8 @@ pub struct DialogSlot {
     pub invite: Option<ClientId>,
     /// The transaction of our last re-INVITE or UPDATE.
     pub change: Option<ClientId>,
+    /// No call knows of it any more; it ends by itself.
+    disowned: bool,
     local_tag: String,
 }
 
@@ -225,7 +240,7 @@ impl Dialogs {
         if flow.transport.is_connected() {
             *self.on_connection.entry(flow).or_default() += 1;
         }
-        self.by_id.insert(id, DialogSlot { dialog, invite: None, change: None, local_tag });
+        self.by_id.insert(id, DialogSlot { dialog, invite: None, change: None, disowned: false, local_tag });
     }
 
     /// Takes one out.
@@ -239,6 +254,19 @@ impl Dialogs {
                 self.on_connection.remove(&flow);
             }
         }
+    }
+
+    /// Gives one an id that no call knows.
+    pub fn disown(&mut self, id: DialogId, other: DialogId) {
+        let Some(mut slot) = self.by_id.remove(&id) else { return };
+        slot.disowned = true;
+        self.by_tag.insert(slot.local_tag.clone(), other);
+        self.by_id.insert(other, slot);
+    }
+
+    /// True where no call knows of it.
+    pub fn is_disowned(&self, id: DialogId) -> bool {
+        self.by_id.get(&id).is_some_and(|slot| slot.disowned)
     }
 
     /// One of them.

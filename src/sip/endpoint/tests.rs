@@ -8,6 +8,7 @@ use crate::redact::Redacted;
 use crate::sip::digest::client::Credentials;
 use crate::sip::event::{DialogOrder, OutgoingTarget, SdpBody};
 use crate::sip::flow::Transport;
+use crate::sip::trunk::TrunkPolicy;
 use crate::wire::sip::header::HeaderName;
 use crate::wire::sip::message::{Headers, Message, Request, Response, StatusCode};
 use crate::wire::sip::parse::parse_datagram;
@@ -23,6 +24,7 @@ mod reliable;
 mod server;
 mod session;
 mod torture;
+mod trunks;
 mod within;
 
 const OURS: &str = "192.0.2.1:5060";
@@ -51,6 +53,7 @@ fn trunk() -> Trunk {
         trusted: false,
         account: Some(Account { user: "6000".into(), credentials: credentials(), register: None }),
         callers: Vec::new(),
+        policy: TrunkPolicy::default(),
     }
 }
 
@@ -59,6 +62,8 @@ fn config() -> EndpointConfig {
     EndpointConfig {
         listen: vec![(Transport::Udp, ours), (Transport::Tcp, ours)],
         trunks: vec![trunk()],
+        // Long enough for Timer B, which most tests are about.
+        try_time: Duration::from_secs(64),
         ..EndpointConfig::default()
     }
 }
@@ -75,6 +80,7 @@ struct Bench {
     events: Vec<DialogEvent>,
     counted: Vec<Counter>,
     rest: Vec<Output>,
+    trunk_news: Vec<Output>,
 }
 
 impl Bench {
@@ -94,6 +100,7 @@ impl Bench {
             events: Vec::new(),
             counted: Vec::new(),
             rest: Vec::new(),
+            trunk_news: Vec::new(),
         }
     }
 
@@ -111,6 +118,7 @@ impl Bench {
                 Output::Incoming(invite) => self.incoming.push(invite),
                 Output::Dialog { event, .. } => self.events.push(event),
                 Output::Count(counter) => self.counted.push(counter),
+                other @ (Output::Trunk { .. } | Output::Locate { .. }) => self.trunk_news.push(other),
                 other @ (Output::Close { .. } | Output::Registration { .. }) => self.rest.push(other),
             }
         }

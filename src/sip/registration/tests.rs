@@ -27,6 +27,7 @@ impl World {
             address: "sip:6000@pbx.example".parse().unwrap(),
             expires,
             credentials: Credentials { username: "6000".into(), password: Redacted::from("geheim") },
+            proxy: None,
         };
         let machine = Registration::new(now, config, &mut author);
         Self { now, author, machine, asked: Vec::new(), told: Vec::new() }

@@ -70,6 +70,13 @@ impl ClientInvite {
         }
     }
 
+    /// Nobody waits for the answer any more: it is sent no more, and what comes late is still understood.
+    pub fn stop_repeating(&mut self) {
+        if let Stage::Calling { repeat, .. } = &mut self.state {
+            *repeat = None;
+        }
+    }
+
     /// True before a final answer.
     pub fn awaits_answer(&self) -> bool {
         match self.state {

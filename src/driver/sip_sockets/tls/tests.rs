@@ -11,6 +11,7 @@ use crate::redact::Redacted;
 use crate::sip::digest::client::Credentials;
 use crate::sip::endpoint::config::{Account, EndpointConfig, Trunk};
 use crate::sip::flow::Transport;
+use crate::sip::trunk::TrunkPolicy;
 
 /// What a peer gets who connects with these files to who must be `name`, and asks; and the certificate that it was shown.
 async fn served(gateway: &Gateway, files: TlsFiles, name: &str) -> Result<(String, Vec<u8>), HandshakeError> {
@@ -90,6 +91,7 @@ fn provider(address: SocketAddr) -> EndpointConfig {
         trusted: false,
         account: Some(account),
         callers: Vec::new(),
+        policy: TrunkPolicy::default(),
     };
     EndpointConfig { listen: vec![(Transport::Tcp, LOOPBACK)], trunks: vec![trunk], ..EndpointConfig::default() }
 }

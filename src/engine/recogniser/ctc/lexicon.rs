@@ -285,7 +285,8 @@ impl Lexicon {
             let spoken = if chinese && language == Language::English { Language::Cantonese } else { language };
             let found = if chinese { self.find(&token, spoken) } else { self.find(&token, Language::English) };
             let found = found.or_else(|| {
-                let simplified = token.chars().next().filter(|_| chinese && spoken == Language::Mandarin).map(simplified)?;
+                let simplified =
+                    token.chars().next().filter(|_| chinese && spoken == Language::Mandarin).map(simplified)?;
                 self.find(simplified.encode_utf8(&mut [0; 4]), spoken)
             });
             match found {

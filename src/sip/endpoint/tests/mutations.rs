@@ -43,7 +43,11 @@ impl Storm {
                 Output::Dialog { dialog, event } => {
                     *self.dialogs.entry(dialog).or_default() += u32::from(event.is_last());
                 }
-                Output::Close { .. } | Output::Registration { .. } | Output::Count(_) => {}
+                Output::Close { .. }
+                | Output::Registration { .. }
+                | Output::Trunk { .. }
+                | Output::Locate { .. }
+                | Output::Count(_) => {}
             }
         }
         assert!(self.endpoint.dialogs() <= DIALOGS && self.endpoint.transactions() <= 2 * TRANSACTIONS);

@@ -104,7 +104,11 @@ impl Pair {
                     }
                     self.events.entry((side, dialog)).or_default().push(event);
                 }
-                Output::Count(_) | Output::Close { .. } | Output::Registration { .. } => {}
+                Output::Count(_)
+                | Output::Close { .. }
+                | Output::Trunk { .. }
+                | Output::Locate { .. }
+                | Output::Registration { .. } => {}
             }
         }
     }
