@@ -134,6 +134,7 @@ impl Leg {
             ptime_ms: 20,
             direction: Direction::SendRecv,
             srtp: None,
+            voip_metrics: false,
         };
         let config =
             StreamConfig { negotiated, peer: None, cname: "bench".into(), seed: 1, patience: Duration::from_secs(10) };

@@ -210,6 +210,28 @@ pub struct Quality {
     pub mos: f32,
     /// Packets that we sent.
     pub sent: u64,
+    /// Of those, passed on from the other side of a bridge as they were.
+    #[serde(default)]
+    pub passed: u64,
+    /// Datagrams of strangers, dropped (RFC 7362).
+    #[serde(default)]
+    pub strangers: u64,
+    /// How we sound there, where the other side told (RFC 3611 4.7).
+    #[serde(default)]
+    pub there: Option<QualityThere>,
+}
+
+/// How our packets sounded where they arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct QualityThere {
+    /// Share lost, 0 to 1.
+    pub lost: f32,
+    /// Share that came too late, 0 to 1.
+    pub discarded: f32,
+    /// Transmission rating of the E-model, 0 to 100, where it is known.
+    pub rating: Option<u8>,
+    /// Mean opinion score of talking, where it is known.
+    pub mos: Option<f32>,
 }
 
 /// A fact.

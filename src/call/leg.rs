@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::interface::MediaPolicy;
 use crate::audio::frame::Frame;
 use crate::ids::{DialogId, LegId};
-use crate::journal::{Quality, Role};
+use crate::journal::{Quality, QualityThere, Role};
 use crate::media::negotiate::{self, Direction, LocalMedia, Negotiated};
 use crate::media::quality::QualityFigures;
 use crate::media::srtp::sdes::{KeySource, Security};
@@ -266,7 +266,7 @@ impl Leg {
             Link::Gone => return None,
             Link::Opening => (None, None),
             Link::Calling { dialog, .. } => (Some(*dialog), None),
-            Link::Up { dialog, stream, .. } => (Some(*dialog), Some(quality(&stream.quality()))),
+            Link::Up { dialog, stream, .. } => (Some(*dialog), Some(quality(stream))),
         };
         self.link = Link::Gone;
         Some(Closed { hang_up: hang_up.filter(|_| !by_them), quality })
@@ -296,7 +296,9 @@ fn no_media(leg: LegId, reason: &dyn std::fmt::Display) -> NoMedia {
 /// The order that ends a leg's dialog.
 pub const HANG_UP: DialogOrder = DialogOrder::HangUp;
 
-fn quality(figures: &QualityFigures) -> Quality {
+fn quality(stream: &Stream) -> Quality {
+    let figures: QualityFigures = stream.quality();
+    let share = |of_256: u8| f32::from(of_256) / 256.0;
     Quality {
         received: figures.received,
         lost: figures.lost,
@@ -305,5 +307,13 @@ fn quality(figures: &QualityFigures) -> Quality {
         round_trip_ms: figures.round_trip_ms,
         mos: figures.mos,
         sent: figures.sent,
+        passed: figures.passed,
+        strangers: figures.strangers,
+        there: stream.remote_metrics().map(|there| QualityThere {
+            lost: share(there.lost),
+            discarded: share(there.discarded),
+            rating: there.rating,
+            mos: there.conversation.map(|score| f32::from(score) / 10.0),
+        }),
     }
 }

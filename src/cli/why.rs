@@ -100,10 +100,17 @@ fn text(entry: &Entry) -> String {
         }
         Entry::Dropped { queue } => format!("dropped    queue {queue} was full"),
         Entry::LegEnded { leg, role, quality } => match quality {
-            Some(q) => format!(
-                "leg ended  {role:?} (leg {leg}): {} packets in, {} lost, jitter {:.1} ms, MOS {:.2}",
-                q.received, q.lost, q.jitter_ms, q.mos
-            ),
+            Some(q) => {
+                let there = q.there.and_then(|there| there.mos).map(|mos| format!(", {mos:.1} there"));
+                format!(
+                    "leg ended  {role:?} (leg {leg}): {} packets in, {} lost, jitter {:.1} ms, MOS {:.2}{}",
+                    q.received,
+                    q.lost,
+                    q.jitter_ms,
+                    q.mos,
+                    there.unwrap_or_default()
+                )
+            }
             None => format!("leg ended  {role:?} (leg {leg})"),
         },
         Entry::Ended(cause) => format!("ended      {}", calls::describe(cause)),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::reception::Reception;
 use super::sender::{Datagram, Sender};
 use crate::wire::rtcp::{NtpMiddle, NtpTime, Report, RtcpError, SenderInfo, parse};
+use crate::wire::voip_metrics::VoipMetrics;
 
 /// Mean time between reports.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -25,6 +26,8 @@ pub struct Control {
     learned: Option<SocketAddr>,
     round_trip: Option<Duration>,
     remote_loss: Option<f32>,
+    /// How our packets sound there.
+    metrics: Option<VoipMetrics>,
     sent_at_last_report: u32,
 }
 
@@ -41,6 +44,7 @@ impl Control {
             learned: None,
             round_trip: None,
             remote_loss: None,
+            metrics: None,
             sent_at_last_report: 0,
         };
         control.next = now + control.interval() / 2;
@@ -78,6 +82,7 @@ impl Control {
             self.round_trip = block.round_trip(arrival).or(self.round_trip);
             self.remote_loss = Some(f32::from(block.fraction_lost) / 256.0);
         }
+        self.metrics = received.metrics.filter(|metrics| metrics.ssrc == sender.ssrc()).or(self.metrics);
         Ok(!received.bye.is_empty())
     }
 
@@ -97,6 +102,7 @@ impl Control {
         now: Instant,
         sender: &Sender,
         reception: Option<&mut Reception>,
+        metrics: Option<VoipMetrics>,
         bye: Option<&str>,
     ) -> Option<Datagram> {
         let interval = self.interval();
@@ -126,6 +132,7 @@ impl Control {
             ssrc: sender.ssrc(),
             sender: has_sent.then_some(info),
             blocks: block.as_slice(),
+            metrics,
             cname: &self.cname,
             bye,
         };
@@ -138,6 +145,11 @@ impl Control {
     /// Round trip by the last report that came back.
     pub fn round_trip(&self) -> Option<Duration> {
         self.round_trip
+    }
+
+    /// How our packets sound on the other side, by its last VoIP metrics.
+    pub fn metrics(&self) -> Option<VoipMetrics> {
+        self.metrics
     }
 
     /// Share of our packets lost, 0 to 1, by the last report that came back.
@@ -175,12 +187,12 @@ mod tests {
         let mut b = side(2, at(0), a.sender.ssrc());
         a.sender.frame(at(0), &Frame::SILENCE);
         a.sender.packet().unwrap();
-        let first = a.control.report(at(1000), &a.sender, None, None).unwrap();
+        let first = a.control.report(at(1000), &a.sender, None, None, None).unwrap();
         // 30 ms there, 500 ms until b reports, 40 ms back.
         assert_eq!(b.control.received(at(1030), ELSEWHERE, first.as_bytes(), &b.sender), Ok(false));
         b.reception.packet(SequenceNumber(1), Timestamp(0), Duration::ZERO);
         b.reception.packet(SequenceNumber(5), Timestamp(640), Duration::from_millis(80));
-        let second = b.control.report(at(1530), &b.sender, Some(&mut b.reception), Some("")).unwrap();
+        let second = b.control.report(at(1530), &b.sender, Some(&mut b.reception), None, Some("")).unwrap();
         assert_eq!(a.control.received(at(1570), ELSEWHERE, second.as_bytes(), &a.sender), Ok(true), "a goodbye");
         let round_trip = a.control.round_trip().unwrap().as_secs_f32() * 1000.0;
         assert!((round_trip - 70.0).abs() < 0.1, "{round_trip} ms");
@@ -196,15 +208,15 @@ mod tests {
         for _ in 0..200 {
             one.sender.frame(now, &Frame::SILENCE);
             one.sender.packet().unwrap();
-            assert!(one.control.report(now, &one.sender, None, None).is_some());
+            assert!(one.control.report(now, &one.sender, None, None, None).is_some());
             intervals.push((one.control.deadline() - now).as_millis());
             now = one.control.deadline();
         }
         assert!(intervals.iter().all(|ms| (2500..=7500).contains(ms)));
         let mean = intervals.iter().sum::<u128>() / 200;
         assert!((4500..5500).contains(&mean), "{mean}");
-        assert!(one.control.report(now, &one.sender, None, None).is_none(), "nothing sent, nothing heard");
-        assert!(one.control.report(now, &one.sender, None, Some("")).is_some(), "but goodbye is said");
+        assert!(one.control.report(now, &one.sender, None, None, None).is_none(), "nothing sent, nothing heard");
+        assert!(one.control.report(now, &one.sender, None, None, Some("")).is_some(), "but goodbye is said");
     }
 
     #[test]

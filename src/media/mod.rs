@@ -5,6 +5,7 @@
 
 pub mod arrival;
 pub mod bridge;
+pub mod bursts;
 pub mod codec;
 pub mod comfort;
 pub mod conceal;

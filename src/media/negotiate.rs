@@ -20,6 +20,8 @@ use crate::wire::sip::text::Text;
 const PTIME_MS: u32 = 20;
 /// Payload type of telephone events in our own first offer, by their clock.
 const EVENT_TYPES: [(u8, u32); 2] = [(101, 8000), (102, 48_000)];
+/// Extended reports (RFC 3611 5.1).
+const METRICS: &str = "rtcp-xr";
 /// Keys, as events.
 const KEY_EVENTS: &str = "0-15";
 
@@ -123,6 +125,10 @@ impl LocalMedia {
             media.attributes.push(Attribute::with_value("fmtp", format_args!("{number} {KEY_EVENTS}")));
         }
         media.attributes.extend(keys.iter().map(|line| Attribute::with_value("crypto", line)));
+        // Where they are known, and in every offer: we read them.
+        if self.agreed.is_none_or(|agreed| agreed.voip_metrics) {
+            media.attributes.push(Attribute::with_value(METRICS, "voip-metrics"));
+        }
         media.attributes.push(Attribute::with_value("ptime", ptime_ms));
         media.attributes.push(Attribute::flag(direction.as_str()));
         media
@@ -150,6 +156,8 @@ pub struct Negotiated {
     pub direction: Direction,
     /// Keys, where audio is encrypted.
     pub srtp: Option<SrtpKeys>,
+    /// Whether the other side wants VoIP metrics in our reports (RFC 3611 5.1).
+    pub voip_metrics: bool,
 }
 
 /// Why there is no agreement. An offer is then refused with 488 (Not Acceptable Here).
@@ -191,6 +199,7 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
         }
     }
     let (place, negotiated) = found?;
+    local.agreed = Some(negotiated);
     let Negotiated { codec, payload_type, direction, srtp, ptime_ms, .. } = negotiated;
     let event = events(&negotiated);
     let keys = srtp.map(|keys| keys.line());
@@ -204,7 +213,6 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
         }
     });
     let media = media.collect();
-    local.agreed = Some(negotiated);
     Ok((negotiated, local.describe(media, place)))
 }
 
@@ -302,7 +310,15 @@ fn agree(
         ptime_ms: packet_time(media),
         direction: direction(ours.sends() && theirs_receive, ours.receives() && theirs.sends()),
         srtp,
+        voip_metrics: wants_metrics(session, media),
     })
+}
+
+/// `a=rtcp-xr` of the session or the medium; the medium's own goes before.
+fn wants_metrics(session: &SessionDescription, media: &Media) -> bool {
+    let asked = media.attribute(METRICS).or_else(|| session.attributes.iter().find(|asked| asked.name == *METRICS));
+    let named = |asked: &Attribute| asked.text().map(|asked| asked.split(' ').any(|block| block == "voip-metrics"));
+    asked.and_then(named).unwrap_or(false)
 }
 
 /// How long packets the other side wants, as far as we make them.

@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use super::bursts::Bursts;
 use crate::wire::rtcp::ReportBlock;
 use crate::wire::rtp::{SequenceNumber, Ssrc, Timestamp};
 
@@ -46,6 +47,7 @@ pub struct Reception {
     transit: Option<u32>,
     jitter16: u32,
     reported: Reported,
+    bursts: Bursts,
 }
 
 /// Figures at the last report, for the fraction since.
@@ -72,6 +74,7 @@ impl Reception {
             transit: None,
             jitter16: 0,
             reported: Reported::default(),
+            bursts: Bursts::default(),
         }
     }
 
@@ -95,6 +98,10 @@ impl Reception {
             return Place::Stray;
         };
         self.stray = None;
+        if let Place::Newest { skipped } = place {
+            self.bursts.lost(skipped.into());
+            self.bursts.received();
+        }
         match place {
             Place::Newest { .. } | Place::Reordered | Place::Restarted => {
                 self.received += 1;
@@ -147,6 +154,16 @@ impl Reception {
     /// A packet whose timestamp has no meaning for jitter came (a key press holds its timestamp).
     pub fn forget_transit(&mut self) {
         self.transit = None;
+    }
+
+    /// The newest packet came too late to be of use.
+    pub fn discarded(&mut self) {
+        self.bursts.discarded();
+    }
+
+    /// How losses came together.
+    pub fn bursts(&self) -> Bursts {
+        self.bursts
     }
 
     /// Packets that should have come.

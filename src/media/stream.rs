@@ -20,7 +20,7 @@ use super::inband::InBand;
 use super::jitter::{Jitter, Pulled};
 use super::negotiate::Negotiated;
 use super::passing::{Kind, Passing};
-use super::quality::{QualityFigures, mean_opinion_score};
+use super::quality::{self, QualityFigures, mean_opinion_score};
 use super::reception::{self, Place, Reception};
 pub use super::sender::Datagram;
 use super::sender::Sender;
@@ -30,6 +30,7 @@ use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::deadline::earliest;
 use crate::wire::rtp::{PayloadType, RtpPacket, Timestamp};
 use crate::wire::telephone_event::TelephoneEvent;
+use crate::wire::voip_metrics::VoipMetrics;
 
 /// Longest payload that is taken: 120 ms of G.711. Longer ones are cut.
 const LONGEST_PAYLOAD: usize = 960;
@@ -345,8 +346,21 @@ impl Stream {
         let expected = (figures.received + figures.lost).max(1);
         let missing = (figures.lost + figures.late) as f32 / expected as f32;
         let one_way = figures.round_trip_ms.unwrap_or(0.0) / 2.0 + figures.buffer_ms + 2.0 * FRAME_MS as f32;
-        figures.mos = mean_opinion_score(one_way, missing);
+        let ratio = self.reception.as_ref().map_or(1.0, |reception| reception.bursts().figures(FRAME_MS).ratio);
+        figures.mos = mean_opinion_score(quality::rating(self.negotiated.codec, one_way, missing, ratio));
         figures
+    }
+
+    /// How the other side hears us, by its last VoIP metrics (RFC 3611).
+    pub fn remote_metrics(&self) -> Option<VoipMetrics> {
+        self.control.metrics()
+    }
+
+    fn metrics(&self) -> Option<VoipMetrics> {
+        let reception = self.reception.as_ref().filter(|_| self.negotiated.voip_metrics)?;
+        let bursts = reception.bursts().figures(FRAME_MS);
+        let metrics = quality::voip_metrics(self.negotiated.codec, &self.quality(), &bursts);
+        Some(VoipMetrics { ssrc: reception.ssrc(), ..metrics })
     }
 
     /// Reception of this source added to that of those before it.
@@ -507,7 +521,10 @@ impl Stream {
             }
             Written::TooOld => return,
         }
-        self.ears.jitter.arrived(now, at, length);
+        let in_time = self.ears.jitter.arrived(now, at, length);
+        if let Some(reception) = self.reception.as_mut().filter(|_| !in_time && matches!(place, Place::Newest { .. })) {
+            reception.discarded();
+        }
         self.ears.arrival.arrived(now, at);
         self.give_out_heard();
     }
@@ -634,7 +651,8 @@ impl Stream {
     }
 
     fn report(&mut self, now: Instant, bye: Option<&str>) {
-        let report = self.control.report(now, &self.sender, self.reception.as_mut(), bye);
+        let metrics = self.metrics();
+        let report = self.control.report(now, &self.sender, self.reception.as_mut(), metrics, bye);
         let (Some(mut datagram), Some(to)) = (report, self.source.destination()) else { return };
         if self.guard.close(true, &mut datagram).is_err() {
             self.counts.dropped += 1;

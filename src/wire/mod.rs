@@ -9,3 +9,4 @@ pub mod rtp;
 pub mod sdp;
 pub mod sip;
 pub mod telephone_event;
+pub mod voip_metrics;

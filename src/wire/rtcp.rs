@@ -1,7 +1,8 @@
 //! RTCP: our compound report, and what we read from the other side's.
 //!
 //! RFC 3550 6.1 (compound), 6.4 (SR, RR), 6.5 (SDES, CNAME only, written and not read: it may name a person), 6.6 (BYE).
-//! RFC 5506 reduced-size packets are read, not written. Feedback, APP and XR are stepped over. When to send is `media`'s.
+//! RFC 3611 4.7 (VoIP metrics of XR, by [`super::voip_metrics`]). RFC 5506 reduced-size packets are read, not written. Feedback, APP
+//! and other extended reports are stepped over. When to send is `media`'s.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use rtcp_types::{Bye, Compound, ReceiverReport, Sdes, SdesChunk, SdesItem, Sende
 use smallvec::SmallVec;
 
 use super::rtp::{Ssrc, Timestamp};
+use super::voip_metrics::{EXTENDED_REPORT, VoipMetrics};
 
 /// Report blocks that one packet can hold.
 pub const MAX_BLOCKS: usize = 31;
@@ -130,6 +132,8 @@ pub struct Report<'a> {
     pub sender: Option<SenderInfo>,
     /// What we received, at most [`MAX_BLOCKS`].
     pub blocks: &'a [ReportBlock],
+    /// How it sounds here, where that was asked for.
+    pub metrics: Option<VoipMetrics>,
     /// Our canonical name: a random one per call, never a person's (RFC 7022).
     pub cname: &'a str,
     /// Set, with a reason that may be empty, when the stream ends here.
@@ -155,12 +159,20 @@ impl Report<'_> {
         };
         let cname = SdesItem::builder(SdesItem::CNAME, self.cname);
         compound = compound.add_packet(Sdes::builder().add_chunk(SdesChunk::builder(self.ssrc.0).add_item(cname)));
-        if let Some(reason) = self.bye {
-            compound = compound.add_packet(Bye::builder().add_source(self.ssrc.0).reason(reason));
-        }
-        let length = compound.calculate_size().map_err(|_| RtcpError::TooLong)?;
+        let mut length = compound.calculate_size().map_err(|_| RtcpError::TooLong)?;
         let room = out.get_mut(..length).ok_or(RtcpError::NoRoom(length))?;
-        compound.write_into(room).map_err(|_| RtcpError::TooLong)
+        compound.write_into(room).map_err(|_| RtcpError::TooLong)?;
+        if let Some(metrics) = &self.metrics {
+            length += metrics.write(self.ssrc, &mut out[length..]).ok_or(RtcpError::NoRoom(length))?;
+        }
+        // BYE is the last (RFC 3550 6.1).
+        if let Some(reason) = self.bye {
+            let bye = Bye::builder().add_source(self.ssrc.0).reason(reason);
+            let more = bye.calculate_size().map_err(|_| RtcpError::TooLong)?;
+            let room = out.get_mut(length..length + more).ok_or(RtcpError::NoRoom(length + more))?;
+            length += bye.write_into(room).map_err(|_| RtcpError::TooLong)?;
+        }
+        Ok(length)
     }
 }
 
@@ -171,6 +183,8 @@ pub struct Received {
     pub sender: Option<(Ssrc, SenderInfo)>,
     /// All report blocks, of SR and RR.
     pub blocks: SmallVec<[ReportBlock; 2]>,
+    /// The last block of VoIP metrics in it.
+    pub metrics: Option<VoipMetrics>,
     /// Sources that have left.
     pub bye: SmallVec<[Ssrc; 2]>,
 }
@@ -224,6 +238,7 @@ fn read_packet(packet_type: u8, packet: &[u8], received: &mut Received) -> Resul
             let room = MAX_KEPT.saturating_sub(received.bye.len());
             received.bye.extend(bye.ssrcs().take(room).map(Ssrc));
         }
+        EXTENDED_REPORT => received.metrics = VoipMetrics::find(packet).or(received.metrics),
         _ => {}
     }
     Ok(())
@@ -262,7 +277,14 @@ mod tests {
     }
 
     fn sender_report() -> Report<'static> {
-        Report { ssrc: Ssrc(9), sender: Some(SENDER), blocks: &[BLOCK], cname: "k3x9", bye: Some("done") }
+        Report {
+            ssrc: Ssrc(9),
+            sender: Some(SENDER),
+            blocks: &[BLOCK],
+            metrics: None,
+            cname: "k3x9",
+            bye: Some("done"),
+        }
     }
 
     #[test]
@@ -275,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_receiver_report_has_the_bytes_of_the_rfc() {
-        let report = Report { ssrc: Ssrc(9), sender: None, blocks: &[BLOCK], cname: "abc", bye: None };
+        let report = Report { ssrc: Ssrc(9), sender: None, blocks: &[BLOCK], metrics: None, cname: "abc", bye: None };
         #[rustfmt::skip]
         let expected = [
             0x81, 201, 0, 7,  0, 0, 0, 9,
@@ -330,6 +352,15 @@ mod tests {
         // A private SDES item with a prefix length of 255.
         let private = [0x81, 202, 0, 3, 0, 0, 0, 9, 8, 5, 255, 0, 0, 0, 0, 0];
         assert_eq!(parse(&private), Ok(Received::default()));
+    }
+
+    #[test]
+    fn metrics_stand_before_the_goodbye() {
+        let metrics = VoipMetrics { ssrc: Ssrc(3), lost: 4, rating: Some(90), ..VoipMetrics::default() };
+        let bytes = written(&Report { metrics: Some(metrics), ..sender_report() });
+        let received = parse(&bytes).unwrap();
+        assert_eq!((received.metrics, received.bye.as_slice()), (Some(metrics), &[Ssrc(9)][..]));
+        assert_eq!(bytes.len(), written(&sender_report()).len() + super::super::voip_metrics::LENGTH);
     }
 
     #[test]

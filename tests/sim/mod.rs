@@ -18,6 +18,7 @@ mod call_events;
 mod media;
 mod passing;
 mod privacy;
+mod quality;
 mod replacing;
 mod talk;
 mod transfers;

@@ -33,6 +33,7 @@ fn an_answer_in_full() {
             ptime_ms: 20,
             direction: Direction::SendRecv,
             srtp: None,
+            voip_metrics: false,
         }
     );
     assert_eq!(
@@ -228,6 +229,30 @@ fn a_new_offer_does_not_change_the_codec_without_need() {
     assert_eq!((same.codec, same.telephone_event), (Codec::Pcmu, Some(101)));
     let (other, _) = answer(&remote("c=IN IP4 198.51.100.7|m=audio 5004 RTP/AVP 8"), &mut local).unwrap();
     assert_eq!(other.codec, Codec::Pcma);
+}
+
+#[test]
+fn metrics_are_for_whom_asks() {
+    let table = [
+        ("a=rtcp-xr:voip-metrics", true),
+        ("a=rtcp-xr:rcvr-rtt=all voip-metrics", true),
+        ("a=rtcp-xr:stat-summary=loss", false),
+        ("a=rtcp-xr", false),
+        ("a=ptime:20", false),
+    ];
+    for (line, expected) in table {
+        for lines in [
+            format!("c=IN IP4 198.51.100.7|m=audio 9000 RTP/AVP 8|{line}"),
+            format!("c=IN IP4 198.51.100.7|{line}|m=audio 9000 RTP/AVP 8"),
+        ] {
+            let mut local = local();
+            let (negotiated, bytes) = answer(&remote(&lines), &mut local).unwrap();
+            assert_eq!(negotiated.voip_metrics, expected, "{lines}");
+            assert_eq!(text(bytes).contains("|a=rtcp-xr:voip-metrics|"), expected, "{lines}");
+            assert_eq!(text(offer(&mut local)).contains("|a=rtcp-xr:voip-metrics|"), expected, "{lines}");
+        }
+    }
+    assert!(text(offer(&mut local())).contains("|a=rtcp-xr:voip-metrics|"));
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn agreed(remote: &str) -> Negotiated {
         ptime_ms: 20,
         direction: crate::media::negotiate::Direction::SendRecv,
         srtp: None,
+        voip_metrics: false,
     }
 }
 
@@ -647,5 +648,24 @@ fn packets_of_other_lengths_are_sent_as_asked_and_heard_as_they_come() {
             assert!((136..=151).contains(&told.heard), "{codec:?} {ptime_ms}: {}", told.heard);
             assert_eq!((right.quality().lost, right.quality().late), (0, 0));
         }
+    }
+}
+
+#[test]
+fn each_side_learns_how_it_sounds_on_the_other_where_that_was_asked_for() {
+    for asked in [true, false] {
+        let with = |remote| Negotiated { voip_metrics: asked, ..agreed(remote) };
+        // Two of fifty: a burst a second.
+        let (left, right, _) = talk(with(THERE), with(HERE), "", 60, |n| n % 50 < 2);
+        assert_eq!(right.remote_metrics().is_some(), asked);
+        let Some(metrics) = left.remote_metrics() else { continue };
+        assert!(asked && metrics.ssrc == left.sender.ssrc());
+        assert!((9..=11).contains(&metrics.lost), "{metrics:?}");
+        assert_eq!((metrics.burst_density, metrics.burst_ms, metrics.gap_density), (255, 40, 0), "{metrics:?}");
+        assert!((940..=960).contains(&metrics.gap_ms), "{metrics:?}");
+        assert!((75..=85).contains(&metrics.rating.unwrap()), "{metrics:?}");
+        assert!(metrics.listening >= metrics.conversation && metrics.end_system_ms >= 40, "{metrics:?}");
+        let clean = right.remote_metrics().unwrap();
+        assert!((clean.lost, clean.burst_ms) == (0, 0) && clean.rating > Some(88), "{clean:?}");
     }
 }
