@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::dialplan::calendar::Calendar;
 use crate::dialplan::pattern::Pattern;
 use crate::dialplan::standing::Standing;
-use crate::dialplan::workflow::Work;
+use crate::dialplan::workflow::{StepAct, Work};
 use crate::journal::escalation::ReasonCode;
 use crate::speech::{Bias, Language};
 
@@ -108,10 +108,16 @@ impl Plan {
         self.prompts.get(prompt, language).or_else(filed)
     }
 
+    /// Every value that the caller is asked for: by intents, then by steps of workflows.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        let steps = self.work.workflows.values().flat_map(|workflow| &workflow.steps);
+        let asked = steps.filter_map(|step| if let StepAct::Ask(slot) = &step.act { Some(slot) } else { None });
+        self.intents.iter().flat_map(|intent| &intent.slots).chain(asked)
+    }
+
     /// The kind of the slot with this name; [`super::check`] sees to it that there is one.
     pub fn slot_kind(&self, name: &str) -> Option<&SlotKind> {
-        let mut slots = self.intents.iter().flat_map(|intent| &intent.slots);
-        slots.find(|slot| slot.name == name).map(|slot| &slot.kind)
+        self.slots().find(|slot| slot.name == name).map(|slot| &slot.kind)
     }
 
     /// An intent by its name.

@@ -63,7 +63,7 @@ impl Conversation {
         let text = self.plan.text(prompt, language).unwrap_or(LAST_WORDS);
         let back = |(name, value): (&String, &String)| {
             let said = self.plan.slot_kind(name).map(|kind| slot::read_back(kind, value, language, &self.plan.labels));
-            (name.clone(), said.unwrap_or_else(|| value.clone()))
+            (name.clone(), said.unwrap_or_else(|| slot::told(value, language, &self.plan.labels)))
         };
         self.memory.heard_out = false;
         let say = Say {

@@ -183,6 +183,9 @@ fn asks(slot: &str) -> Conversation {
     let plain = "name = \"number\"\nkind = \"phone\"\nask = \"fault_number\"\nconfirm = \"fault_confirm\"";
     let text = files.files["plan.toml"].clone();
     assert!(text.contains(plain));
+    // The workflow that asks for a value of this name asks for the same kind.
+    let kind = slot.lines().next().unwrap();
+    let text = text.replace("kind = \"phone\", ask = \"visit_number\"", &format!("{kind}, ask = \"visit_number\""));
     let slot = format!("name = \"number\"\n{slot}\nask = \"fault_number\"\nconfirm = \"fault_confirm\"");
     files.files.insert("plan.toml".to_owned(), text.replace(plain, &slot));
     let problems = crate::settings::Problems::default();
