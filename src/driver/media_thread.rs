@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::directory::Directory;
 use super::handshake::Identity;
-use super::inbox::{Inbox, InboxSender};
+use super::inbox::{Inbox, InboxSender, Popped};
 use super::live_call::LiveCall;
 use super::llm::{LlmPool, LlmSink};
 use super::pace;
@@ -273,8 +273,9 @@ impl MediaThread {
         }
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); EVENTS];
         let (mut tokens, mut datagram) = ([0; EVENTS], [0; DATAGRAM]);
+        let mut at_most = Duration::ZERO;
         while !(self.stopping && self.calls.is_empty()) {
-            let timeout = self.timeout();
+            let timeout = self.timeout(at_most);
             let ready = match epoll::wait(&self.shell.epoll, &mut events, Some(&timeout)) {
                 Ok((ready, _)) => {
                     tokens.iter_mut().zip(&*ready).for_each(|(token, event)| *token = event.data.u64());
@@ -290,22 +291,28 @@ impl MediaThread {
                 }
                 self.wake_due();
             }
-            for _ in 0..ITEMS {
-                let Some(item) = self.inbox.pop() else { break };
-                self.take(item);
-                self.wake_due();
-            }
+            at_most = self.take_items();
             self.wake_due();
         }
     }
 
-    fn timeout(&self) -> Timespec {
-        let wait = if self.inbox.is_empty() {
-            let first = self.deadlines.first().map(|(at, _)| at.saturating_duration_since(Instant::now()));
-            first.map_or(Duration::from_secs(1), |wait| if wait.is_zero() { wait } else { wait.max(COALESCE) })
-        } else {
-            Duration::ZERO
-        };
+    /// Some of what waits in the inbox; when to look again at the latest, whatever else happens.
+    fn take_items(&mut self) -> Duration {
+        for _ in 0..ITEMS {
+            match self.inbox.pop() {
+                Popped::Item(item) => self.take(item),
+                // Whoever pushes from here on wakes us.
+                Popped::Nothing => return Duration::from_secs(1),
+                Popped::Busy => return COALESCE,
+            }
+            self.wake_due();
+        }
+        Duration::ZERO
+    }
+
+    fn timeout(&self, at_most: Duration) -> Timespec {
+        let first = self.deadlines.first().map(|(at, _)| at.saturating_duration_since(Instant::now()));
+        let wait = first.map_or(at_most, |wait| if wait.is_zero() { wait } else { wait.max(COALESCE).min(at_most) });
         Timespec { tv_sec: wait.as_secs().min(60) as i64, tv_nsec: i64::from(wait.subsec_nanos()) }
     }
 

@@ -12,7 +12,7 @@ RUN = os.environ.get("MATRIX_RUN", "/tmp/tingwa-matrix")
 SPEECH, PKI = RUN + "/speech", RUN + "/pki"
 GATEWAY, PORT = "127.0.0.10", {"udp": 5060, "tcp": 5060, "tls": 5061, "ws": 8080, "wss": 8443}
 CODECS = ["PCMA", "PCMU", "G722", "opus"]
-AT_ONCE = 3  # calls at a time: the phones share two cores
+AT_ONCE = 4  # calls at a time: the phones share two cores
 
 CONFIG = f"""
 [sip]
@@ -50,7 +50,7 @@ greeting = "greeting"
 language_changed = "short"
 keys_only = "short"
 no_input = { after = "30s", say = ["short"], then = "end:short" }
-no_match = { say = ["short"], then = "end:short" }
+no_match = { say = ["short", "short", "short"], then = "end:short" }
 [escalation]
 queue = "desk"
 transferring = "short"
