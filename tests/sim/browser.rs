@@ -78,11 +78,12 @@ fn a_page_calls_and_a_page_is_rung() {
         world.phones.get_mut(&LegId(0)).unwrap().say(&caller);
         world.phones.get_mut(&LegId(1)).unwrap().say(&agent);
         world.run_until(17_000);
-        // Half a second of it: over a whole sentence a jitter buffer that moves shifts one part against another.
-        let (heard_agent, heard_caller) = (&world.phone(0).heard[from[0]..], &world.phone(1).heard[from[1]..]);
-        let part = 4_000..8_000;
-        let found = [signal::found(heard_agent, &agent[part.clone()]), signal::found(heard_caller, &caller[part])];
-        assert!(found.iter().all(|found| *found > 0.5), "{name}: {found:?}");
+        // A quarter of a second of it, the clearest: handshakes are random, and so is what is lost; and over a whole sentence a
+        // jitter buffer that moves shifts one part against another.
+        for (heard, said) in [(&world.phone(0).heard[from[0]..], &agent), (&world.phone(1).heard[from[1]..], &caller)] {
+            let found = said.chunks_exact(2_000).map(|part| signal::found(heard, part)).fold(0.0, f64::max);
+            assert!(found > 0.7, "{name}: {found}");
+        }
         world.at(17_100, Action::HangsUp);
         world.run_until(18_000);
         world.check_over();
