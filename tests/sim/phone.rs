@@ -56,7 +56,7 @@ impl Phone {
     }
 
     /// The same as a page. An impostor: with a fingerprint that is not its own.
-    pub fn as_page(mut self, hands: Option<Box<dyn Hands>>, impostor: bool) -> Self {
+    pub fn into_page(mut self, hands: Option<Box<dyn Hands>>, impostor: bool) -> Self {
         let Some(hands) = hands else { return self };
         let fingerprint = if impostor { tingwa::call::Fingerprint([0; 32]) } else { hands.fingerprint() };
         let keys = KeySource::new([self.seed.to_le_bytes()[0]; 32], 1);

@@ -173,7 +173,7 @@ fn gateway_address(leg: LegId) -> SocketAddr {
 impl World {
     pub fn new(setting: Setting) -> Self {
         let mut caller = Phone::secured(phone_address(LegId::CALLER), 77, setting.srtp)
-            .as_page(setting.hands.map(|make| make()), setting.impostor);
+            .into_page(setting.hands.map(|make| make()), setting.impostor);
         caller.local.codecs.clone_from(&setting.codecs[0]);
         let offer = setting.offer.then(|| caller.offer());
         match setting.wire {
@@ -592,7 +592,7 @@ impl World {
         self.next_dialog += 1;
         self.agent_dialogs.insert(dialog, leg);
         let mut phone = Phone::secured(phone_address(leg), 1000 + u64::from(leg.0), self.setting.srtp)
-            .as_page(self.setting.hands.map(|make| make()), false);
+            .into_page(self.setting.hands.map(|make| make()), false);
         phone.local.codecs.clone_from(&self.setting.codecs[1]);
         self.phones.insert(leg, phone);
         self.input(1, Input::LegPort { leg, dialog, address: gateway_address(leg) });
