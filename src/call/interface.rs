@@ -8,15 +8,16 @@ use std::time::Duration;
 use super::bot::{self, BotConfig};
 use super::transfer::{self, TransferConfig};
 use crate::audio::frame::{Frame, WideFrame};
-use crate::conversation::{ToolReply, ToolRequest, Understanding};
+use crate::conversation::{LlmReply, LlmRequest, ToolReply, ToolRequest, Understanding};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::dialplan::schema::RingTarget;
 use crate::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
 use crate::journal::profile::Profile;
 use crate::journal::{RecogniserLoss, Record};
+pub use crate::media::browser::{DtlsTerms, Fingerprint};
 pub use crate::media::codec::Codec;
-pub use crate::media::srtp::sdes::Srtp;
+pub use crate::media::srtp::sdes::{Srtp, SrtpKeys};
 use crate::media::stream::Datagram;
 use crate::redact::Redacted;
 use crate::sip::event::{AddressedOrder, DialogEvent, IncomingInvite};
@@ -51,11 +52,19 @@ pub struct MediaPolicy {
     pub srtp: Srtp,
     /// The same at trunks that have it their own way, by the trunk's name.
     pub srtp_at: Arc<BTreeMap<String, Srtp>>,
+    /// Of the certificate that browsers are shown; `None`: they are refused.
+    pub dtls: Option<Fingerprint>,
 }
 
 impl Default for MediaPolicy {
     fn default() -> Self {
-        Self { codecs: Arc::from(Codec::ALL), codecs_at: Arc::default(), srtp: Srtp::Off, srtp_at: Arc::default() }
+        Self {
+            codecs: Arc::from(Codec::ALL),
+            codecs_at: Arc::default(),
+            srtp: Srtp::Off,
+            srtp_at: Arc::default(),
+            dtls: None,
+        }
     }
 }
 
@@ -143,6 +152,13 @@ pub enum Input<'a> {
         /// For which leg.
         leg: LegId,
     },
+    /// What came of a handshake that [`Output::Handshake`] asked for; `None`: it has failed.
+    LegKeys {
+        /// For which leg.
+        leg: LegId,
+        /// With what it protects its audio.
+        keys: Option<SrtpKeys>,
+    },
     /// A datagram on a leg's RTP port.
     Rtp {
         /// Which leg.
@@ -190,6 +206,8 @@ pub enum Input<'a> {
     },
     /// A tool has answered, or will not.
     Tool(ToolReply),
+    /// The language model has answered, or will not.
+    Llm(LlmReply),
     /// The store takes entries again (true), or has no room for decisions (false).
     Store {
         /// Whether there is room.
@@ -249,6 +267,18 @@ pub enum Output {
         /// What.
         datagram: Datagram,
     },
+    /// A piece of a leg's handshake, or (without bytes) its beginning. What the handshake has to say goes to this address, on the
+    /// leg's RTP port; [`Input::LegKeys`] tells what came of it.
+    Handshake {
+        /// Which leg.
+        leg: LegId,
+        /// Where to.
+        to: SocketAddr,
+        /// What it must achieve. Others than before begin another one.
+        terms: DtlsTerms,
+        /// What came.
+        bytes: Box<[u8]>,
+    },
     /// The caller, for the recogniser: 20 ms at 16 kHz, in RTP order on arrival.
     Hear(WideFrame),
     /// The recogniser shall give the text of what it heard since the last time.
@@ -261,6 +291,8 @@ pub enum Output {
     CancelSpeak(SpeakId),
     /// Ask a tool: [`Input::Tool`] answers, in time or not at all.
     AskTool(Box<ToolRequest>),
+    /// Ask the language model: [`Input::Llm`] answers, in time or not at all.
+    AskLlm(Box<LlmRequest>),
     /// 20 ms for the recording.
     Record {
         /// The caller.

@@ -130,6 +130,7 @@ fn text(entry: &Entry) -> String {
         },
         Entry::Ended(cause) => format!("ended      {}", calls::describe(cause)),
         Entry::ToolCalled { .. } | Entry::ToolAnswered { .. } => tool_text(entry),
+        Entry::LlmAsked { .. } | Entry::LlmAnswered { .. } | Entry::LlmDeclined => llm_text(entry),
         transfer => transfer_text(transfer),
     }
 }
@@ -147,6 +148,20 @@ fn tool_text(entry: &Entry) -> String {
             format!("answered   {tool} after {ms} ms{status}{failure}{bound} (request {request})")
         }
         other => format!("{other:?}"),
+    }
+}
+
+fn llm_text(entry: &Entry) -> String {
+    match entry {
+        Entry::LlmAsked { request, model, because, sent } => {
+            format!("asks model {model} about \"{}\" because {because} (question {request})", sent.reveal())
+        }
+        Entry::LlmAnswered { request, ms, command, failure } => {
+            let command = command.as_ref().map_or(String::new(), |command| format!(" {command}"));
+            let taken = failure.as_ref().map_or(", taken".to_owned(), |failure| format!(", not taken: {failure:?}"));
+            format!("model says{command} after {ms} ms{taken} (question {request})")
+        }
+        _ => "no model   the caller wants none".to_owned(),
     }
 }
 

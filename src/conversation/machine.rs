@@ -36,6 +36,7 @@ use crate::redact::Redacted;
 use crate::speech::{Language, Transcript};
 
 mod clarifying;
+mod consulting;
 mod escalating;
 mod filling;
 mod knowing;
@@ -45,8 +46,10 @@ mod telling;
 mod working;
 
 use clarifying::Clarifying;
+use consulting::{Consulting, Llm};
 use escalating::Escalations;
 use filling::Filling;
+use knowing::Known;
 use reading::Reading;
 use working::Asking;
 
@@ -68,13 +71,11 @@ pub struct Conversation {
     open: bool,
     /// In Hong Kong, when the call was answered.
     today: Date,
-    /// What is remembered of the caller.
-    profile: Profile,
-    /// "The same as last time?" was asked, about this intent.
-    offered: Option<usize>,
+    known: Known,
     /// The recogniser was lost when it could not be said yet.
     deaf: bool,
     next_tool: ToolCallId,
+    llm: Llm,
     outputs: VecDeque<Output>,
 }
 
@@ -84,6 +85,7 @@ enum Phase {
     Listening,
     Filling(Filling),
     Clarifying(Clarifying),
+    Consulting(Box<Consulting>),
     Asking(Box<Asking>),
     Reading(Reading),
     Transferring { queue: String },
@@ -147,10 +149,10 @@ impl Conversation {
             parked: Vec::new(),
             open: true,
             today: Date::ZERO,
-            profile: Profile::default(),
-            offered: None,
+            known: Known::default(),
             deaf: false,
             next_tool: ToolCallId(1),
+            llm: Llm::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -174,6 +176,7 @@ impl Conversation {
             Input::SpokenToEnd => self.spoken(now, true),
             Input::BrokenOff => self.spoken(now, false),
             Input::Tool(reply) => self.replied(reply),
+            Input::Llm(reply) => self.consulted(reply),
             Input::TransferFailed { failure } => {
                 self.transfer_over(&format!("transfer_failed:{}", failure_name(&failure)))
             }
@@ -182,11 +185,13 @@ impl Conversation {
             Input::RecogniserLost => self.recogniser_lost(),
             Input::Timeout => {
                 self.asking_timeout(now);
+                self.consulting_timeout(now);
                 self.timeout(now);
             }
         }
         self.come_back();
         self.arm(now);
+        self.arm_consulting(now);
     }
 
     /// The next output.
@@ -199,6 +204,7 @@ impl Conversation {
         match &self.phase {
             Phase::Filling(filling) => filling.keys_due.map(|at| (at, Why::KeysPaused)),
             Phase::Asking(_) => self.asking_due().map(|at| (at, Why::Tool)),
+            Phase::Consulting(consulting) => consulting.due().map(|at| (at, Why::Llm)),
             Phase::Waiting | Phase::Listening | Phase::Clarifying(_) | Phase::Reading(_) => None,
             Phase::Transferring { .. } | Phase::Closing | Phase::Done => None,
         }
@@ -243,7 +249,8 @@ impl Conversation {
     /// True while it is for caller and bot to speak.
     fn converses(&self) -> bool {
         match self.phase {
-            Phase::Listening | Phase::Filling(_) | Phase::Clarifying(_) | Phase::Asking(_) | Phase::Reading(_) => true,
+            Phase::Listening | Phase::Filling(_) | Phase::Clarifying(_) | Phase::Asking(_) => true,
+            Phase::Reading(_) | Phase::Consulting(_) => true,
             Phase::Waiting | Phase::Transferring { .. } | Phase::Closing | Phase::Done => false,
         }
     }
@@ -299,6 +306,7 @@ impl Conversation {
         if matches!(self.phase, Phase::Waiting | Phase::Done) {
             return;
         }
+        self.overtake();
         let views = self.mind.views(transcript.text.reveal());
         let judged = self.judge_language(transcript, &views);
         let chinese = language::chinese_meant(judged, self.voice.before);
@@ -332,7 +340,13 @@ impl Conversation {
         if turn.restated {
             turn.evidence.push_str("; said again over the answer");
         }
-        self.act_on_offer(&views, understood.commands, &turn);
+        let declined = self.declines(transcript.text.reveal());
+        if self.answers_offer(&views, &understood.commands, &turn) {
+            return;
+        }
+        if declined || !self.consult(&understood.commands, &turn, transcript.text.reveal()) {
+            self.act(understood.commands, &turn);
+        }
     }
 
     /// What the turn asks for, heard against what is being done.
@@ -355,9 +369,8 @@ impl Conversation {
             Phase::Asking(_) => self.mind.commands(views, Situation::Busy, at),
             Phase::Reading(reading) if self.must_hear_on(reading) => self.mind.commands(views, Situation::Busy, at),
             Phase::Reading(_) => self.mind.commands(views, Situation::Open, at),
-            Phase::Waiting | Phase::Listening | Phase::Transferring { .. } | Phase::Closing | Phase::Done => {
-                self.mind.commands(views, Situation::Open, at)
-            }
+            Phase::Waiting | Phase::Listening | Phase::Consulting(_) => self.mind.commands(views, Situation::Open, at),
+            Phase::Transferring { .. } | Phase::Closing | Phase::Done => self.mind.commands(views, Situation::Open, at),
         }
     }
 
@@ -374,8 +387,9 @@ impl Conversation {
     // -- keys and silence
 
     fn digit(&mut self, now: Instant, digit: char) {
+        self.overtake();
         match &mut self.phase {
-            Phase::Waiting | Phase::Done | Phase::Transferring { .. } => {}
+            Phase::Waiting | Phase::Done | Phase::Transferring { .. } | Phase::Consulting(_) => {}
             // Whoever changes his mind while goodbye is said.
             Phase::Closing => {
                 if digit == HUMAN_KEY {
@@ -400,9 +414,10 @@ impl Conversation {
 
     fn no_input(&mut self) {
         match &self.phase {
+            // It is for us to speak.
+            Phase::Consulting(_) => return,
             Phase::Waiting | Phase::Transferring { .. } | Phase::Done => return,
             Phase::Closing => return self.hang_up(),
-            // It is for us to speak.
             Phase::Asking(_) => return self.filler(why("asking")),
             Phase::Filling(filling) if filling.keys_due.is_some() => return,
             Phase::Reading(reading) => {
@@ -434,7 +449,7 @@ impl Conversation {
                 if whole { self.sentence_heard(reading) } else { self.sentence_missed(reading, why("broken_off")) }
             }
             Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Clarifying(_) => {}
-            Phase::Transferring { .. } | Phase::Done => {}
+            Phase::Consulting(_) | Phase::Transferring { .. } | Phase::Done => {}
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod intent;
 pub mod knowledge;
 pub mod language;
 pub mod linear;
+pub mod llm;
 pub mod machine;
 pub mod navigation;
 pub mod normalise;
@@ -29,6 +30,7 @@ pub mod understanding;
 pub mod written;
 
 pub use command::Command;
+pub use llm::{LlmOutcome, LlmReply, LlmRequest, LlmTerms};
 pub use machine::Conversation;
 pub use tool::{ToolOutcome, ToolReply, ToolRequest};
 pub use understanding::Understanding;
@@ -63,6 +65,8 @@ pub enum Input<'a> {
     },
     /// A tool has answered, or will not.
     Tool(&'a ToolReply),
+    /// The language model has answered, or will not.
+    Llm(&'a LlmReply),
     /// The transfer could not be tried (trunk down, no target).
     TransferUnavailable,
     /// Caller and agent hear each other: the bot has nothing more to say.
@@ -84,6 +88,8 @@ pub enum Output {
     Ask(Box<ToolRequest>),
     /// The caller does not want something: it stops, and is remembered.
     OptOut(OptOut),
+    /// Ask the language model: [`Input::Llm`] answers.
+    AskLlm(Box<LlmRequest>),
     /// Hand the caller to a human. Comes right after the `Say` that tells the caller: dial while it is spoken, play
     /// music when it ends.
     Escalate {
@@ -131,4 +137,6 @@ pub enum Why {
     KeysPaused,
     /// A tool takes its time.
     Tool,
+    /// The language model takes its time.
+    Llm,
 }

@@ -9,6 +9,7 @@
 //! digit    1                       keys, one or several
 //! pause                            the caller stops pressing keys
 //! silence                          the caller says nothing
+//! recogniser lost                  speech recognition fails: keys only from here on
 //! agent    no-answer 25s           how the transfer ends: no-answer busy declined refused never-accepted hung-up
 //!                                  unreachable unavailable accepts
 //! tool     order -> {"status": "shipped"}    the tool answers with this; `fails`, `fails 500`; `late`: the filler is due
@@ -183,6 +184,8 @@ impl Runner {
                 self.input(Input::Timeout)
             }
             "silence" => self.input(Input::NoInput),
+            "recogniser" if rest == "lost" => self.input(Input::RecogniserLost),
+            "recogniser" => Err(format!("expected 'recogniser lost', found \"{rest}\"")),
             "agent" => self.agent(rest),
             "tool" => self.tool(rest),
             "asked" => self.expect_asked(rest),
@@ -339,7 +342,8 @@ impl Runner {
                         |pointer| told.pointer(pointer).and_then(|word| word.as_str()).unwrap_or_default().to_owned();
                     self.happened.escalated.push_back(format!("{} {reason} {}", word("/0"), word("/1/outcome")));
                 }
-                Output::Note(_) => {}
+                // A scenario has no language model.
+                Output::Note(_) | Output::AskLlm(_) => {}
                 Output::Ask(request) => {
                     self.reached.tools.insert(request.tool.clone());
                     self.asked = Some(*request);
@@ -412,8 +416,7 @@ fn plain(text: &str) -> String {
 
 /// What a word that is no step should have been.
 fn unknown_step(word: &str) -> String {
-    const STEPS: &str =
-        "at signal caller interrupts digit pause silence agent tool asked bot decision escalated briefing language end";
+    const STEPS: &str = "at signal caller interrupts digit pause silence recogniser agent tool asked bot decision escalated briefing language end";
     let near = nearest(word, STEPS.split(' '));
     let hint = near.map_or_else(|| STEPS.replace(' ', ", "), |step| format!("nearest: '{step}'"));
     format!("no step is called '{word}'; {hint}")

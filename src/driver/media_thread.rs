@@ -17,15 +17,17 @@ use tokio::sync::mpsc;
 
 use super::directory::Directory;
 use super::doorstep::{Doorstep, Waiting};
+use super::handshake::Identity;
 use super::inbox::{Inbox, InboxSender, Popped};
 use super::live_call::LiveCall;
+use super::llm::{LlmPool, LlmSink};
 use super::pace;
 use super::rtp_port::{PortAllocator, PortError};
 use super::secret;
 use super::signals::LiveSignals;
 use super::tools::{ToolPool, ToolSink};
 use crate::call::{CallConfig, CallParts, Input, Order};
-use crate::conversation::{ToolReply, Understanding};
+use crate::conversation::{LlmReply, ToolReply, Understanding};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::engine::synthesiser::{SpeakEvent, SpeakEventKind, SpeakSink, SynthesiserPool};
@@ -84,6 +86,13 @@ pub enum Item {
         /// What came of it.
         reply: ToolReply,
     },
+    /// From the language model.
+    Llm {
+        /// Which call asked.
+        call: CallId,
+        /// What came of it.
+        reply: LlmReply,
+    },
     /// From a person or the gateway.
     Order {
         /// Which call.
@@ -126,6 +135,10 @@ pub struct Services {
     pub tools: ToolPool,
     /// What is remembered of callers, and where it is looked up; `None`: nothing is.
     pub callers: Option<(Callers, Handle)>,
+    /// Who we are to browsers.
+    pub identity: Arc<Identity>,
+    /// To the language model, where there is one.
+    pub llm: Option<LlmPool>,
 }
 
 struct LegSockets {
@@ -241,6 +254,12 @@ impl Shell {
             drop(myself.push(Item::Profile { dialog, profile: Box::new(profile) }));
         });
         true
+    }
+
+    pub(super) fn llm_sink(&self, call: CallId) -> LlmSink {
+        let myself = self.myself.clone();
+        // As with tools: the conversation keeps a time of its own.
+        Box::new(move |reply| drop(myself.push(Item::Llm { call, reply })))
     }
 
     pub(super) fn new_dialog(&mut self, call: CallId) -> DialogId {
@@ -400,6 +419,7 @@ impl MediaThread {
                 self.give(now, call, input);
             }
             Item::Tool { call, reply } => self.give(now, call, Input::Tool(reply)),
+            Item::Llm { call, reply } => self.give(now, call, Input::Llm(reply)),
             Item::Order { call, order } => self.give(now, call, Input::Order(order)),
             Item::Stop => {
                 self.stopping = true;

@@ -70,6 +70,7 @@ impl Profile {
             match &record.entry {
                 Entry::Offered { dialplan: name, .. } => dialplan = name,
                 Entry::CallerTurn { .. } | Entry::Digit { .. } => spoke = true,
+                Entry::LlmDeclined => self.opt_outs.extend([OptOut::LanguageModel]),
                 Entry::OptedOut { what, .. } => self.opt_outs.extend([*what]),
                 // Who hangs up during the greeting has not chosen its language.
                 Entry::Decided(decision) if spoke => {

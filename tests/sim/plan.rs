@@ -39,6 +39,8 @@ ring_timeout = "5s"
 accept = { yes = "1", no = "2", timeout = "6s" }
 no_agent = "no_agent"
 briefing_language = "eng"
+[llm]
+ask = true
 [intent.bill]
 then = "say:bill"
 [intent.branch]

@@ -1,6 +1,10 @@
 //! Caller and bot: turns, barge-in, silence, keys, and what happens when hearing or speaking fails.
 
+use std::time::Duration;
 use tingwa::journal::escalation::{Level, Outcome, ReasonCode};
+
+use tingwa::call::{BotConfig, CallConfig};
+use tingwa::conversation::LlmTerms;
 use tingwa::journal::{EndCause, Entry, RecogniserLoss};
 use tingwa::speech::Language;
 
@@ -138,6 +142,33 @@ fn a_slow_tool_is_waited_for_without_silence_and_a_silent_one_brings_a_human() {
         assert_eq!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })), tool.is_none());
         let answers = world.entries().filter(|e| matches!(e, Entry::ToolAnswered { .. })).count();
         assert_eq!(answers, 1, "{tool:?}");
+    }
+}
+
+#[test]
+fn a_language_model_is_waited_for_no_longer_than_the_budget() {
+    let terms = LlmTerms {
+        model: "m".to_owned(),
+        budget: Duration::from_millis(800),
+        max_tokens: 64,
+        margin: 0.2,
+        send_identity: false,
+    };
+    let bill = r#"{"command":"start_flow","intent":"bill"}"#;
+    for (llm, answer) in [(Some((300, bill)), "bill"), (Some((2_000, bill)), "no_match"), (None, "no_match")] {
+        let bot = BotConfig { llm: Some(terms.clone()), ..BotConfig::default() };
+        let config = CallConfig { bot, ..CallConfig::default() };
+        let mut world = World::new(Setting { llm, config, ..Setting::default() });
+        world.at(4_000, Action::Says("ππππ ωωω", 900));
+        world.run_until(9_000);
+        assert_eq!(world.prompts(), ["greeting", answer], "{llm:?}");
+        let of = |fits: fn(&Entry) -> bool| world.time_of(fits).unwrap_or_else(|| panic!("{llm:?}"));
+        let (asked, answered) =
+            (of(|e| matches!(e, Entry::LlmAsked { .. })), of(|e| matches!(e, Entry::LlmAnswered { .. })));
+        let waited = answered - asked;
+        assert!(waited <= 820, "{llm:?}: {waited} ms");
+        assert!(world.longest_silence() < 4_000, "{llm:?}: {}", world.longest_silence());
+        assert_eq!(world.entries().filter(|e| matches!(e, Entry::LlmAnswered { .. })).count(), 1, "{llm:?}");
     }
 }
 

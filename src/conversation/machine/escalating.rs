@@ -145,7 +145,7 @@ impl Conversation {
             Phase::Transferring { .. } => Some("transferring"),
             Phase::Closing => Some("closing"),
             Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Clarifying(_) => None,
-            Phase::Asking(_) | Phase::Reading(_) | Phase::Done => None,
+            Phase::Consulting(_) | Phase::Asking(_) | Phase::Reading(_) | Phase::Done => None,
         }
     }
 
@@ -262,11 +262,12 @@ impl Conversation {
     }
 
     pub(super) fn recogniser_lost(&mut self) {
+        self.overtake();
         match self.phase {
             // Said once the caller has been greeted, has heard the script, or is back from a transfer in vain.
             Phase::Waiting | Phase::Reading(_) | Phase::Transferring { .. } => self.deaf = true,
             Phase::Closing | Phase::Done => {}
-            Phase::Listening | Phase::Filling(_) | Phase::Clarifying(_) | Phase::Asking(_) => {
+            Phase::Consulting(_) | Phase::Listening | Phase::Filling(_) | Phase::Clarifying(_) | Phase::Asking(_) => {
                 let prompt = self.plan.dialogue.keys_only.clone();
                 self.answer(&prompt, BTreeMap::new(), why("recogniser_lost"));
             }

@@ -17,6 +17,15 @@ use crate::speech::Language;
 use super::policy::Turn;
 use super::{Conversation, Phase, why};
 
+/// What is known of the caller.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// What is remembered.
+    profile: Profile,
+    /// "The same as last time?" was asked, about this intent.
+    offered: Option<usize>,
+}
+
 impl Conversation {
     /// Before the call begins.
     pub(super) fn recall(&mut self, profile: Profile) {
@@ -25,16 +34,19 @@ impl Conversation {
             let chinese = if current == Language::English { self.voice.before.chinese } else { current };
             self.voice = Follow::new(Before { current, chinese });
         }
-        self.profile = profile;
+        if profile.opted_out(OptOut::LanguageModel) {
+            self.decline_llm();
+        }
+        self.known.profile = profile;
     }
 
     /// The prompt to greet with, its values, and what of it rests on memory, for the journal.
     pub(super) fn greeting(&self) -> (String, BTreeMap<String, String>, String) {
         let (plan, mut known) = (&self.plan, String::new());
-        if plan.dialogue.memory.language && self.profile.language == Some(self.voice.before.current) {
+        if plan.dialogue.memory.language && self.known.profile.language == Some(self.voice.before.current) {
             known.push_str("; language of the last call");
         }
-        match (&plan.dialogue.memory.greeting, &self.profile.name) {
+        match (&plan.dialogue.memory.greeting, &self.known.profile.name) {
             (Some(prompt), Some(name)) => {
                 known.push_str("; name known");
                 (prompt.clone(), BTreeMap::from([("name".to_owned(), name.reveal().clone())]), known)
@@ -46,7 +58,7 @@ impl Conversation {
     /// A supervisor is told of who is important; the caller is asked whether it is about the same as last time.
     pub(super) fn after_greeting(&mut self, now: &Moment) {
         let plan = Arc::clone(&self.plan);
-        let important = self.profile.tier.as_ref().is_some_and(|tier| plan.dialogue.memory.vip.contains(tier));
+        let important = self.known.profile.tier.as_ref().is_some_and(|tier| plan.dialogue.memory.vip.contains(tier));
         if important && self.notify(ReasonCode::Vip) {
             let before = self.outputs.len();
             self.escalate(None, ReasonCode::Vip, why("vip"));
@@ -59,7 +71,7 @@ impl Conversation {
         }
         let Some(offer) = &plan.dialogue.memory.same_as_last else { return };
         let day = now.at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / (24 * 3600));
-        let last = self.profile.wanted.iter().rev().find(|wanted| wanted.dialplan == plan.name);
+        let last = self.known.profile.wanted.iter().rev().find(|wanted| wanted.dialplan == plan.name);
         let recent = last.filter(|last| offer.intents.contains(&last.intent) && last.day + offer.days >= day);
         let Some(number) = recent.and_then(|last| plan.intents.iter().position(|i| i.name == last.intent)) else {
             return;
@@ -69,12 +81,12 @@ impl Conversation {
             BTreeMap::from([("matter".to_owned(), plan.labels.get(name, language).unwrap_or(name).to_owned())]);
         self.say(&offer.say, &values, language, true);
         self.memory.last = Some((offer.say.clone(), values));
-        self.offered = Some(number);
+        self.known.offered = Some(number);
     }
 
-    /// What the turn asks for; a plain yes or no answers "the same as last time?", where that was asked just before.
-    pub(super) fn act_on_offer(&mut self, views: &Views, commands: Vec<Command>, turn: &Turn) {
-        let offered = self.offered.take().filter(|_| matches!(self.phase, Phase::Listening));
+    /// A plain yes or no answers "the same as last time?", where that was asked just before. True where the turn was that.
+    pub(super) fn answers_offer(&mut self, views: &Views, commands: &[Command], turn: &Turn) -> bool {
+        let offered = self.known.offered.take().filter(|_| matches!(self.phase, Phase::Listening));
         let plain = commands.iter().all(|command| {
             matches!(command, Command::Affirm | Command::Deny | Command::ChitChat { .. } | Command::NoMatch)
         });
@@ -90,11 +102,13 @@ impl Conversation {
                 let mut turn = turn.clone();
                 turn.evidence.push_str("; the same as last time");
                 self.act(vec![Command::StartFlow { intent: intent.name.clone() }], &turn);
+                true
             }
             (Some(_), Some(false), Some(offer)) => {
                 self.answer(&offer.otherwise, BTreeMap::new(), turn.because("same_as_last:no".to_owned()));
+                true
             }
-            _ => self.act(commands, turn),
+            _ => false,
         }
     }
 

@@ -76,7 +76,8 @@ impl Conversation {
             Phase::Clarifying(clarifying) => self.act_clarifying(clarifying, command, turn),
             Phase::Asking(asking) => self.act_asking(asking, &command, turn),
             Phase::Reading(reading) => self.act_reading(reading, &command, turn),
-            Phase::Waiting | Phase::Listening | Phase::Transferring { .. } | Phase::Closing | Phase::Done => {
+            Phase::Waiting | Phase::Listening | Phase::Consulting(_) => self.act_open(command, turn),
+            Phase::Transferring { .. } | Phase::Closing | Phase::Done => {
                 self.act_open(command, turn);
             }
         }

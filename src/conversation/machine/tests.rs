@@ -10,7 +10,7 @@ use crate::ids::UtteranceId;
 use crate::journal::Act;
 use crate::redact::Redacted;
 
-fn conversation(change: impl FnOnce(&mut Plan)) -> Conversation {
+pub(super) fn conversation(change: impl FnOnce(&mut Plan)) -> Conversation {
     static MIND: OnceLock<Arc<Understanding>> = OnceLock::new();
     let mut plan = demo::plan();
     let mind = Arc::clone(MIND.get_or_init(|| Arc::new(Understanding::train(&plan))));
@@ -18,7 +18,7 @@ fn conversation(change: impl FnOnce(&mut Plan)) -> Conversation {
     Conversation::new(Arc::new(plan), mind)
 }
 
-fn turn(text: &str) -> Transcript {
+pub(super) fn turn(text: &str) -> Transcript {
     Transcript {
         utterance: UtteranceId(1),
         text: Redacted::from(text),
@@ -28,7 +28,7 @@ fn turn(text: &str) -> Transcript {
     }
 }
 
-fn drain(conversation: &mut Conversation) -> Vec<Output> {
+pub(super) fn drain(conversation: &mut Conversation) -> Vec<Output> {
     std::iter::from_fn(|| conversation.poll()).collect()
 }
 
@@ -183,6 +183,9 @@ fn asks(slot: &str) -> Conversation {
     let plain = "name = \"number\"\nkind = \"phone\"\nask = \"fault_number\"\nconfirm = \"fault_confirm\"";
     let text = files.files["plan.toml"].clone();
     assert!(text.contains(plain));
+    // The workflow that asks for a value of this name asks for the same kind.
+    let kind = slot.lines().next().unwrap();
+    let text = text.replace("kind = \"phone\", ask = \"visit_number\"", &format!("{kind}, ask = \"visit_number\""));
     let slot = format!("name = \"number\"\n{slot}\nask = \"fault_number\"\nconfirm = \"fault_confirm\"");
     files.files.insert("plan.toml".to_owned(), text.replace(plain, &slot));
     let problems = crate::settings::Problems::default();
@@ -201,7 +204,8 @@ fn hear(conversation: &mut Conversation, text: &str) -> (String, String) {
         match output {
             Output::Note(Entry::Decided(decision)) => rule = decision.rule,
             Output::Say(say) => said = say.text,
-            Output::Note(_) | Output::Ask(_) | Output::OptOut(_) | Output::Escalate { .. } | Output::HangUp => {}
+            Output::Note(_) | Output::Ask(_) | Output::AskLlm(_) | Output::OptOut(_) => {}
+            Output::Escalate { .. } | Output::HangUp => {}
         }
     }
     (rule, said)
@@ -271,12 +275,23 @@ fn everywhere() -> Vec<(&'static str, Conversation)> {
     let mut reading = at(&[], "");
     reading.phase = Phase::Reading(Reading::default());
     drain(&mut closing);
+    let terms = crate::conversation::LlmTerms {
+        model: "m".to_owned(),
+        budget: Duration::from_millis(800),
+        max_tokens: 64,
+        margin: 0.2,
+        send_identity: false,
+    };
+    let mut consulting = started(|plan| plan.work.llm.ask = true).with_llm(Some(terms));
+    consulting.handle(Instant::now(), Input::Turn(&turn("榴槤芒果火龍果")));
+    drain(&mut consulting);
     let all = vec![
         ("listening", at(&[], "")),
         ("filling", at(&["我屋企上唔到網"], "")),
         ("filling, read back", at(&["我屋企上唔到網", "九一二三四五六七"], "")),
         ("filling, another matter parked", at(&["i want to book a technician", "my internet is down"], "")),
         ("clarifying", at(&["去分店交費"], "")),
+        ("consulting", consulting),
         ("asking", at(&["我想約師傅上門", "九一二三四五六七"], "")),
         ("reading", reading),
         ("closing", closing),
@@ -287,6 +302,7 @@ fn everywhere() -> Vec<(&'static str, Conversation)> {
             Phase::Listening => "listening",
             Phase::Filling(_) => "filling",
             Phase::Clarifying(_) => "clarifying",
+            Phase::Consulting(_) => "consulting",
             Phase::Asking(_) => "asking",
             Phase::Reading(_) => "reading",
             Phase::Closing => "closing",

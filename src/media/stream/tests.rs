@@ -26,6 +26,7 @@ fn agreed(remote: &str) -> Negotiated {
         ptime_ms: 20,
         direction: crate::media::negotiate::Direction::SendRecv,
         srtp: None,
+        dtls: None,
         voip_metrics: false,
     }
 }
@@ -56,6 +57,7 @@ struct Told {
     controls: Vec<(SocketAddr, Datagram)>,
     passed: Vec<Passing>,
     presence: Vec<&'static str>,
+    handshake: Vec<Vec<u8>>,
 }
 
 impl Told {
@@ -72,6 +74,8 @@ impl Told {
                 Output::Pass(passing) => self.passed.push(passing),
                 Output::Lost => self.presence.push("lost"),
                 Output::Resumed => self.presence.push("resumed"),
+                Output::Ready => self.presence.push("ready"),
+                Output::Handshake { bytes, .. } => self.handshake.push(bytes.into_vec()),
             }
         }
     }
