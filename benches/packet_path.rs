@@ -135,6 +135,7 @@ impl Leg {
             direction: Direction::SendRecv,
             srtp: None,
             voip_metrics: false,
+            dtx: false,
         };
         let config =
             StreamConfig { negotiated, peer: None, cname: "bench".into(), seed: 1, patience: Duration::from_secs(10) };

@@ -39,7 +39,7 @@ pub mod speaking;
 mod thoughts;
 pub mod transfer;
 
-pub use interface::{CallConfig, CallParts, Codec, Input, MediaPolicy, Order, Output, SpeakOrder, Srtp, Why};
+pub use interface::{CallConfig, CallParts, Codec, Input, Keys, MediaPolicy, Order, Output, SpeakOrder, Srtp, Why};
 
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;

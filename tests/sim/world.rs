@@ -618,6 +618,7 @@ impl World {
             | DialogOrder::TakeRefer
             | DialogOrder::RefuseRefer { .. }
             | DialogOrder::TellRefer { .. }
+            | DialogOrder::Press { .. }
             | DialogOrder::Refer { .. }
             | DialogOrder::Progress { .. }
             | DialogOrder::Refuse { .. }
