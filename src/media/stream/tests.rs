@@ -258,7 +258,8 @@ fn our_own_pauses_are_heard_as_the_noise_that_was_there() {
         let figures = right.quality();
         // Twice 100 frames of speech, 10 of hangover, 5 packets of the pause.
         assert_eq!((figures.received, figures.lost, figures.dropped, figures.late), (230, 0, 0, 0), "{codec:?}");
-        assert!(figures.concealed <= 4, "{codec:?}: {figures:?}");
+        // What was said last fades for up to 60 ms.
+        assert!(figures.concealed <= 2 * 3, "{codec:?}: {figures:?}");
         assert!(levels[125..200].iter().all(|level| heard.contains(level)), "{codec:?}: {:?}", &levels[110..200]);
         assert!(levels[215..300].iter().all(|level| *level > -20.0), "{codec:?}: {:?}", &levels[200..300]);
         assert!(told_right.presence.is_empty());
