@@ -5,7 +5,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export TINGWA_CACHE ?= $(CACHE)
 TINGWA = $(CARGO_TARGET_DIR)/release/tingwa
 
-.PHONY: demo test setup build unit peers lint fuzz bench model
+.PHONY: demo test setup build unit peers lint fuzz bench load interop model
 
 setup:
 	@deploy/setup.sh
@@ -32,6 +32,16 @@ lint: setup
 bench: build
 	cargo bench --benches
 	benches/calls_per_core.sh $(TINGWA)
+
+# SIPp against tingwa and Asterisk 22 in turn, 15 minutes; `make load LOAD=--quick` takes 4.
+load: build
+	cargo build --release --example answering
+	tests/peers/install.sh
+	benches/load.sh $(TINGWA) $(LOAD)
+
+# Real peers over every transport, codec and encryption: writes tests/peers/interop.md.
+interop: build
+	tests/peers/matrix.sh $(TINGWA)
 
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS = sip sdp rtp dialplan call

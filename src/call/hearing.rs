@@ -153,9 +153,15 @@ impl Hearing {
             upsampler: Upsampler8To16::new(),
             recogniser: Recogniser::There { unanswered: 0, missed: 0, interrupted: 0 },
             awaited: VecDeque::with_capacity(AWAITED),
-            outputs: VecDeque::with_capacity(8),
+            outputs: VecDeque::with_capacity(2),
             config,
         }
+    }
+
+    /// For a line of keys alone: nothing is ever given to a recogniser, and nothing said about that.
+    #[must_use]
+    pub fn deaf(self) -> Self {
+        Self { recogniser: Recogniser::Lost, ..self }
     }
 
     /// Takes one input.

@@ -150,7 +150,7 @@ impl Call {
             recording: if recording.is_some() { Recording::On } else { Recording::Off },
             rescue: Rescue::NotNeeded,
             refer: None,
-            outputs: VecDeque::with_capacity(32),
+            outputs: VecDeque::with_capacity(8),
             facts: Facts {
                 id,
                 config,

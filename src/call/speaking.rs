@@ -14,8 +14,8 @@ use crate::speech::Language;
 /// Prompts that may wait behind the one that sounds. More are refused and reported as failed.
 pub const QUEUE: usize = 8;
 
-/// Samples that a prompt may gather before its turn comes: 120 s at 8 kHz. More are dropped.
-const GATHERED: usize = 960_000;
+/// Samples that a prompt may gather before its turn comes. More are dropped.
+const GATHERED: usize = crate::media::playout::QUEUE_SAMPLES;
 
 /// Something to say.
 #[derive(Clone, Debug, PartialEq, Eq)]

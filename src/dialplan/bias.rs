@@ -10,14 +10,15 @@ const HOT_WORDS: usize = 1_000;
 /// FNV-1a, 64 bit: offset basis and prime.
 const FNV: (u64, u64) = (0xcbf2_9ce4_8422_2325, 0x0000_0100_0000_01b3);
 
-/// Reads `[hearing]`: `hot_words = ["海港電訊", "roaming"]`.
-pub(crate) fn hot_words(mut section: Section<'_>) -> Vec<(String, f32)> {
+/// Reads `[hearing]`: `hot_words = ["海港電訊", "roaming"]`, and whether callers are heard at all (`speech`).
+pub(crate) fn hearing(mut section: Section<'_>) -> (Vec<(String, f32)>, bool) {
+    let speech = section.boolean("speech").unwrap_or(true);
     let words = section.strings("hot_words").unwrap_or_default();
     if words.len() > HOT_WORDS {
         section.problem("hot_words", format_args!("{} words, at most {HOT_WORDS} are leant towards", words.len()));
     }
     section.finish();
-    words.into_iter().map(|word| (word, 1.0)).collect()
+    (words.into_iter().map(|word| (word, 1.0)).collect(), speech)
 }
 
 /// Everything of a plan that is worth leaning towards.

@@ -68,12 +68,12 @@ pub(super) fn read_files(files: &PlanFiles, problems: &Problems) -> Option<Plan>
         workflows: root.section("workflow").keys(),
         languages: languages.clone(),
     };
-    let hot_words = super::bias::hot_words(root.section("hearing"));
+    let (hot_words, speech) = super::bias::hearing(root.section("hearing"));
     let mut plan = Plan {
         name: files.name.clone(),
         title: root.string("title").unwrap_or_else(|| files.name.clone()),
         numbers: numbers(&mut root),
-        dialogue: reader.dialogue(root.section("dialogue")),
+        dialogue: Dialogue { speech, ..reader.dialogue(root.section("dialogue")) },
         intents: reader.intents(&mut root, phrases, files, problems),
         knowledge,
         work: Work { scripts: super::script::scripts(files, &reader, problems), ..reader.work(&mut root) },
@@ -159,6 +159,7 @@ impl Reader {
             no_match: self.ladder(section.section("no_match")),
             no_input_after: after,
             menu,
+            speech: true,
             repair: escalation::repair(section.section("repair")),
         };
         section.finish();

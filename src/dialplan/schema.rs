@@ -144,6 +144,8 @@ pub struct Dialogue {
     pub keys_only: String,
     /// What keys do, outside of number entry. 0 always leads to a human.
     pub menu: BTreeMap<char, Target>,
+    /// False for a line of keys alone: its calls take no place at the recogniser and no processor time for it.
+    pub speech: bool,
     /// How a conversation is brought back on its way.
     pub repair: Repair,
 }

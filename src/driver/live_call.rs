@@ -50,9 +50,11 @@ impl LiveCall {
         if let Some(path) = &recording {
             shell.services.recorder.begin(id, path);
         }
-        let (feed, deaf) = match shell.open_feed(id, parts.plan.bias.clone()) {
-            Ok(feed) => (Some(feed), None),
-            Err(reason) => (None, Some(reason)),
+        let wanted = parts.plan.dialogue.speech.then(|| shell.open_feed(id, parts.plan.bias.clone()));
+        let (feed, deaf) = match wanted {
+            None => (None, None),
+            Some(Ok(feed)) => (Some(feed), None),
+            Some(Err(reason)) => (None, Some(reason)),
         };
         Self {
             id,

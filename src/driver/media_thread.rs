@@ -15,7 +15,7 @@ use rustix::fd::OwnedFd;
 use tokio::sync::mpsc;
 
 use super::directory::Directory;
-use super::inbox::{Inbox, InboxSender};
+use super::inbox::{Inbox, InboxSender, Popped};
 use super::live_call::LiveCall;
 use super::pace;
 use super::rtp_port::{PortAllocator, PortError};
@@ -41,6 +41,8 @@ const EVENTS: usize = 256;
 const DATAGRAM: usize = 2_048;
 /// Items taken from the inbox before the sockets have their turn.
 const ITEMS: usize = 512;
+/// Shortest sleep where nothing is due yet: what falls due within it goes out together, and a wake-up serves many calls.
+const COALESCE: Duration = Duration::from_micros(200);
 /// The token of the inbox; all others name sockets.
 const INBOX_TOKEN: u64 = u64::MAX;
 
@@ -137,7 +139,7 @@ pub struct Shell {
 struct MediaThread {
     shell: Shell,
     inbox: Inbox<Item>,
-    calls: BTreeMap<CallId, LiveCall>,
+    calls: BTreeMap<CallId, Box<LiveCall>>,
     deadlines: BTreeSet<(Instant, CallId)>,
     scheduled: BTreeMap<CallId, Instant>,
     due: Vec<CallId>,
@@ -252,8 +254,9 @@ impl MediaThread {
         }
         let mut events = [MaybeUninit::<epoll::Event>::uninit(); EVENTS];
         let (mut tokens, mut datagram) = ([0; EVENTS], [0; DATAGRAM]);
+        let mut at_most = Duration::ZERO;
         while !(self.stopping && self.calls.is_empty()) {
-            let timeout = self.timeout();
+            let timeout = self.timeout(at_most);
             let ready = match epoll::wait(&self.shell.epoll, &mut events, Some(&timeout)) {
                 Ok((ready, _)) => {
                     tokens.iter_mut().zip(&*ready).for_each(|(token, event)| *token = event.data.u64());
@@ -267,22 +270,30 @@ impl MediaThread {
                     INBOX_TOKEN => self.inbox.clear_wake(),
                     token => self.receive(token, &mut datagram),
                 }
+                self.wake_due();
             }
-            for _ in 0..ITEMS {
-                let Some(item) = self.inbox.pop() else { break };
-                self.take(item);
-            }
+            at_most = self.take_items();
             self.wake_due();
         }
     }
 
-    fn timeout(&self) -> Timespec {
-        let wait = if self.inbox.is_empty() {
-            let first = self.deadlines.first().map(|(at, _)| at.saturating_duration_since(Instant::now()));
-            first.unwrap_or(Duration::from_secs(1))
-        } else {
-            Duration::ZERO
-        };
+    /// Some of what waits in the inbox; when to look again at the latest, whatever else happens.
+    fn take_items(&mut self) -> Duration {
+        for _ in 0..ITEMS {
+            match self.inbox.pop() {
+                Popped::Item(item) => self.take(item),
+                // Whoever pushes from here on wakes us.
+                Popped::Nothing => return Duration::from_secs(1),
+                Popped::Busy => return COALESCE,
+            }
+            self.wake_due();
+        }
+        Duration::ZERO
+    }
+
+    fn timeout(&self, at_most: Duration) -> Timespec {
+        let first = self.deadlines.first().map(|(at, _)| at.saturating_duration_since(Instant::now()));
+        let wait = first.map_or(at_most, |wait| if wait.is_zero() { wait } else { wait.max(COALESCE).min(at_most) });
         Timespec { tv_sec: wait.as_secs().min(60) as i64, tv_nsec: i64::from(wait.subsec_nanos()) }
     }
 
@@ -397,7 +408,7 @@ impl MediaThread {
         };
         self.shell.dialogs.insert(dialog, id);
         self.shell.directory.enter(id, self.shell.number);
-        let mut live = LiveCall::begin(now, parts, sockets, &mut self.shell);
+        let mut live = Box::new(LiveCall::begin(now, parts, sockets, &mut self.shell));
         let alive = live.settle(now, &mut self.shell);
         self.calls.insert(id, live);
         self.schedule(id, alive);
@@ -425,7 +436,7 @@ impl MediaThread {
     }
 
     fn schedule(&mut self, call: CallId, alive: bool) {
-        let next = if alive { self.calls.get(&call).and_then(LiveCall::deadline) } else { None };
+        let next = if alive { self.calls.get(&call).and_then(|live| live.deadline()) } else { None };
         let before = self.scheduled.get(&call).copied();
         if next != before {
             if let Some(at) = before {
@@ -449,8 +460,12 @@ impl MediaThread {
         }
     }
 
+    /// Called after every packet and item: what is due to be sent waits for one of them, not for a burst.
     fn wake_due(&mut self) {
         let now = Instant::now();
+        if self.deadlines.first().is_none_or(|(at, _)| *at > now) {
+            return;
+        }
         // One round over what was due: a call that asks to be woken again at once waits for the next.
         let mut due = std::mem::take(&mut self.due);
         due.extend(self.deadlines.iter().take_while(|(at, _)| *at <= now).map(|(_, call)| *call));

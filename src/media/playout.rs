@@ -8,8 +8,8 @@ use crate::audio::frame::{FRAME_SAMPLES, Frame};
 use crate::audio::mix;
 use crate::ids::SpeakId;
 
-/// Most audio of one prompt that waits to be played: 120 s.
-const QUEUE_SAMPLES: usize = 120 * 8000;
+/// Most audio of one prompt that waits to be played: 180 s, the longest recorded prompt.
+pub const QUEUE_SAMPLES: usize = 180 * 8000;
 /// Fade where audio is cut: 10 ms.
 const FADE: usize = 80;
 /// Events that wait to be polled; more are dropped.
@@ -118,7 +118,7 @@ impl Playout {
     }
 
     /// A piece of the prompt, 8 kHz. False, and the piece dropped, when that prompt is not the present one (it was stopped)
-    /// or when 120 s wait already.
+    /// or when 180 s wait already.
     pub fn push(&mut self, speak: SpeakId, piece: Arc<[i16]>) -> bool {
         let Some(prompt) = self.prompt.as_mut().filter(|prompt| prompt.speak == speak) else { return false };
         if prompt.complete || prompt.waiting + piece.len() > QUEUE_SAMPLES {
@@ -306,6 +306,17 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_recorded_prompt_is_played_whole() {
+        let mut playout = Playout::new();
+        playout.start(SpeakId(1));
+        assert!(playout.push(SpeakId(1), Arc::from(vec![1i16; QUEUE_SAMPLES])), "180 s in one piece");
+        assert!(!playout.push(SpeakId(1), Arc::from(vec![1i16; 1])), "and no more");
+        playout.finish(SpeakId(1));
+        let frames = std::iter::from_fn(|| (playout.position().is_some()).then(|| playout.next_frame())).count();
+        assert!((9_000..=9_001).contains(&frames), "{frames}");
+    }
+
+    #[test]
     fn pieces_of_any_length_are_joined() {
         let mut playout = Playout::new();
         playout.start(ONE);
@@ -440,7 +451,7 @@ mod tests {
         playout.start(ONE);
         let second = piece(1, 8000);
         let taken = (0..500).filter(|_| playout.push(ONE, second.clone())).count();
-        assert_eq!(taken, 120);
+        assert_eq!(taken, 180);
         for n in 0..100 {
             playout.start(SpeakId(n));
         }

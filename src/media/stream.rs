@@ -225,7 +225,7 @@ impl Stream {
             presence: Presence { patience: config.patience, heard: now, lost: false },
             usage: Use::Heard,
             counts: Counts::default(),
-            outputs: VecDeque::with_capacity(OUTPUTS),
+            outputs: VecDeque::with_capacity(4),
         }
     }
 

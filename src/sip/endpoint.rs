@@ -200,7 +200,8 @@ pub enum Why {
     Connection,
 }
 
-/// Who waits in the timer table.
+/// Who waits in the timer table. Small, as hundreds of thousands of finished transactions wait in it; connections have a table of
+/// their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum TimerKey {
     Client(ClientId),
@@ -208,7 +209,6 @@ enum TimerKey {
     Dialog(DialogId),
     Attempt(DialogId),
     Trunk(usize),
-    Connection(Flow),
     Registration(usize),
 }
 
@@ -300,16 +300,16 @@ impl Endpoint {
 
     /// When to come back, and why.
     pub fn deadline(&self) -> Option<(Instant, Why)> {
-        let (at, key) = self.timers.first()?;
-        let why = match key {
+        let why = |key| match key {
             TimerKey::Client(_) | TimerKey::Server(_) => Why::Transaction,
             TimerKey::Dialog(_) => Why::Dialog,
-            TimerKey::Connection(_) => Why::Connection,
             TimerKey::Registration(_) => Why::Registration,
             TimerKey::Trunk(_) => Why::Trunk,
             TimerKey::Attempt(_) => Why::Attempt,
         };
-        Some((at, why))
+        let first = self.timers.first().map(|(at, key)| (at, why(key)));
+        let connection = self.connections.timers.first().map(|(at, _)| (at, Why::Connection));
+        crate::deadline::earliest([first, connection])
     }
 
     /// How many dialogs there are, those included that only wait for other branches of a fork.
@@ -334,11 +334,13 @@ impl Endpoint {
                 TimerKey::Client(id) => self.client_timeout(now, id),
                 TimerKey::Server(id) => self.server_timeout(now, id),
                 TimerKey::Dialog(id) => self.dialog_timeout(now, id),
-                TimerKey::Connection(flow) => self.connection_timeout(now, flow),
                 TimerKey::Registration(place) => self.registration_timeout(now, place),
                 TimerKey::Trunk(place) => self.trunk_timeout(now, place),
                 TimerKey::Attempt(id) => self.attempt_timeout(now, id),
             }
+        }
+        while let Some(flow) = self.connections.timers.pop_due(now) {
+            self.connection_timeout(now, flow);
         }
     }
 

@@ -1,8 +1,10 @@
-"""A scripted telephone: one headless baresip 1.0 driven over its ctrl_tcp port (JSON in netstrings). UDP and G.711 A-law."""
+"""A scripted telephone: one headless baresip 1.0 driven over its ctrl_tcp port (JSON in netstrings)."""
 import glob, json, os, shutil, signal, socket, subprocess, time
 
 HOST = "127.0.0.1"
-MODULES = "g711 aufile aubridge sndfile".split()
+MODULES = "g711 g722 opus srtp dtls_srtp aufile aubridge sndfile".split()
+# Rate and channels: a name alone is looked up as 8000/1.
+CODECS = {"PCMA": (8000, 1), "PCMU": (8000, 1), "G722": (16000, 1), "opus": (48000, 2)}
 
 
 def free_port():
@@ -12,25 +14,31 @@ def free_port():
 
 
 class Phone:
-    """`password` makes it register; `answer` is baresip's answer mode: manual or auto."""
+    """`password` makes it register; `answer` is baresip's answer mode: manual or auto; `menc` srtp-mand or dtls_srtp; `cert` with its
+    key makes it a TLS server."""
 
-    def __init__(self, folder, user, password=None, pbx="127.0.0.1:5070", wav=None, answer="manual"):
-        self.folder, self.pbx, self.events, self.buffer, self.asked = folder, pbx, [], b"", 0
+    def __init__(self, folder, user, password=None, pbx="127.0.0.1:5070", wav=None, answer="manual", transport="udp", codec="PCMA", menc=None,
+                 cert=None, port=0):
+        self.folder, self.pbx, self.events, self.buffer, self.asked, self.codec = folder, pbx, [], b"", 0, codec
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
-        account = f"<sip:{user}@{pbx};transport=udp>;regint={60 if password else 0};audio_codecs=PCMA/8000/1;answermode={answer}"
+        account = f"<sip:{user}@{pbx};transport={transport}>;regint={60 if password else 0};audio_codecs={codec}/{CODECS[codec][0]}/{CODECS[codec][1]};answermode={answer}"
         if password:
             account += f";auth_user={user};auth_pass={password}"
+        if menc:
+            account += f";mediaenc={menc}"
         self._write("accounts", account + "\n")
         self._write("contacts", "")
         control = free_port()
-        config = ["poll_method epoll", f"sip_listen {HOST}:0", "call_local_timeout 120", "call_max_calls 4",
+        config = ["poll_method epoll", f"sip_listen {HOST}:{port}", "call_local_timeout 120", "call_max_calls 4",
                   f"audio_source aufile,{self._audio(wav)}", "audio_player aubridge,sink", "audio_level no",
                   "rtp_ports 30000-30998", "jitter_buffer_delay 2-10", "module_path /usr/lib/baresip/modules"]
         config += [f"module {m}.so" for m in MODULES]
         config += ["module_tmp uuid.so", "module_tmp account.so", "module_app menu.so", "module_app ctrl_tcp.so",
                    "module_app debug_cmd.so", f"ctrl_tcp_listen {HOST}:{control}", f"snd_path {folder}",
                    "ringback_disabled yes", "statmode_default off", "redial_attempts 0"]
+        if cert:
+            config.append(f"sip_certificate {cert}")
         self._write("config", "\n".join(config) + "\n")
         self.log = open(f"{folder}/baresip.log", "wb")
         self.process = subprocess.Popen(["baresip", "-4", "-n", HOST, "-f", folder],
@@ -50,8 +58,9 @@ class Phone:
     def _audio(self, wav):
         """At the codec's rate, with five minutes of silence behind it: baresip ends the call at the end of the file."""
         out = f"{self.folder}/source-{time.monotonic_ns()}.wav"
+        rate, channels = CODECS[self.codec]
         source, effect = ([wav], ["pad", "0", "300"]) if wav else (["-n", "-r", "8000", "-c", "1"], ["trim", "0", "300"])
-        subprocess.run(["sox", "-D", *source, "-r", "8000", "-c", "1", "-b", "16", out, *effect], check=True)
+        subprocess.run(["sox", "-D", *source, "-r", str(rate), "-c", str(channels), "-b", "16", out, *effect], check=True)
         return out
 
     def command(self, name, parameters="", timeout=5):

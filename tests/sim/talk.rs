@@ -186,6 +186,24 @@ fn a_lost_recogniser_leaves_the_keys() {
 }
 
 #[test]
+fn a_line_of_keys_alone_asks_no_recogniser() {
+    let mut world = World::new(Setting {
+        // Would say that it is lost at the first frame that it is given.
+        ear: Ear::Lost,
+        speech: false,
+        agents: [("6001", Agent::Answers(500, Then::Accepts(500)))].into(),
+        ..Setting::default()
+    });
+    world.at(2_000, Action::Says("check my bill", 1_000));
+    world.run_until(12_000);
+    assert_eq!(losses(&world), []);
+    assert_eq!(world.prompts(), ["greeting", "no_input_1"], "nothing is heard, and nothing said about it");
+    world.at(12_500, Action::Presses('0'));
+    world.run_until(17_000);
+    assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })));
+}
+
+#[test]
 fn a_recogniser_that_dies_in_a_sentence_costs_that_sentence() {
     let mut world = World::new(Setting { ear: Ear::Dies(1), ..Setting::default() });
     world.at(4_000, Action::Says("check my bill", 1_000));

@@ -26,6 +26,8 @@ pub struct Setting {
     pub network: Conditions,
     pub agents: BTreeMap<&'static str, Agent>,
     pub ear: Ear,
+    /// False: the line is one of keys alone.
+    pub speech: bool,
     pub mouth: Mouth,
     pub config: CallConfig,
     /// False: the INVITE has no offer.
@@ -54,6 +56,7 @@ impl Default for Setting {
             network: Conditions::default(),
             agents: BTreeMap::new(),
             ear: Ear::Healthy,
+            speech: true,
             mouth: Mouth::Healthy,
             config: CallConfig::default(),
             offer: true,
@@ -801,7 +804,8 @@ fn invite(offer: Option<Vec<u8>>) -> IncomingInvite {
 }
 
 fn parts(setting: &Setting, invite: IncomingInvite) -> CallParts {
-    let (plan, understanding) = plan::line();
+    let (mut plan, understanding) = plan::line();
+    Arc::make_mut(&mut plan).dialogue.speech = setting.speech;
     let domains = Arc::new([("pbx".to_owned(), "192.0.2.2".to_owned())].into());
     CallParts {
         id: CallId(ulid_of(setting.seed)),

@@ -73,9 +73,10 @@ impl Bot {
         let no_input_ms = u32::try_from(dialogue.no_input_after.as_millis()).unwrap_or(u32::MAX);
         let floor = FloorConfig { no_input_ms, dead_air_ms: config.dead_air_ms };
         let barge_in = BargeInConfig { enabled: dialogue.barge_in, speech_ms: config.barge_in_ms };
+        let hearing = Hearing::new(config.hearing.clone());
         Self {
             thoughts: Thoughts::new(Conversation::new(plan.clone(), understanding)),
-            hearing: Hearing::new(config.hearing.clone()),
+            hearing: if dialogue.speech { hearing } else { hearing.deaf() },
             speaking: Speaking::new(config.speaking),
             barge_in: BargeIn::new(barge_in),
             floor: Floor::new(floor, epoch),
@@ -83,7 +84,7 @@ impl Bot {
             unanswered: None,
             troubles: Troubles::default(),
             duty: Duty::Absent,
-            outputs: VecDeque::with_capacity(16),
+            outputs: VecDeque::with_capacity(4),
             config,
             plan,
             epoch,

@@ -9,9 +9,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::config::Limits;
-use super::{Counter, Endpoint, Output, TimerKey};
+use super::{Counter, Endpoint, Output};
 use crate::sip::flow::{Flow, Transport};
 use crate::sip::lifetime::{Due, Lifetime, Opener};
+use crate::sip::timers::TimerTable;
 use crate::wire::sip::header::Via;
 use crate::wire::sip::parse::StreamParser;
 
@@ -36,6 +37,8 @@ pub(super) struct Connections {
     /// One a connection: the last that it named.
     named: BTreeMap<Flow, (Transport, SocketAddr)>,
     udp_only: BTreeMap<SocketAddr, Instant>,
+    /// When each is to be pinged or closed.
+    pub(super) timers: TimerTable<Flow>,
 }
 
 impl Connections {
@@ -107,7 +110,7 @@ impl Endpoint {
         let life = Lifetime::new(now, flow.transport, opener, self.author.share());
         connection.life = Some(life);
         self.connections.put(flow, connection);
-        self.timers.set(TimerKey::Connection(flow), life.deadline());
+        self.connections.timers.set(flow, life.deadline());
     }
 
     pub(super) fn close_full(&mut self, flow: Flow) {
@@ -130,7 +133,7 @@ impl Endpoint {
             }
         }
         let deadline = self.connections.life(flow).and_then(|life| life.deadline());
-        self.timers.set(TimerKey::Connection(flow), deadline);
+        self.connections.timers.set(flow, deadline);
     }
 
     /// Takes note of an alias (RFC 5923 8.1) in the Via of a trunk's request.

@@ -112,7 +112,7 @@ impl Endpoint {
 
     pub(super) fn flow_closed(&mut self, now: Instant, flow: Flow) {
         self.connections.remove(flow);
-        self.timers.set(TimerKey::Connection(flow), None);
+        self.connections.timers.set(flow, None);
         for key in self.transactions.on_flow(flow) {
             match key {
                 TimerKey::Client(id) if self.falls_back(now, id) => {}
@@ -120,11 +120,7 @@ impl Endpoint {
                 TimerKey::Server(id) => {
                     self.run_server(now, id, ServerInput::TransportFailed);
                 }
-                TimerKey::Dialog(_)
-                | TimerKey::Attempt(_)
-                | TimerKey::Trunk(_)
-                | TimerKey::Connection(_)
-                | TimerKey::Registration(_) => {}
+                TimerKey::Dialog(_) | TimerKey::Attempt(_) | TimerKey::Trunk(_) | TimerKey::Registration(_) => {}
             }
         }
         self.registrations_disconnected(now, flow);

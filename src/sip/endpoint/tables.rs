@@ -53,7 +53,8 @@ pub enum Owner {
 /// See the module.
 #[derive(Default)]
 pub struct Transactions {
-    servers: BTreeMap<ServerId, ServerSlot>,
+    /// Boxed: most of them only wait for repeats that never come, and a map has empty places.
+    servers: HashMap<ServerId, Box<ServerSlot>>,
     server_keys: HashMap<ServerKey, ServerId>,
     merge_keys: HashMap<MergeKey, ServerId>,
     clients: BTreeMap<ClientId, ClientSlot>,
@@ -90,12 +91,12 @@ impl Transactions {
         dialog: DialogId,
     ) -> ServerId {
         let id = ServerId(self.next_number());
-        self.server_keys.insert(key.clone(), id);
-        if let Some(merge) = &merge {
-            self.merge_keys.insert(merge.clone(), id);
+        self.server_keys.insert(key, id);
+        if let Some(merge) = merge {
+            self.merge_keys.insert(merge, id);
         }
         self.note_flow(reply, TimerKey::Server(id));
-        self.servers.insert(id, ServerSlot { machine, reply, dialog, key, merge });
+        self.servers.insert(id, Box::new(ServerSlot { machine, reply, dialog, key, merge }));
         id
     }
 
@@ -111,7 +112,7 @@ impl Transactions {
 
     /// One of them.
     pub fn server(&mut self, id: ServerId) -> Option<&mut ServerSlot> {
-        self.servers.get_mut(&id)
+        self.servers.get_mut(&id).map(AsMut::as_mut)
     }
 
     /// The one that a request belongs to.

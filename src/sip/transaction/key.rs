@@ -1,13 +1,29 @@
 //! Which transaction a message belongs to (RFC 3261 17.1.3, 17.2.3).
 
-use std::sync::Arc;
+use std::hash::{DefaultHasher, Hasher};
 
 use crate::wire::sip::header::{HeaderName, Via};
 use crate::wire::sip::message::{Method, Request, Response};
 
+/// 128 bits for what names a transaction: hundreds of thousands are kept, and two that share them do not happen. They need not
+/// be secret: whoever finds a pair has taken one request of his own for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Print([u64; 2]);
+
+impl Print {
+    fn of(bytes: &[u8]) -> Self {
+        Self([0, 1].map(|half| {
+            let mut hasher = DefaultHasher::new();
+            hasher.write_u8(half);
+            hasher.write(bytes);
+            hasher.finish()
+        }))
+    }
+}
+
 /// Key of a server transaction. An ACK has the key of the INVITE that it acknowledges (with a refusal), a CANCEL its own.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ServerKey(Arc<[u8]>);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ServerKey(Print);
 
 impl ServerKey {
     /// The key of a request.
@@ -36,7 +52,7 @@ impl ServerKey {
             }
             None => Self::push_rfc_2543(&mut key, request, method),
         }
-        Self(key.into())
+        Self(Print::of(&key))
     }
 
     /// Without a branch of RFC 3261: Request-URI, From tag, Call-ID, CSeq number, top Via; the To tag too but where the ACK's
@@ -64,8 +80,8 @@ impl ServerKey {
 }
 
 /// Key by which a request that came by two paths is known (RFC 3261 8.2.2.2).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct MergeKey(Arc<[u8]>);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MergeKey(Print);
 
 impl MergeKey {
     /// `None` for a request within a dialog, or that lacks what it takes.
@@ -78,7 +94,7 @@ impl MergeKey {
         let from = headers.from().ok()?;
         let mut key = format!("{cseq}|{}|", from.tag()?).into_bytes();
         key.extend_from_slice(headers.get(&HeaderName::CallId)?);
-        Some(Self(key.into()))
+        Some(Self(Print::of(&key)))
     }
 }
 
