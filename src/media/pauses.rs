@@ -13,10 +13,10 @@ use crate::audio::{loudness, opus};
 /// A frame below this is quiet, dBov: what a good room leaves between two sentences, and less than the softest consonant.
 const QUIET_DBOV: f32 = -55.0;
 /// So much quiet is sent as audio before a pause begins: words end softly, and the decoder of Opus learns the noise from it.
-const HANGOVER_FRAMES: u32 = 200 / FRAME_MS as u32;
+const HANGOVER_FRAMES: u32 = 200 / FRAME_MS;
 /// The next packet of a pause, where the level has changed and where it has not.
-const SOONEST_FRAMES: u32 = 200 / FRAME_MS as u32;
-const LATEST_FRAMES: u32 = 400 / FRAME_MS as u32;
+const SOONEST_FRAMES: u32 = 200 / FRAME_MS;
+const LATEST_FRAMES: u32 = 400 / FRAME_MS;
 /// A change of level that is told, dB.
 const CHANGE_DB: f32 = 3.0;
 /// Weight of the newest frame in the level.
