@@ -44,7 +44,7 @@ interop: build
 	tests/peers/matrix.sh $(TINGWA)
 
 FUZZ_SECONDS ?= 60
-FUZZ_TARGETS = sip sdp rtp dialplan call
+FUZZ_TARGETS = sip sdp rtp dialplan call registrar endpoint
 fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz
 	for target in $(FUZZ_TARGETS); do \

@@ -1,4 +1,4 @@
-//! Understanding: time to learn the demo line, and time of one turn with all views and rules.
+//! Understanding: time to learn the demo line, and time of one turn with all views, commands and scores.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +6,10 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jiff::civil::{Date, date};
 use tingwa::conversation::Understanding;
+use tingwa::conversation::scores::Counters;
+use tingwa::conversation::understanding::{Setting, Situation};
 use tingwa::settings::Problems;
+use tingwa::speech::SpeechTags;
 
 /// Questions are asked on this day.
 const DAY: Date = date(2026, 3, 4);
@@ -25,7 +28,14 @@ fn classifier(criterion: &mut Criterion) {
         ("english turn", "i would like to know why my bill is so high this month"),
     ] {
         group.bench_function(name, |bench| {
-            bench.iter(|| mind.judge(&mind.views(text), &plan, plan.default_chinese(), DAY))
+            bench.iter(|| {
+                let views = mind.views(text);
+                let at = Setting { plan: &plan, chinese: plan.default_chinese(), today: DAY };
+                let understood = mind.commands(&views, Situation::Open, at);
+                let scores =
+                    mind.feelings().scores(&views, SpeechTags::default(), &understood.commands, Counters::default());
+                (understood, scores)
+            })
         });
     }
     group.finish();

@@ -134,6 +134,7 @@ impl Leg {
             ptime_ms: 20,
             direction: Direction::SendRecv,
             srtp: None,
+            dtls: None,
             voip_metrics: false,
             dtx: false,
         };

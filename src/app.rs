@@ -9,8 +9,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::{Config, SipSetupError, secret};
 use crate::driver::directory::Directory;
+use crate::driver::handshake::{Identity, IdentityError};
 use crate::driver::inbox::inbox;
 use crate::driver::lines::Lines;
+use crate::driver::llm::{LlmError, LlmPool};
 use crate::driver::media_thread::{self, Services};
 use crate::driver::router::{LiveLines, Router};
 use crate::driver::rtp_port::{PortAllocator, PortRange};
@@ -66,12 +68,18 @@ pub enum AppError {
     /// A host of tools cannot be used.
     #[error(transparent)]
     Tools(ToolsError),
+    /// The language model cannot be asked.
+    #[error(transparent)]
+    Llm(#[from] LlmError),
     /// A SIP address cannot be had.
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// A trunk's address cannot be found, or certificates cannot be used.
     #[error(transparent)]
     Sip(#[from] SipSetupError),
+    /// Browsers cannot be served.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The operating system said no.
     #[error("{doing}: {source}")]
     System {
@@ -113,8 +121,12 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
     let (journal, entries) = journal_queue();
     let (orders, ordered) = mpsc::channel(ORDER_QUEUE);
     let signals = LiveSignals::default();
+    let identity = Identity::fresh()?;
+    let mut call = config.call.clone();
+    call.media.dtls = Some(identity.fingerprint());
     let services = Services {
-        config: config.call.clone(),
+        config: call,
+        identity,
         recognisers: recognisers.clone(),
         synthesiser: synthesiser.clone(),
         orders: orders.clone(),
@@ -123,6 +135,7 @@ pub async fn serve(config: Config, mut watcher: impl Watcher) -> Result<(), AppE
         music: start::waiting_music(),
         signals: signals.clone(),
         tools: ToolPool::start(&config.tools, secret).map_err(AppError::Tools)?,
+        llm: start_llm(&config)?,
     };
     let counts = EngineCounts::of(&recognisers, &synthesiser);
     let (directory, media) = start_media(&config, services)?;
@@ -191,6 +204,11 @@ fn start_speaking(
         .collect();
     pool.prepare(&prompts, &mut |done, of| watcher.prompts(done, of)).map_err(VoicesError::from)?;
     Ok(pool)
+}
+
+/// The language model, where one is configured.
+fn start_llm(config: &Config) -> Result<Option<LlmPool>, LlmError> {
+    config.llm.as_ref().map(|llm| LlmPool::start(llm, config.llm_off.clone(), secret)).transpose()
 }
 
 /// Opens the store and closes what a crash has left open.

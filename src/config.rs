@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::call::{CallConfig, MediaPolicy};
+use crate::call::{BotConfig, CallConfig, MediaPolicy};
 use crate::dialplan::check::Peers;
 use crate::driver::DriverConfig;
+use crate::driver::llm::LlmConfig;
 use crate::driver::tools::ToolsConfig;
 use crate::engine::EngineConfig;
 use crate::settings::{Problem, Problems, Section, Source};
@@ -55,6 +56,10 @@ pub struct Config {
     pub driver: DriverConfig,
     /// Hosts that workflows may ask.
     pub tools: ToolsConfig,
+    /// The language model that calls may ask; `None`: none.
+    pub llm: Option<LlmConfig>,
+    /// While this file is there, none is asked.
+    pub llm_off: PathBuf,
     /// Models and voices.
     pub engine: EngineConfig,
     /// Database and recordings.
@@ -68,7 +73,8 @@ pub struct Config {
 impl Config {
     /// What dialplans may refer to.
     pub fn peers(&self) -> Peers {
-        Peers { trunks: self.sip.domains().into_keys().collect(), hosts: self.tools.names() }
+        let (trunks, phones) = (self.sip.domains().into_keys().collect(), self.sip.phones());
+        Peers { trunks, phones, hosts: self.tools.names() }
     }
 
     /// Reads a file.
@@ -92,11 +98,16 @@ impl Config {
             srtp_at: sip.srtp().into(),
             keys_at: sip.keys().into(),
             dtx: driver.dtx,
+            dtls: None,
         };
         let (dialplans, signals) = read_dialplans(root.section("dialplans"));
         let store = StoreConfig::read(root.section("store"));
+        let llm = LlmConfig::read(root.section("llm"));
+        let bot = BotConfig { llm: llm.as_ref().map(|llm| llm.terms.clone()), ..BotConfig::default() };
         let config = Self {
-            call: CallConfig { domains: sip.domains().into(), media, ..CallConfig::default() },
+            call: CallConfig { bot, domains: sip.domains().into(), media, ..CallConfig::default() },
+            llm,
+            llm_off: store.database.with_file_name("llm.off"),
             sip,
             driver,
             tools: ToolsConfig::read(&mut root),
@@ -171,7 +182,7 @@ mod tests {
         let Err(ConfigError::Wrong { problems }) = Config::parse("t.toml", "[media]\nsrtp = \"on\"\n") else {
             panic!("accepted")
         };
-        assert!(problems[0].to_string().contains("\"offer\" or \"required\""), "{}", problems[0]);
+        assert!(problems[0].to_string().contains("\"required\" or \"dtls\""), "{}", problems[0]);
     }
 
     #[test]

@@ -72,6 +72,10 @@ number_id!(
     /// One request of a tool, within one call.
     ToolCallId(u32)
 );
+number_id!(
+    /// One question to a language model, within one call.
+    LlmId(u32)
+);
 
 impl LegId {
     /// The leg that every call begins with.

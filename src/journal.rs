@@ -2,13 +2,14 @@
 //! same entries; the call knows none of them. Values only: who writes them where is the store's business.
 
 pub mod escalation;
+pub mod scores;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CallId, LegId, SpeakId, ToolCallId, UtteranceId};
+use crate::ids::{CallId, LegId, LlmId, SpeakId, ToolCallId, UtteranceId};
 use crate::redact::Redacted;
 use crate::speech::{Language, SpeechTags};
 
@@ -116,6 +117,42 @@ pub enum TransferFailure {
     AgentHungUp,
     /// The target could not be dialled at all.
     Unreachable,
+}
+
+/// Why a language model's answer was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum LlmFailure {
+    /// Switched off.
+    Off,
+    /// Too many questions wait already.
+    Busy,
+    /// It failed several times in a row and is left alone for a while.
+    Resting,
+    /// Not within the caller's patience.
+    Late,
+    /// No connection, or it broke.
+    Unreachable,
+    /// Its address is neither of this machine nor of a private net, and nobody allowed that.
+    NotAllowed,
+    /// HTTP status other than 200.
+    Status {
+        /// Which.
+        status: u16,
+    },
+    /// More bytes or tokens than allowed.
+    TooLong,
+    /// Not the stream or the JSON that was agreed on.
+    Garbled,
+    /// The answer is no command of the vocabulary.
+    NoCommand,
+    /// It names what the line does not have, or what may not be chosen: not approved, or the end of the call.
+    NotThere {
+        /// The name; from the model, shortened.
+        name: String,
+    },
+    /// The caller went on: spoke again, pressed a key.
+    Overtaken,
 }
 
 /// Why a tool gave no answer that can be used.
@@ -315,6 +352,8 @@ pub enum Entry {
         /// In a row.
         count: u8,
     },
+    /// Figures of a turn, before it is acted on.
+    Scored(scores::Scores),
     /// What the policy decided, and why.
     Decided(Decision),
     /// A human is needed, as one of three levels, and what came of it. Level 2 and 3 are what a supervisor is told.
@@ -357,6 +396,31 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         values: BTreeMap<String, Redacted<String>>,
     },
+    /// A language model is asked what a turn means.
+    LlmAsked {
+        /// Which question.
+        request: LlmId,
+        /// The model as the configuration names it.
+        model: String,
+        /// Why the embedded understanding does not stand alone.
+        because: String,
+        /// What is sent of the caller's words, masked.
+        sent: Redacted<String>,
+    },
+    /// A language model has answered, or will not.
+    LlmAnswered {
+        /// Which question.
+        request: LlmId,
+        /// From the question to the answer, ms.
+        ms: u64,
+        /// The command that it names, where it names one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<String>,
+        /// Why it was not taken; `None` where it was.
+        failure: Option<LlmFailure>,
+    },
+    /// The caller wants no language model; none is asked in this call any more.
+    LlmDeclined,
     /// A sentence of a filed script was played to its end.
     ScriptHeard {
         /// Name of the script.

@@ -1,10 +1,11 @@
-//! Whatever arrives on a media port: RTP, RTCP or telephone-event readers never panic, and what they accept can be used.
+//! Whatever arrives on a media port: RTP, RTCP, telephone-event or STUN readers never panic, and what they accept can be used.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use tingwa::audio::g711::Law;
 use tingwa::wire::rtcp;
 use tingwa::wire::rtp::{RtpPacket, SequenceExtender, is_rtcp};
+use tingwa::wire::stun;
 use tingwa::wire::telephone_event::TelephoneEvent;
 
 fuzz_target!(|datagram: &[u8]| {
@@ -18,6 +19,9 @@ fuzz_target!(|datagram: &[u8]| {
         if let Some(event) = TelephoneEvent::parse(packet.payload()) {
             let _ = (event.digit(), event.to_bytes());
         }
+    }
+    if let Ok(message) = stun::Message::parse(datagram) {
+        let _ = (message.username(), message.mapped_address(), message.is_signed_by(b"x"), message.unknown().count());
     }
     if let Ok(received) = rtcp::parse(datagram) {
         for block in &received.blocks {

@@ -40,8 +40,11 @@ impl Call {
         self.end(now, EndCause::Refused { status: NOT_ACCEPTABLE });
     }
 
-    /// Media is agreed: the bot begins.
-    fn start(&mut self, now: Instant) {
+    /// Media is agreed: the bot begins, unless it could not be heard yet. Nothing where it has begun.
+    pub(super) fn start(&mut self, now: Instant) {
+        if !matches!(self.phase, Phase::Answering) || !self.caller.is_ready() {
+            return;
+        }
         self.phase = Phase::WithBot;
         self.next_frame = now;
         let at = self.facts.moment.at + now.saturating_duration_since(self.facts.epoch);
@@ -67,7 +70,7 @@ impl Call {
 
     fn on_caller(&mut self, now: Instant, event: DialogEvent) {
         match (&self.phase, event) {
-            (Phase::Answering, DialogEvent::Acknowledged { sdp }) => {
+            (Phase::Answering, DialogEvent::Acknowledged { sdp }) if self.caller.direction().is_none() => {
                 match self.caller.accept(now, sdp.as_deref()) {
                     Ok(()) => self.start(now),
                     // Our 200 is out, so there is a dialog to end (RFC 3261 13.2.2.4).
@@ -94,11 +97,8 @@ impl Call {
             (_, DialogEvent::ReferNews { .. }) => {}
             (_, DialogEvent::Because(reason)) => self.on_reason(now, LegId::CALLER, reason),
             (_, DialogEvent::Digit(digit)) => self.on_info_digit(now, LegId::CALLER, digit),
-            (
-                Phase::WithBot | Phase::Transferring(_) | Phase::Bridged { .. } | Phase::Over,
-                // Of an answer of ours, or without the answer to an offer of ours: the session stays as it was.
-                DialogEvent::Acknowledged { sdp: None },
-            )
+            // Of an answer of ours, or without the answer to an offer of ours: the session stays as it was.
+            (_, DialogEvent::Acknowledged { sdp: None })
             | (
                 _,
                 DialogEvent::GoesBy { .. }
@@ -123,10 +123,15 @@ impl Call {
                 self.on_transfer(now, leg, transfer::Input::Ringing);
             }
             DialogEvent::Answered { sdp } => {
-                let agreed = self.agent().is_some_and(|agent| agent.accept(now, sdp.as_deref()).is_ok());
-                let status = NOT_ACCEPTABLE;
-                let input = if agreed { transfer::Input::Answered } else { transfer::Input::Refused { status } };
-                self.on_transfer(now, leg, input);
+                let agreed = self.agent().map(|agent| agent.accept(now, sdp.as_deref()).map(|()| agent.answered()));
+                match agreed {
+                    // Not before the agent can hear the briefing.
+                    Some(Ok(false)) => {}
+                    Some(Ok(true)) => self.on_transfer(now, leg, transfer::Input::Answered),
+                    None | Some(Err(_)) => {
+                        self.on_transfer(now, leg, transfer::Input::Refused { status: NOT_ACCEPTABLE });
+                    }
+                }
             }
             DialogEvent::Refused { status } => {
                 self.close_agent(now);

@@ -95,8 +95,20 @@ impl Call {
                 stream::Output::TransmitRtcp { to, datagram } => {
                     self.outputs.push_back(Output::Rtcp { leg: id, to, datagram });
                 }
+                stream::Output::Handshake { to, terms, bytes } => {
+                    self.outputs.push_back(Output::Handshake { leg: id, to, terms, bytes });
+                }
+                stream::Output::Ready if is_caller => self.start(now),
+                stream::Output::Ready => self.on_ready(now, id),
                 stream::Output::Lost => self.on_lost(now, id),
             }
+        }
+    }
+
+    /// An agent's keys are made: where the telephone was answered before, its agent is there now.
+    fn on_ready(&mut self, now: Instant, id: LegId) {
+        if self.agent().is_some_and(|leg| leg.is_answered()) {
+            self.on_transfer(now, id, transfer::Input::Answered);
         }
     }
 

@@ -212,7 +212,14 @@ impl Call {
     /// What travels on to the agent: User-to-User of a trusted trunk.
     fn travelling(&self) -> Vec<(String, Redacted<String>)> {
         let value = self.facts.particulars.user_to_user.as_ref().filter(|_| self.facts.trusted);
-        value.map(|value| ("User-to-User".to_owned(), value.clone())).into_iter().collect()
+        let value = value.map(|value| ("User-to-User".to_owned(), value.clone()));
+        value.into_iter().chain(self.hops()).collect()
+    }
+
+    /// How often the call may be passed on yet (RFC 7332): an agent's telephone that is forwarded to the hotline makes no circle.
+    pub(super) fn hops(&self) -> Option<(String, Redacted<String>)> {
+        let hops = self.facts.particulars.hops?.saturating_sub(1);
+        Some(("Max-Forwards".to_owned(), hops.to_string().into()))
     }
 
     fn bridge_agent(&mut self, now: Instant) {

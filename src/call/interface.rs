@@ -8,14 +8,15 @@ use std::time::Duration;
 use super::bot::{self, BotConfig};
 use super::transfer::{self, TransferConfig};
 use crate::audio::frame::{Frame, WideFrame};
-use crate::conversation::{ToolReply, ToolRequest, Understanding};
+use crate::conversation::{LlmReply, LlmRequest, ToolReply, ToolRequest, Understanding};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::dialplan::schema::RingTarget;
 use crate::ids::{CallId, DialogId, LegId, SpeakId, UtteranceId};
 use crate::journal::{RecogniserLoss, Record};
+pub use crate::media::browser::{DtlsTerms, Fingerprint};
 pub use crate::media::codec::Codec;
-pub use crate::media::srtp::sdes::Srtp;
+pub use crate::media::srtp::sdes::{Srtp, SrtpKeys};
 use crate::media::stream::Datagram;
 use crate::redact::Redacted;
 use crate::sip::event::{AddressedOrder, DialogEvent, IncomingInvite};
@@ -76,6 +77,8 @@ pub struct MediaPolicy {
     pub keys_at: Arc<BTreeMap<String, Keys>>,
     /// Whether our pauses are sent as such where the other side agrees.
     pub dtx: bool,
+    /// Of the certificate that browsers are shown; `None`: they are refused.
+    pub dtls: Option<Fingerprint>,
 }
 
 impl Default for MediaPolicy {
@@ -87,6 +90,7 @@ impl Default for MediaPolicy {
             srtp_at: Arc::default(),
             keys_at: Arc::default(),
             dtx: false,
+            dtls: None,
         }
     }
 }
@@ -178,6 +182,13 @@ pub enum Input<'a> {
         /// For which leg.
         leg: LegId,
     },
+    /// What came of a handshake that [`Output::Handshake`] asked for; `None`: it has failed.
+    LegKeys {
+        /// For which leg.
+        leg: LegId,
+        /// With what it protects its audio.
+        keys: Option<SrtpKeys>,
+    },
     /// A datagram on a leg's RTP port.
     Rtp {
         /// Which leg.
@@ -225,6 +236,8 @@ pub enum Input<'a> {
     },
     /// A tool has answered, or will not.
     Tool(ToolReply),
+    /// The language model has answered, or will not.
+    Llm(LlmReply),
     /// The store takes entries again (true), or has no room for decisions (false).
     Store {
         /// Whether there is room.
@@ -284,6 +297,18 @@ pub enum Output {
         /// What.
         datagram: Datagram,
     },
+    /// A piece of a leg's handshake, or (without bytes) its beginning. What the handshake has to say goes to this address, on the
+    /// leg's RTP port; [`Input::LegKeys`] tells what came of it.
+    Handshake {
+        /// Which leg.
+        leg: LegId,
+        /// Where to.
+        to: SocketAddr,
+        /// What it must achieve. Others than before begin another one.
+        terms: DtlsTerms,
+        /// What came.
+        bytes: Box<[u8]>,
+    },
     /// The caller, for the recogniser: 20 ms at 16 kHz, in RTP order on arrival.
     Hear(WideFrame),
     /// The recogniser shall give the text of what it heard since the last time.
@@ -296,6 +321,8 @@ pub enum Output {
     CancelSpeak(SpeakId),
     /// Ask a tool: [`Input::Tool`] answers, in time or not at all.
     AskTool(Box<ToolRequest>),
+    /// Ask the language model: [`Input::Llm`] answers, in time or not at all.
+    AskLlm(Box<LlmRequest>),
     /// 20 ms for the recording.
     Record {
         /// The caller.

@@ -8,9 +8,9 @@ use super::interface::{Keys, MediaPolicy};
 use crate::audio::frame::Frame;
 use crate::ids::{DialogId, LegId};
 use crate::journal::{Quality, QualityThere, Role};
-use crate::media::negotiate::{self, Direction, LocalMedia, Negotiated};
+use crate::media::negotiate::{self, Direction, LocalDtls, LocalMedia, Negotiated};
 use crate::media::quality::QualityFigures;
-use crate::media::srtp::sdes::{KeySource, Security};
+use crate::media::srtp::sdes::{KeySource, Security, Srtp};
 use crate::media::stream::{self, Stream, StreamConfig};
 use crate::sip::event::{DialogOrder, SdpBody};
 
@@ -49,6 +49,8 @@ pub struct Leg {
     /// Name of the trunk that its dialog is at, where it is known.
     trunk: Option<String>,
     keys: Keys,
+    /// Somebody has answered (200).
+    answered: bool,
     link: Link,
 }
 
@@ -74,18 +76,18 @@ pub struct NoMedia {
 impl Leg {
     /// A leg that does not exist (yet).
     pub fn absent(identity: LegIdentity) -> Self {
-        Self { identity, trunk: None, keys: Keys::default(), link: Link::Gone }
+        Self { identity, trunk: None, keys: Keys::default(), answered: false, link: Link::Gone }
     }
 
     /// An outgoing leg without port or dialog.
     pub fn opening(identity: LegIdentity) -> Self {
-        Self { identity, trunk: None, keys: Keys::default(), link: Link::Opening }
+        Self { identity, trunk: None, keys: Keys::default(), answered: false, link: Link::Opening }
     }
 
     /// A leg whose dialog exists and whose media is to be agreed.
     pub fn calling(identity: LegIdentity, dialog: DialogId, address: SocketAddr) -> Self {
         let local = LocalMedia::new(address, identity.seed & 0x7fff_ffff_ffff_ffff);
-        Self { identity, trunk: None, keys: Keys::default(), link: Link::Calling { dialog, local } }
+        Self { identity, trunk: None, keys: Keys::default(), answered: false, link: Link::Calling { dialog, local } }
     }
 
     /// Gives an opening leg its port and dialog.
@@ -120,7 +122,9 @@ impl Leg {
             local.dtx = policy.dtx;
             self.keys = policy.keys_of(trunk);
             local.telephone_event = self.keys == Keys::Events;
-            local.security = Security::new(policy.srtp_of(trunk), self.identity.keys);
+            let (srtp, keys) = (policy.srtp_of(trunk), self.identity.keys);
+            local.security = Security::new(srtp, keys);
+            local.dtls = policy.dtls.map(|ours| LocalDtls::new(ours, keys, srtp == Srtp::Dtls));
         }
     }
 
@@ -153,6 +157,22 @@ impl Leg {
             Link::Up { direction, .. } => Some(direction),
             Link::Opening | Link::Calling { .. } | Link::Gone => None,
         }
+    }
+
+    /// Somebody has answered: whether there is anything to be heard yet. A browser's keys may come later.
+    pub fn answered(&mut self) -> bool {
+        self.answered = true;
+        self.is_ready()
+    }
+
+    /// Whether somebody has answered.
+    pub fn is_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// True where media is agreed and its keys, if a handshake makes them, are there.
+    pub fn is_ready(&self) -> bool {
+        matches!(&self.link, Link::Up { stream, .. } if stream.is_ready())
     }
 
     /// True where the party is to be talked with: it hears us, and we have not put it on hold.

@@ -39,7 +39,11 @@ pub mod speaking;
 mod thoughts;
 pub mod transfer;
 
-pub use interface::{CallConfig, CallParts, Codec, Input, Keys, MediaPolicy, Order, Output, SpeakOrder, Srtp, Why};
+pub use bot::BotConfig;
+pub use interface::{
+    CallConfig, CallParts, Codec, DtlsTerms, Fingerprint, Input, Keys, MediaPolicy, Order, Output, SpeakOrder, Srtp,
+    SrtpKeys, Why,
+};
 
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
@@ -58,7 +62,7 @@ use transfer::Transfer;
 
 /// How far a call has come.
 enum Phase {
-    /// Our 200 held an offer; the ACK brings the answer (RFC 3264 5).
+    /// Our 200 held an offer, and the ACK brings the answer (RFC 3264 5); or a browser's keys are being made.
     Answering,
     /// Caller and bot.
     WithBot,
@@ -188,6 +192,7 @@ impl Call {
             Input::Dialog { dialog, event } => self.on_dialog(now, dialog, event),
             Input::LegPort { leg, dialog, address } => self.on_port(now, leg, dialog, address),
             Input::LegDialog { leg, dialog } => self.on_leg_dialog(leg, dialog),
+            Input::LegKeys { leg, keys } => self.on_stream(now, leg, stream::Input::Keys(keys)),
             Input::NoLegPort { leg } => self.on_transfer(now, leg, transfer::Input::NotOpened),
             Input::Rtp { leg, from, bytes } => {
                 self.on_stream(now, leg, stream::Input::Rtp { from, bytes });
@@ -204,6 +209,7 @@ impl Call {
             Input::PromptDone { speak } => self.on_sound(now, speaking::Input::Done { speak }),
             Input::PromptFailed { speak } => self.on_sound(now, speaking::Input::Failed { speak }),
             Input::Tool(reply) => self.bot.handle(now, bot::Input::Tool(reply)),
+            Input::Llm(reply) => self.bot.handle(now, bot::Input::Llm(reply)),
             Input::Store { room } => self.bot.handle(now, bot::Input::Store(room)),
             Input::Order(order) => self.on_order(now, order),
             Input::Fault { what } => self.rescue(now, what),
@@ -223,7 +229,7 @@ impl Call {
         let longest = (self.facts.epoch + self.facts.config.longest, Why::Longest);
         let (first, second, agent) = match &self.phase {
             Phase::Over => return None,
-            Phase::Answering => return Some(longest),
+            Phase::Answering => return crate::deadline::earliest([Some(longest), stream_of(&self.caller)]),
             Phase::WithBot => (None, None, None),
             Phase::Transferring(handover) => (
                 handover.transfer.deadline().map(|(at, why)| (at, Why::Transfer(why))),
@@ -303,6 +309,7 @@ impl Call {
             bot::Output::Ask { speak, line } => self.ask(speak, line),
             bot::Output::Cancel { speak } => self.outputs.push_back(Output::CancelSpeak(speak)),
             bot::Output::AskTool(request) => self.outputs.push_back(Output::AskTool(request)),
+            bot::Output::AskLlm(request) => self.outputs.push_back(Output::AskLlm(request)),
             bot::Output::Escalate { queue, briefing } => {
                 self.transfer_to(now, &queue, transfer::Manner::Warm(briefing));
             }
@@ -330,7 +337,7 @@ impl Call {
 
     /// Where the call comes from, if it was diverted or says more.
     fn note_particulars(&mut self, now: Instant) {
-        let Particulars { diverted, withheld, kept, user_to_user } = &self.facts.particulars;
+        let Particulars { diverted, withheld, kept, user_to_user, hops: _ } = &self.facts.particulars;
         if diverted.is_empty() && !withheld && kept.is_empty() && user_to_user.is_none() {
             return;
         }

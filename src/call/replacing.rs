@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::leg::Leg;
 use super::{Call, Output, Phase};
 use crate::dialplan::schema::RingTarget;
 use crate::ids::{DialogId, LegId};
@@ -54,7 +55,7 @@ impl Call {
         };
         let referred_by = target.referred_by.map(|by| ("Referred-By".to_owned(), by));
         let replaces = target.replaces.map(|replaces| ("Replaces".to_owned(), Redacted::from(replaces)));
-        let headers = [referred_by, replaces].into_iter().flatten().collect();
+        let headers = [referred_by, replaces, self.hops()].into_iter().flatten().collect();
         self.refer = Some(Refer { leg: id, to, headers, dialog: None, gone: false, until: now + RING });
         self.order(dialog, DialogOrder::TakeRefer);
         self.outputs.push_back(Output::OpenDialog { leg: id });
@@ -156,7 +157,7 @@ impl Call {
         self.cancel_refer(id);
         self.order(by, DialogOrder::Answer { sdp });
         self.seat(now, id, by, before, false);
-        if ringing && id != LegId::CALLER {
+        if ringing && id != LegId::CALLER && self.leg(id).is_some_and(Leg::answered) {
             self.on_transfer(now, id, super::transfer::Input::Answered);
         }
     }

@@ -80,6 +80,17 @@ pub enum Input {
     Timeout,
 }
 
+/// How a prompt that had begun came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromptEnd {
+    /// All of it was given out.
+    Complete,
+    /// The synthesiser broke off: the listener missed something that he should have heard.
+    BrokenOff,
+    /// It was stopped, and with it what was to follow.
+    Stopped,
+}
+
 /// What it says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -108,8 +119,8 @@ pub enum Output {
         speak: SpeakId,
         /// So much was given out, ms.
         heard_ms: u64,
-        /// False where it was cut short, or the synthesiser broke off.
-        complete: bool,
+        /// How.
+        end: PromptEnd,
     },
     /// A prompt was left out: no sound of it came.
     Unspoken {
@@ -288,7 +299,7 @@ impl Speaking {
                 if !done {
                     self.outputs.push_back(Output::Cancel { speak });
                 }
-                self.outputs.push_back(Output::Ended { speak, heard_ms, complete: false });
+                self.outputs.push_back(Output::Ended { speak, heard_ms, end: PromptEnd::Stopped });
             }
         }
     }
@@ -370,7 +381,8 @@ impl Speaking {
                 if id == speak =>
             {
                 let heard_ms = u64::from(played_ms);
-                self.outputs.push_back(Output::Ended { speak, heard_ms, complete: !broken });
+                let end = if broken { PromptEnd::BrokenOff } else { PromptEnd::Complete };
+                self.outputs.push_back(Output::Ended { speak, heard_ms, end });
                 self.after_current(now);
             }
             (Current::Silent { speak, line, .. }, PlayoutEvent::Ended { speak: id, stopped: false, .. })
@@ -449,7 +461,9 @@ mod tests {
                     Output::Ask { speak, .. } => format!("ask {speak}"),
                     Output::Cancel { speak } => format!("cancel {speak}"),
                     Output::Began { speak, .. } => format!("began {speak}"),
-                    Output::Ended { speak, heard_ms, complete } => format!("ended {speak} {heard_ms} {complete}"),
+                    Output::Ended { speak, heard_ms, end } => {
+                        format!("ended {speak} {heard_ms} {}", end == PromptEnd::Complete)
+                    }
                     Output::Unspoken { speak, line } => format!("unspoken {speak} {}", line.is_some()),
                     Output::AllSpoken { to_end } => format!("all {to_end}"),
                 });

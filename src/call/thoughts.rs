@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::conversation::{Conversation, Input, Output, ToolReply};
+use crate::conversation::{Conversation, Input, LlmReply, Output, ToolReply};
 use crate::dialplan::calendar::Moment;
 use crate::journal::TransferFailure;
 use crate::redact::Redacted;
@@ -34,6 +34,8 @@ pub enum Thought {
     TransferFailed(TransferFailure),
     /// A tool has answered, or will not.
     Tool(ToolReply),
+    /// The language model has answered, or will not.
+    Llm(LlmReply),
     /// A human has the caller.
     Bridged,
     /// The ear is deaf for good.
@@ -148,6 +150,7 @@ impl Thoughts {
             Thought::TransferFailed(TransferFailure::Unreachable) => Input::TransferUnavailable,
             Thought::TransferFailed(failure) => Input::TransferFailed { failure: failure.clone() },
             Thought::Tool(reply) => Input::Tool(reply),
+            Thought::Llm(reply) => Input::Llm(reply),
             Thought::Bridged => Input::Bridged,
             Thought::RecogniserLost => Input::RecogniserLost,
         };

@@ -104,7 +104,7 @@ pub struct Identity {
         value_parser = |text: &str| text.parse::<Codec>())]
     codecs: Vec<Codec>,
     /// Encrypt audio: off, offer (where the other side can) or required
-    #[arg(long, default_value = "off", value_name = "WHETHER", value_parser = |text: &str| text.parse::<Srtp>())]
+    #[arg(long, default_value = "off", value_name = "WHETHER", value_parser = encryption)]
     srtp: Srtp,
     /// Local SIP address, where the way to the other side shall not decide
     #[arg(long, value_name = "IP:PORT", conflicts_with = "answer")]
@@ -171,6 +171,14 @@ pub fn run(args: &CallArgs) -> Result<ExitCode, CliError> {
     }
     let good = args.answer.is_some() || !reports.is_empty() && reports.iter().all(|report| report.end.is_good());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a telephone may do about encryption.
+fn encryption(text: &str) -> Result<Srtp, &'static str> {
+    match text.parse() {
+        Ok(Srtp::Dtls) => Err("expected off, offer or required: only browsers speak DTLS-SRTP"),
+        other => other,
+    }
 }
 
 fn read_words(args: &CallArgs) -> Result<(Option<String>, Vec<Step>), CliError> {

@@ -52,7 +52,7 @@ pub fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let peers = if named { Some(args.config.load()?.peers()) } else { None };
     for (files, plan) in plans(all, &problems, &warnings) {
         if let Some(peers) = &peers {
-            check::trunks(&files, &plan, &peers.trunks, &problems);
+            check::telephones(&files, &plan, peers, &problems);
             check::hosts(&files, &plan, &peers.hosts, &warnings);
         }
         let before = Instant::now();

@@ -8,6 +8,7 @@ pub mod export;
 pub mod fmt;
 pub mod import;
 pub mod knowledge;
+pub mod llm;
 pub mod models;
 pub mod new;
 pub mod nlu;
@@ -45,6 +46,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Train, test and explain understanding
     Nlu(nlu::NluArgs),
+    /// Switch the language model off or on, or try it
+    Llm(llm::LlmArgs),
     /// Import and search questions and answers
     Knowledge(knowledge::KnowledgeArgs),
     /// Show which hotline takes a number, and whether its people are there
@@ -88,7 +91,7 @@ impl Command {
             Self::Serve(_) | Self::Call(_) | Self::Eval(_) | Self::Models(_) | Self::RecogniserWorker(_) => false,
             Self::Check(_) | Self::Calls(_) | Self::Why(_) | Self::Completions { .. } => true,
             Self::RouteTest(_) | Self::Signal(_) | Self::Nlu(_) | Self::Knowledge(_) | Self::Schema(_) => true,
-            Self::New(_) | Self::Fmt(_) | Self::Import(_) | Self::Export(_) => true,
+            Self::Llm(_) | Self::New(_) | Self::Fmt(_) | Self::Import(_) | Self::Export(_) => true,
         }
     }
 }
@@ -167,6 +170,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Nlu(args) => nlu::run(&args),
+        Command::Llm(args) => llm::run(&args),
         Command::Knowledge(args) => knowledge::run(&args),
         Command::RouteTest(args) => route_test::run(&args),
         Command::Signal(args) => signal::run(&args),

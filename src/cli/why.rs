@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::journal::escalation::{Level, Outcome, ReasonCode};
+use crate::journal::scores::{Score, Scores};
 use crate::journal::{Act, Decision, Entry, RecogniserLoss, Record};
 use crate::speech::SpeechTags;
 use crate::store::sqlite::Database;
@@ -50,7 +51,9 @@ pub fn run(args: &WhyArgs) -> Result<ExitCode, CliError> {
     for record in &journal {
         if args.json {
             println!("{}", serde_json::to_string(record).map_err(|e| CliError::Usage(e.to_string()))?);
-        } else if !args.decisions || matches!(record.entry, Entry::Decided(_) | Entry::Escalated { .. }) {
+        } else if !args.decisions
+            || matches!(record.entry, Entry::Decided(_) | Entry::Scored(_) | Entry::Escalated { .. })
+        {
             println!("{}", line(record));
         }
     }
@@ -83,6 +86,7 @@ fn text(entry: &Entry) -> String {
         Entry::Digit { leg, digit } => format!("key        {digit} (leg {leg})"),
         Entry::NoInput { count } => format!("silence    {count} in a row"),
         Entry::Decided(decision) => decided(decision),
+        Entry::Scored(scores) => scored(scores),
         Entry::Escalated { level, reason, outcome } => escalated(*level, *reason, outcome),
         Entry::BotTurn { prompt, text, language, .. } => format!("says       {} [{language}, {prompt}]", text.reveal()),
         script @ (Entry::ScriptHeard { .. } | Entry::ScriptEnded { .. }) => script_text(script),
@@ -115,6 +119,7 @@ fn text(entry: &Entry) -> String {
         },
         Entry::Ended(cause) => format!("ended      {}", calls::describe(cause)),
         Entry::ToolCalled { .. } | Entry::ToolAnswered { .. } => tool_text(entry),
+        Entry::LlmAsked { .. } | Entry::LlmAnswered { .. } | Entry::LlmDeclined => llm_text(entry),
         transfer => transfer_text(transfer),
     }
 }
@@ -132,6 +137,20 @@ fn tool_text(entry: &Entry) -> String {
             format!("answered   {tool} after {ms} ms{status}{failure}{bound} (request {request})")
         }
         other => format!("{other:?}"),
+    }
+}
+
+fn llm_text(entry: &Entry) -> String {
+    match entry {
+        Entry::LlmAsked { request, model, because, sent } => {
+            format!("asks model {model} about \"{}\" because {because} (question {request})", sent.reveal())
+        }
+        Entry::LlmAnswered { request, ms, command, failure } => {
+            let command = command.as_ref().map_or(String::new(), |command| format!(" {command}"));
+            let taken = failure.as_ref().map_or(", taken".to_owned(), |failure| format!(", not taken: {failure:?}"));
+            format!("model says{command} after {ms} ms{taken} (question {request})")
+        }
+        _ => "no model   the caller wants none".to_owned(),
     }
 }
 
@@ -190,6 +209,18 @@ fn tags_text(tags: &SpeechTags) -> String {
     let emotion = tags.emotion.map(|emotion| format!(", {emotion:?}").to_lowercase());
     let event = tags.event.map(|event| format!(", {event:?}").to_lowercase());
     [emotion, event].into_iter().flatten().collect()
+}
+
+fn scored(scores: &Scores) -> String {
+    let score = |name: &str, score: &Score| {
+        let because = score.because.iter().map(|f| format!(" {} {} x {}", f.name, f.value, f.weight));
+        let because = because.collect::<Vec<_>>().join(",");
+        let because = if because.is_empty() { String::new() } else { format!(" ({})", because.trim_start()) };
+        format!("{name} {:.2}{because}", score.value)
+    };
+    let all = [("emotion", &scores.emotion), ("urgency", &scores.urgency), ("human", &scores.human)];
+    let all = all.map(|(name, of)| score(name, of)).join("; ");
+    format!("scores     {all}; topic {}", scores.topic.as_deref().unwrap_or("unknown"))
 }
 
 fn escalated(level: Level, reason: ReasonCode, outcome: &Outcome) -> String {

@@ -1,4 +1,4 @@
-//! `[sip]` and `[[trunk]]`: where we listen, which peers there are, who we are to them.
+//! `[sip]`, `[[trunk]]` and `[[phone]]`: where we listen, which peers there are, who we are to them.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,11 +12,15 @@ use crate::driver::sip_sockets::tls::{Tls, TlsError, TlsFiles};
 use crate::driver::sip_sockets::websocket::Origins;
 use crate::settings::Section;
 use crate::sip::endpoint::Endpoint;
-use crate::sip::endpoint::config::{EndpointConfig, UnknownSource};
+use crate::sip::endpoint::config::{EndpointConfig, Limits, UnknownSource};
 use crate::sip::flow::Transport;
+use crate::sip::shield::ShieldConfig;
 
+mod defence;
+mod phones;
 mod trunk;
 
+use phones::Phones;
 use trunk::{TrunkConfig, by_name, read_trunks};
 
 /// Listening addresses and trunks.
@@ -28,12 +32,15 @@ pub struct SipConfig {
     pub origins: Origins,
     /// How many connections there may be.
     pub limits: ConnectionLimits,
-    unknown: UnknownSource,
+    unknown: Option<UnknownSource>,
     advertised: Vec<IpAddr>,
     realm: String,
     tls: TlsFiles,
     try_time: Duration,
     trunks: Vec<TrunkConfig>,
+    phones: Phones,
+    tables: Limits,
+    shield: ShieldConfig,
 }
 
 /// The machine and its sockets cannot be made of what is configured.
@@ -49,12 +56,12 @@ impl SipConfig {
     pub fn read(root: &mut Section<'_>) -> Self {
         let mut section = root.section("sip");
         let listen = read_listen(&mut section);
-        let unknown = section.string("unknown").map_or(UnknownSource::Refuse, |text| match text.as_str() {
-            "silence" => UnknownSource::Silence,
-            "refuse" => UnknownSource::Refuse,
+        let unknown = section.string("unknown").and_then(|text| match text.as_str() {
+            "silence" => Some(UnknownSource::Silence),
+            "refuse" => Some(UnknownSource::Refuse),
             other => {
                 section.problem("unknown", format_args!("expected \"refuse\" or \"silence\", found \"{other}\""));
-                UnknownSource::Refuse
+                None
             }
         });
         let advertised = read_advertised(&mut section);
@@ -64,9 +71,23 @@ impl SipConfig {
         let limits = read_limits(&mut section);
         let try_ms = section.integer("try_ms", 500..=32_000).and_then(|ms| u64::try_from(ms).ok());
         let try_time = try_ms.map_or(EndpointConfig::default().try_time, Duration::from_millis);
+        let (tables, shield) = defence::read(&mut section);
         section.finish();
         let trunks = read_trunks(root);
-        Self { listen, origins, limits, unknown, advertised, realm, tls, try_time, trunks }
+        let phones = Phones::read(root);
+        Self { listen, origins, limits, unknown, advertised, realm, tls, try_time, trunks, phones, tables, shield }
+    }
+
+    /// Names of the telephones that may register.
+    pub fn phones(&self) -> std::collections::BTreeSet<String> {
+        self.phones.names()
+    }
+
+    /// What strangers get: nothing, unless it is said otherwise, or somebody may call by digest from anywhere, who has to be
+    /// asked for the proof.
+    fn unknown(&self) -> UnknownSource {
+        let asked = self.trunks.iter().any(|trunk| !trunk.callers.is_empty());
+        self.unknown.unwrap_or(if asked { UnknownSource::Refuse } else { UnknownSource::Silence })
     }
 
     /// The addresses, for people.
@@ -109,7 +130,11 @@ impl SipConfig {
             listen: self.listen.clone(),
             advertised: self.advertised.clone(),
             realm: self.realm.clone(),
-            unknown: self.unknown,
+            unknown: self.unknown(),
+            phones: self.phones.all.clone(),
+            registrar: self.phones.limits,
+            shield: self.shield,
+            limits: self.tables,
             trunks: self.trunks.iter().map(TrunkConfig::trunk).collect(),
             try_time: self.try_time,
             ..EndpointConfig::default()

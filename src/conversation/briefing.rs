@@ -27,11 +27,32 @@ pub struct Facts<'a> {
     pub said: &'a str,
 }
 
-/// A prompt's text with `{name}` replaced; digits are written as they are said.
+/// What is counted or measured, in Chinese: the character after a quantity.
+const COUNTED: &str = "蚊塊块元毫個个日天月年次件張张分小鐘钟歲岁";
+/// The same in English: the word after it.
+const MEASURED: &str =
+    "dollar dollars cents day days hour hours minute minutes month months year years gigabytes points";
+
+/// A prompt's text with `{name}` replaced. Digits are said one by one, unless what follows makes them a quantity: 「{amount}蚊」.
 pub fn render(text: &str, values: &BTreeMap<String, String>, language: Language) -> String {
     values.iter().fold(text.to_owned(), |text, (name, value)| {
-        text.replace(&format!("{{{name}}}"), &slot::spoken(value, language))
+        let field = format!("{{{name}}}");
+        let mut parts = text.split(field.as_str());
+        let mut filled = parts.next().unwrap_or("").to_owned();
+        for behind in parts {
+            let said = if is_counted(behind) { value.clone() } else { slot::spoken(value, language) };
+            filled.push_str(&said);
+            filled.push_str(behind);
+        }
+        filled
     })
+}
+
+/// Whether a number before this text is a quantity.
+fn is_counted(behind: &str) -> bool {
+    let behind = behind.trim_start();
+    let word: String = behind.chars().take_while(char::is_ascii_alphabetic).collect();
+    behind.starts_with(|c| COUNTED.contains(c)) || MEASURED.split(' ').any(|unit| unit == word)
 }
 
 /// The briefing's words.
@@ -98,5 +119,15 @@ mod tests {
         let values = BTreeMap::from([("number".to_owned(), "91234567".to_owned())]);
         assert_eq!(render("打去{number}。", &values, Language::Cantonese), "打去九一二三，四五六七。");
         assert_eq!(render("{other}", &values, Language::English), "{other}");
+        let values = BTreeMap::from([("n".to_owned(), "168".to_owned())]);
+        let table = [
+            ("帳單係{n}蚊，編號{n}。", Language::Cantonese, "帳單係168蚊，編號一六八。"),
+            ("用了{n} 個 G", Language::Mandarin, "用了168 個 G"),
+            ("{n} dollars are overdue, number {n} day", Language::English, "168 dollars are overdue, number 168 day"),
+            ("Your reference is {n}. Days", Language::English, "Your reference is 1 6 8. Days"),
+        ];
+        for (text, language, expected) in table {
+            assert_eq!(render(text, &values, language), expected);
+        }
     }
 }

@@ -37,12 +37,15 @@ impl Linear {
     pub fn train(rows: &[Row], labels: &[usize], classes: usize, features: usize, options: Options) -> Self {
         let norms: Vec<f32> = rows.iter().map(|row| 1.0 + row.iter().map(|(_, v)| v * v).sum::<f32>()).collect();
         let mut all = Self { classes, weights: vec![0.0; classes * features], bias: vec![0.0; classes] };
-        for class in 0..classes {
-            let (weights, bias) = one_class(rows, labels, class, &norms, features, options);
-            for (feature, weight) in weights.into_iter().enumerate() {
-                all.weights[feature * classes + class] = weight;
+        for first in (0..classes).step_by(LANES) {
+            let lanes = LANES.min(classes - first);
+            let mut block = Block::new(rows, labels, &norms, first, lanes, features, options);
+            block.train(options);
+            for (feature, weights) in block.weights.iter().enumerate() {
+                let at = feature * classes + first;
+                all.weights[at..at + lanes].copy_from_slice(&weights[..lanes]);
             }
-            all.bias[class] = bias;
+            all.bias[first..first + lanes].copy_from_slice(&block.bias[..lanes]);
         }
         all
     }
@@ -67,61 +70,137 @@ impl Linear {
     }
 }
 
-fn one_class(
-    rows: &[Row],
-    labels: &[usize],
-    class: usize,
-    norms: &[f32],
-    features: usize,
-    options: Options,
-) -> (Vec<f32>, f32) {
-    let diagonal = 0.5 / options.cost;
-    let mut weights = vec![0.0_f32; features];
-    let mut bias = 0.0_f32;
-    let mut alpha = vec![0.0_f32; rows.len()];
-    let mut active: Vec<usize> = (0..rows.len()).collect();
-    let mut random = Random(options.seed | 1);
-    let mut shrink_above = f32::INFINITY;
-    for _ in 0..options.passes {
-        random.shuffle(&mut active);
-        let (mut highest, mut lowest) = (f32::NEG_INFINITY, f32::INFINITY);
-        let mut kept = 0;
-        for at in 0..active.len() {
-            let i = active[at];
-            let sign = if labels[i] == class { 1.0 } else { -1.0 };
-            let dot = rows[i].iter().map(|(f, v)| weights[*f as usize] * v).sum::<f32>() + bias;
-            let gradient = sign * dot - 1.0 + diagonal * alpha[i];
-            if alpha[i] == 0.0 && gradient > shrink_above {
-                continue;
-            }
-            active[kept] = i;
-            kept += 1;
-            let projected = if alpha[i] == 0.0 { gradient.min(0.0) } else { gradient };
-            highest = highest.max(projected);
-            lowest = lowest.min(projected);
-            if projected.abs() > 1e-9 {
-                let old = alpha[i];
-                alpha[i] = (old - gradient / (norms[i] + diagonal)).max(0.0);
-                let step = (alpha[i] - old) * sign;
-                for (f, v) in &rows[i] {
-                    weights[*f as usize] += step * v;
-                }
-                bias += step;
-            }
-        }
-        let all = kept == rows.len();
-        active.truncate(kept);
-        if highest - lowest <= options.tolerance {
-            if all {
-                break;
-            }
-            active = (0..rows.len()).collect();
-            shrink_above = f32::INFINITY;
-        } else {
-            shrink_above = if highest > 0.0 { highest } else { f32::INFINITY };
+/// Classes that are trained side by side: each row is read once for all of them, eight numbers at a time.
+const LANES: usize = 8;
+type Lanes = [f32; LANES];
+
+/// Some classes in training, one a lane.
+struct Block<'a> {
+    rows: &'a [Row],
+    labels: &'a [usize],
+    norms: &'a [f32],
+    diagonal: f32,
+    /// Class of the first lane.
+    first: usize,
+    weights: Vec<Lanes>,
+    bias: Lanes,
+    alpha: Vec<Lanes>,
+    /// Lanes in which a row still counts.
+    active: Vec<u8>,
+    shrink_above: Lanes,
+    /// Lanes that have not converged.
+    open: u8,
+}
+
+/// What a pass over the rows has found, lane by lane.
+struct Pass {
+    highest: Lanes,
+    lowest: Lanes,
+    kept: [usize; LANES],
+}
+
+impl<'a> Block<'a> {
+    fn new(
+        rows: &'a [Row],
+        labels: &'a [usize],
+        norms: &'a [f32],
+        first: usize,
+        lanes: usize,
+        features: usize,
+        options: Options,
+    ) -> Self {
+        let open = u8::try_from((1_u16 << lanes) - 1).unwrap_or(u8::MAX);
+        Self {
+            rows,
+            labels,
+            norms,
+            diagonal: 0.5 / options.cost,
+            first,
+            weights: vec![[0.0; LANES]; features],
+            bias: [0.0; LANES],
+            alpha: vec![[0.0; LANES]; rows.len()],
+            active: vec![open; rows.len()],
+            shrink_above: [f32::INFINITY; LANES],
+            open,
         }
     }
-    (weights, bias)
+
+    fn train(&mut self, options: Options) {
+        let mut random = Random(options.seed | 1);
+        for _ in 0..options.passes {
+            let mut order: Vec<usize> = (0..self.rows.len()).filter(|row| self.active[*row] & self.open != 0).collect();
+            random.shuffle(&mut order);
+            let mut pass =
+                Pass { highest: [f32::NEG_INFINITY; LANES], lowest: [f32::INFINITY; LANES], kept: [0; LANES] };
+            for row in order {
+                self.step(row, &mut pass);
+            }
+            self.end_pass(&pass, options.tolerance);
+            if self.open == 0 {
+                break;
+            }
+        }
+    }
+
+    /// One row in every lane where it counts.
+    fn step(&mut self, row: usize, pass: &mut Pass) {
+        let mut dots = self.bias;
+        for (feature, value) in &self.rows[row] {
+            let weights = &self.weights[*feature as usize];
+            for (dot, weight) in dots.iter_mut().zip(weights) {
+                *dot += weight * value;
+            }
+        }
+        let (mut steps, mut moved) = ([0.0_f32; LANES], false);
+        let lanes = self.active[row] & self.open;
+        for lane in (0..LANES).filter(|lane| lanes & (1 << lane) != 0) {
+            let sign = if self.labels[row] == self.first + lane { 1.0 } else { -1.0 };
+            let old = self.alpha[row][lane];
+            let gradient = sign * dots[lane] - 1.0 + self.diagonal * old;
+            if old == 0.0 && gradient > self.shrink_above[lane] {
+                self.active[row] &= !(1 << lane);
+                continue;
+            }
+            pass.kept[lane] += 1;
+            let projected = if old == 0.0 { gradient.min(0.0) } else { gradient };
+            pass.highest[lane] = pass.highest[lane].max(projected);
+            pass.lowest[lane] = pass.lowest[lane].min(projected);
+            if projected.abs() > 1e-9 {
+                let new = (old - gradient / (self.norms[row] + self.diagonal)).max(0.0);
+                self.alpha[row][lane] = new;
+                steps[lane] = (new - old) * sign;
+                moved = true;
+            }
+        }
+        if !moved {
+            return;
+        }
+        for (feature, value) in &self.rows[row] {
+            let weights = &mut self.weights[*feature as usize];
+            for (weight, step) in weights.iter_mut().zip(&steps) {
+                *weight += step * value;
+            }
+        }
+        for (bias, step) in self.bias.iter_mut().zip(&steps) {
+            *bias += step;
+        }
+    }
+
+    /// Lanes that have converged are closed; one that has on some rows only looks at all of them again.
+    fn end_pass(&mut self, pass: &Pass, tolerance: f32) {
+        let open = self.open;
+        for lane in (0..LANES).filter(|lane| open & (1 << lane) != 0) {
+            let highest = pass.highest[lane];
+            if highest - pass.lowest[lane] > tolerance {
+                self.shrink_above[lane] = if highest > 0.0 { highest } else { f32::INFINITY };
+            } else if pass.kept[lane] == self.rows.len() {
+                self.open &= !(1 << lane);
+            } else {
+                self.active.iter_mut().for_each(|lanes| *lanes |= 1 << lane);
+                self.shrink_above[lane] = f32::INFINITY;
+            }
+        }
+    }
 }
 
 /// xorshift64*: order of rows only, nothing secret.

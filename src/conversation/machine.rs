@@ -35,6 +35,7 @@ use crate::redact::Redacted;
 use crate::speech::{Language, Transcript};
 
 mod clarifying;
+mod consulting;
 mod escalating;
 mod filling;
 mod policy;
@@ -43,6 +44,7 @@ mod telling;
 mod working;
 
 use clarifying::Clarifying;
+use consulting::{Consulting, Llm};
 use escalating::Escalations;
 use filling::Filling;
 use reading::Reading;
@@ -69,6 +71,7 @@ pub struct Conversation {
     /// The recogniser was lost when it could not be said yet.
     deaf: bool,
     next_tool: ToolCallId,
+    llm: Llm,
     outputs: VecDeque<Output>,
 }
 
@@ -78,6 +81,7 @@ enum Phase {
     Listening,
     Filling(Filling),
     Clarifying(Clarifying),
+    Consulting(Box<Consulting>),
     Asking(Box<Asking>),
     Reading(Reading),
     Transferring { queue: String },
@@ -143,6 +147,7 @@ impl Conversation {
             today: Date::ZERO,
             deaf: false,
             next_tool: ToolCallId(1),
+            llm: Llm::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -159,6 +164,7 @@ impl Conversation {
             Input::SpokenToEnd => self.spoken(now, true),
             Input::BrokenOff => self.spoken(now, false),
             Input::Tool(reply) => self.replied(reply),
+            Input::Llm(reply) => self.consulted(reply),
             Input::TransferFailed { failure } => {
                 self.transfer_over(&format!("transfer_failed:{}", failure_name(&failure)))
             }
@@ -167,11 +173,13 @@ impl Conversation {
             Input::RecogniserLost => self.recogniser_lost(),
             Input::Timeout => {
                 self.asking_timeout(now);
+                self.consulting_timeout(now);
                 self.timeout(now);
             }
         }
         self.come_back();
         self.arm(now);
+        self.arm_consulting(now);
     }
 
     /// The next output.
@@ -184,6 +192,7 @@ impl Conversation {
         match &self.phase {
             Phase::Filling(filling) => filling.keys_due.map(|at| (at, Why::KeysPaused)),
             Phase::Asking(_) => self.asking_due().map(|at| (at, Why::Tool)),
+            Phase::Consulting(consulting) => consulting.due().map(|at| (at, Why::Llm)),
             Phase::Waiting | Phase::Listening | Phase::Clarifying(_) | Phase::Reading(_) => None,
             Phase::Transferring { .. } | Phase::Closing | Phase::Done => None,
         }
@@ -228,7 +237,8 @@ impl Conversation {
     /// True while it is for caller and bot to speak.
     fn converses(&self) -> bool {
         match self.phase {
-            Phase::Listening | Phase::Filling(_) | Phase::Clarifying(_) | Phase::Asking(_) | Phase::Reading(_) => true,
+            Phase::Listening | Phase::Filling(_) | Phase::Clarifying(_) | Phase::Asking(_) => true,
+            Phase::Reading(_) | Phase::Consulting(_) => true,
             Phase::Waiting | Phase::Transferring { .. } | Phase::Closing | Phase::Done => false,
         }
     }
@@ -283,6 +293,7 @@ impl Conversation {
         if matches!(self.phase, Phase::Waiting | Phase::Done) {
             return;
         }
+        self.overtake();
         let views = self.mind.views(transcript.text.reveal());
         let judged = self.judge_language(transcript, &views);
         let chinese = language::chinese_meant(judged, self.voice.before);
@@ -306,6 +317,7 @@ impl Conversation {
             restated: self.restates(&views, over),
             over,
         };
+        self.note_scores(&views, transcript.tags, &understood.commands, turn.restated);
         self.memory.before = views.core;
         if self.unsure_again(transcript.confidence, &turn, &understood.commands) {
             self.leave_script();
@@ -315,7 +327,10 @@ impl Conversation {
         if turn.restated {
             turn.evidence.push_str("; said again over the answer");
         }
-        self.act(understood.commands, &turn);
+        let declined = self.declines(transcript.text.reveal());
+        if declined || !self.consult(&understood.commands, &turn, transcript.text.reveal()) {
+            self.act(understood.commands, &turn);
+        }
     }
 
     /// What the turn asks for, heard against what is being done.
@@ -338,9 +353,8 @@ impl Conversation {
             Phase::Asking(_) => self.mind.commands(views, Situation::Busy, at),
             Phase::Reading(reading) if self.must_hear_on(reading) => self.mind.commands(views, Situation::Busy, at),
             Phase::Reading(_) => self.mind.commands(views, Situation::Open, at),
-            Phase::Waiting | Phase::Listening | Phase::Transferring { .. } | Phase::Closing | Phase::Done => {
-                self.mind.commands(views, Situation::Open, at)
-            }
+            Phase::Waiting | Phase::Listening | Phase::Consulting(_) => self.mind.commands(views, Situation::Open, at),
+            Phase::Transferring { .. } | Phase::Closing | Phase::Done => self.mind.commands(views, Situation::Open, at),
         }
     }
 
@@ -357,8 +371,9 @@ impl Conversation {
     // -- keys and silence
 
     fn digit(&mut self, now: Instant, digit: char) {
+        self.overtake();
         match &mut self.phase {
-            Phase::Waiting | Phase::Done | Phase::Transferring { .. } => {}
+            Phase::Waiting | Phase::Done | Phase::Transferring { .. } | Phase::Consulting(_) => {}
             // Whoever changes his mind while goodbye is said.
             Phase::Closing => {
                 if digit == HUMAN_KEY {
@@ -383,9 +398,10 @@ impl Conversation {
 
     fn no_input(&mut self) {
         match &self.phase {
+            // It is for us to speak.
+            Phase::Consulting(_) => return,
             Phase::Waiting | Phase::Transferring { .. } | Phase::Done => return,
             Phase::Closing => return self.hang_up(),
-            // It is for us to speak.
             Phase::Asking(_) => return self.filler(why("asking")),
             Phase::Filling(filling) if filling.keys_due.is_some() => return,
             Phase::Reading(reading) => {
@@ -417,7 +433,7 @@ impl Conversation {
                 if whole { self.sentence_heard(reading) } else { self.sentence_missed(reading, why("broken_off")) }
             }
             Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Clarifying(_) => {}
-            Phase::Transferring { .. } | Phase::Done => {}
+            Phase::Consulting(_) | Phase::Transferring { .. } | Phase::Done => {}
         }
     }
 }

@@ -5,7 +5,7 @@
 //! transcript -> normalise (views) -> escalation, language, intent, knowledge, slot -> Commands -> policy (machine) -> Decision, Say
 //! ```
 //! [`Understanding`] is what a plan has learnt (shared by calls); [`Conversation`] is one call's state. Entries that this
-//! part notes: `NoInput`, `Decided`, `Escalated`, `ScriptHeard`, `ScriptEnded`. The call notes what only it can know: `CallerTurn`, `Digit`, `BotTurn`, ..
+//! part notes: `NoInput`, `Scored`, `Decided`, `Escalated`, `ScriptHeard`, `ScriptEnded`. The call notes what only it can know: `CallerTurn`, `Digit`, `BotTurn`, ..
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod briefing;
@@ -16,17 +16,20 @@ pub mod intent;
 pub mod knowledge;
 pub mod language;
 pub mod linear;
+pub mod llm;
 pub mod machine;
 pub mod navigation;
 pub mod normalise;
 pub mod readings;
 pub mod scenario;
+pub mod scores;
 pub mod slot;
 pub mod tool;
 pub mod understanding;
 pub mod written;
 
 pub use command::Command;
+pub use llm::{LlmOutcome, LlmReply, LlmRequest, LlmTerms};
 pub use machine::Conversation;
 pub use tool::{ToolOutcome, ToolReply, ToolRequest};
 pub use understanding::Understanding;
@@ -60,6 +63,8 @@ pub enum Input<'a> {
     },
     /// A tool has answered, or will not.
     Tool(&'a ToolReply),
+    /// The language model has answered, or will not.
+    Llm(&'a LlmReply),
     /// The transfer could not be tried (trunk down, no target).
     TransferUnavailable,
     /// Caller and agent hear each other: the bot has nothing more to say.
@@ -79,6 +84,8 @@ pub enum Output {
     Say(Say),
     /// Ask a tool: [`Input::Tool`] answers.
     Ask(Box<ToolRequest>),
+    /// Ask the language model: [`Input::Llm`] answers.
+    AskLlm(Box<LlmRequest>),
     /// Hand the caller to a human. Comes right after the `Say` that tells the caller: dial while it is spoken, play
     /// music when it ends.
     Escalate {
@@ -126,4 +133,6 @@ pub enum Why {
     KeysPaused,
     /// A tool takes its time.
     Tool,
+    /// The language model takes its time.
+    Llm,
 }

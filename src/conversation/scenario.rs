@@ -9,6 +9,7 @@
 //! digit    1                       keys, one or several
 //! pause                            the caller stops pressing keys
 //! silence                          the caller says nothing
+//! recogniser lost                  speech recognition fails: keys only from here on
 //! agent    no-answer 25s           how the transfer ends: no-answer busy declined refused never-accepted hung-up
 //!                                  unreachable unavailable accepts
 //! tool     order -> {"status": "shipped"}    the tool answers with this; `fails`, `fails 500`; `late`: the filler is due
@@ -58,6 +59,10 @@ pub struct Reached {
     pub queues: BTreeSet<String>,
     /// Tools that were asked.
     pub tools: BTreeSet<String>,
+    /// Decisions that were made.
+    pub decisions: usize,
+    /// Decisions without a rule, and turns without a decision.
+    pub unexplained: usize,
 }
 
 impl Reached {
@@ -68,6 +73,8 @@ impl Reached {
         self.prompts.extend(other.prompts);
         self.queues.extend(other.queues);
         self.tools.extend(other.tools);
+        self.decisions += other.decisions;
+        self.unexplained += other.unexplained;
     }
 
     /// What of the plan no scenario has reached: `intent bill`, `prompt closed`, `question password`, `queue general`.
@@ -177,6 +184,8 @@ impl Runner {
                 self.input(Input::Timeout)
             }
             "silence" => self.input(Input::NoInput),
+            "recogniser" if rest == "lost" => self.input(Input::RecogniserLost),
+            "recogniser" => Err(format!("expected 'recogniser lost', found \"{rest}\"")),
             "agent" => self.agent(rest),
             "tool" => self.tool(rest),
             "asked" => self.expect_asked(rest),
@@ -229,7 +238,9 @@ impl Runner {
             confidence: 1.0,
             tags: Default::default(),
         };
-        self.input(Input::Turn(&transcript))
+        self.input(Input::Turn(&transcript))?;
+        self.reached.unexplained += usize::from(self.happened.decided.is_empty());
+        Ok(())
     }
 
     fn agent(&mut self, rest: &str) -> Result<(), String> {
@@ -320,6 +331,8 @@ impl Runner {
         while let Some(output) = self.conversation.poll() {
             match output {
                 Output::Note(Entry::Decided(decision)) => {
+                    self.reached.decisions += 1;
+                    self.reached.unexplained += usize::from(decision.rule.is_empty());
                     self.reached.intents.extend(decision.intent.clone());
                     self.happened.decided.push_back(decision);
                 }
@@ -329,7 +342,8 @@ impl Runner {
                         |pointer| told.pointer(pointer).and_then(|word| word.as_str()).unwrap_or_default().to_owned();
                     self.happened.escalated.push_back(format!("{} {reason} {}", word("/0"), word("/1/outcome")));
                 }
-                Output::Note(_) => {}
+                // A scenario has no language model.
+                Output::Note(_) | Output::AskLlm(_) => {}
                 Output::Ask(request) => {
                     self.reached.tools.insert(request.tool.clone());
                     self.asked = Some(*request);
@@ -400,8 +414,7 @@ fn plain(text: &str) -> String {
 
 /// What a word that is no step should have been.
 fn unknown_step(word: &str) -> String {
-    const STEPS: &str =
-        "at signal caller interrupts digit pause silence agent tool asked bot decision escalated briefing language end";
+    const STEPS: &str = "at signal caller interrupts digit pause silence recogniser agent tool asked bot decision escalated briefing language end";
     let near = nearest(word, STEPS.split(' '));
     let hint = near.map_or_else(|| STEPS.replace(' ', ", "), |step| format!("nearest: '{step}'"));
     format!("no step is called '{word}'; {hint}")

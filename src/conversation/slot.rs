@@ -277,6 +277,14 @@ pub fn read_back(kind: &SlotKind, value: &str, language: Language, labels: &Text
     }
 }
 
+/// How a value that no slot has asked for is said: a tool's word (`morning`) by the plan's label for it, its day (`2026-03-05`)
+/// as a day, anything else as it is.
+pub fn told(value: &str, language: Language, labels: &Texts) -> String {
+    let day = Some(value).filter(|value| value.len() == 10).and_then(|value| value.parse().ok());
+    let day = day.map(|date| day::spoken(date, language));
+    day.or_else(|| labels.get(value, language).map(str::to_owned)).unwrap_or_else(|| value.to_owned())
+}
+
 /// Letters and digits one by one.
 fn spelled(value: &str, language: Language) -> String {
     let mut parts: Vec<String> = Vec::new();
@@ -375,5 +383,13 @@ mod tests {
         assert_eq!(spoken("91234567", Language::English), "9 1 2 3, 4 5 6 7");
         assert_eq!(spoken("yes", Language::English), "yes");
         assert_eq!(value(SlotKind::Digits { min: 4, max: 6 }, "一二三四").as_deref(), Some("1234"));
+        let labels = Texts([("am".to_owned(), [(Language::English, "morning".to_owned())].into())].into());
+        let told = |value, language| told(value, language, &labels);
+        assert_eq!(told("2026-03-15", Language::Cantonese), "三月十五號，星期日");
+        assert_eq!((told("am", Language::English), told("am", Language::Mandarin)), ("morning".into(), "am".into()));
+        assert_eq!(
+            (told("2026-13-15", Language::English), told("388", Language::English)),
+            ("2026-13-15".into(), "388".into())
+        );
     }
 }

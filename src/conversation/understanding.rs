@@ -22,6 +22,7 @@ use crate::conversation::language;
 use crate::conversation::navigation::Navigation;
 use crate::conversation::normalise::{Token, Views};
 use crate::conversation::readings::Readings;
+use crate::conversation::scores::Feelings;
 use crate::conversation::slot;
 use crate::dialplan::Plan;
 use crate::dialplan::schema::{Slot, SlotKind, Target};
@@ -52,6 +53,7 @@ pub struct Understanding {
     /// Small talk that a turn may begin with, longest first.
     openings: Vec<Vec<Token>>,
     navigation: Navigation,
+    feelings: Feelings,
 }
 
 /// What a turn means and why.
@@ -135,6 +137,7 @@ impl Understanding {
             lexicon,
             openings,
             navigation: Navigation::new(&readings),
+            feelings: Feelings::new(&readings),
             readings,
         }
     }
@@ -159,6 +162,11 @@ impl Understanding {
             true => Command::Speak { language },
             false => Command::handoff(ReasonCode::LanguageUnsupported),
         })
+    }
+
+    /// Words of feeling and of hurry.
+    pub fn feelings(&self) -> &Feelings {
+        &self.feelings
     }
 
     /// The search for questions, for people who ask what would be answered.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialplan::read::{ENTRIES, PlanFiles};
-use crate::dialplan::schema::{Ladder, Plan, Target, Texts};
+use crate::dialplan::schema::{Ladder, PHONES, Plan, Target, Texts};
 use crate::settings::{Problem, Problems, nearest};
 
 mod bound;
@@ -50,6 +50,8 @@ pub fn plan(files: &PlanFiles, plan: &Plan, problems: &Problems, warnings: &Prob
 pub struct Peers {
     /// Trunks.
     pub trunks: BTreeSet<String>,
+    /// Telephones that register here.
+    pub phones: BTreeSet<String>,
     /// Hosts of tools, with the names of their secrets.
     pub hosts: BTreeMap<String, BTreeSet<String>>,
 }
@@ -72,14 +74,20 @@ pub fn hosts(files: &PlanFiles, plan: &Plan, hosts: &BTreeMap<String, BTreeSet<S
     }
 }
 
-/// Adds telephones that are behind no trunk of the configuration.
-pub fn trunks(files: &PlanFiles, plan: &Plan, trunks: &BTreeSet<String>, problems: &Problems) {
+/// Adds telephones that are behind no trunk of the configuration, or may not register.
+pub fn telephones(files: &PlanFiles, plan: &Plan, peers: &Peers, problems: &Problems) {
     for (name, queue) in &plan.queues {
-        for target in queue.ring.iter().filter(|target| !trunks.contains(&target.trunk)) {
-            let near = nearest(&target.trunk, trunks.iter().map(String::as_str));
+        for target in &queue.ring {
+            let (known, wanted, kind) = match target.trunk.as_str() {
+                PHONES => (&peers.phones, &target.user, "[[phone]]"),
+                _ => (&peers.trunks, &target.trunk, "[[trunk]]"),
+            };
+            if known.contains(wanted) {
+                continue;
+            }
+            let near = nearest(wanted, known.iter().map(String::as_str));
             let hint = near.map_or_else(String::new, |name| format!("; nearest: '{name}'"));
-            let message =
-                format!("queue.{name}.ring: no [[trunk]] is called '{}' in the configuration{hint}", target.trunk);
+            let message = format!("queue.{name}.ring: no {kind} is called '{wanted}' in the configuration{hint}");
             problems.push(located(files, "plan.toml", &format!("\"{target}\""), message));
         }
     }

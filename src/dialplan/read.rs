@@ -269,11 +269,9 @@ fn queue(mut section: Section<'_>) -> Queue {
     let texts = section.strings("ring");
     let mut ring = Vec::new();
     for text in section.required("ring", "a list such as [\"sip:6001@pbx\"]", texts).unwrap_or_default() {
-        match text.strip_prefix("sip:").and_then(|rest| rest.split_once('@')) {
-            Some((user, trunk)) if !user.is_empty() && !trunk.is_empty() => {
-                ring.push(RingTarget { user: user.to_owned(), trunk: trunk.to_owned() });
-            }
-            Some(_) | None => section.problem("ring", format_args!("expected sip:USER@TRUNK, found \"{text}\"")),
+        match text.parse::<RingTarget>() {
+            Ok(target) => ring.push(target),
+            Err(error) => section.problem("ring", format_args!("{error}, found \"{text}\"")),
         }
     }
     if section.is_present() && ring.is_empty() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::dialplan::calendar::Calendar;
 use crate::dialplan::pattern::Pattern;
 use crate::dialplan::standing::Standing;
-use crate::dialplan::workflow::Work;
+use crate::dialplan::workflow::{StepAct, Work};
 use crate::journal::escalation::ReasonCode;
 use crate::speech::{Bias, Language};
 
@@ -108,10 +108,16 @@ impl Plan {
         self.prompts.get(prompt, language).or_else(filed)
     }
 
+    /// Every value that the caller is asked for: by intents, then by steps of workflows.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        let steps = self.work.workflows.values().flat_map(|workflow| &workflow.steps);
+        let asked = steps.filter_map(|step| if let StepAct::Ask(slot) = &step.act { Some(slot) } else { None });
+        self.intents.iter().flat_map(|intent| &intent.slots).chain(asked)
+    }
+
     /// The kind of the slot with this name; [`super::check`] sees to it that there is one.
     pub fn slot_kind(&self, name: &str) -> Option<&SlotKind> {
-        let mut slots = self.intents.iter().flat_map(|intent| &intent.slots);
-        slots.find(|slot| slot.name == name).map(|slot| &slot.kind)
+        self.slots().find(|slot| slot.name == name).map(|slot| &slot.kind)
     }
 
     /// An intent by its name.
@@ -378,18 +384,49 @@ pub struct Queue {
     pub briefing_language: Language,
 }
 
-/// A telephone behind a trunk, written `sip:6001@pbx` with the trunk's name.
+/// In the place of a trunk's name: the telephones that are registered at the gateway itself.
+pub const PHONES: &str = "phone";
+
+/// A telephone behind a trunk, written `sip:6001@pbx` with the trunk's name, or one that is registered here, written
+/// `phone:anna` with the name of its `[[phone]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RingTarget {
     /// User part.
     pub user: String,
-    /// Name of the trunk in the configuration.
+    /// Name of the trunk in the configuration, or [`PHONES`].
     pub trunk: String,
+}
+
+/// The text names no telephone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected sip:USER@TRUNK or phone:NAME")]
+pub struct NoTelephone;
+
+impl std::str::FromStr for RingTarget {
+    type Err = NoTelephone;
+    fn from_str(text: &str) -> Result<Self, NoTelephone> {
+        let (user, trunk) = match text.split_once(':') {
+            Some(("sip", rest)) => rest.split_once('@').filter(|(_, trunk)| *trunk != PHONES).ok_or(NoTelephone)?,
+            // Its user part in a URI: nothing that would have to be escaped.
+            Some((PHONES, name)) if !name.contains(|c: char| c.is_whitespace() || "@:;?<>%/".contains(c)) => {
+                (name, PHONES)
+            }
+            _ => return Err(NoTelephone),
+        };
+        if user.is_empty() || trunk.is_empty() {
+            return Err(NoTelephone);
+        }
+        Ok(Self { user: user.to_owned(), trunk: trunk.to_owned() })
+    }
 }
 
 impl std::fmt::Display for RingTarget {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "sip:{}@{}", self.user, self.trunk)
+        if self.trunk == PHONES {
+            write!(f, "phone:{}", self.user)
+        } else {
+            write!(f, "sip:{}@{}", self.user, self.trunk)
+        }
     }
 }
 

@@ -31,6 +31,17 @@ pub struct Work {
     pub tools: BTreeMap<String, Tool>,
     /// Texts that are spoken word for word.
     pub scripts: Vec<Script>,
+    /// Whether a language model may be asked, where the gateway has one.
+    pub llm: LlmUse,
+}
+
+/// `[llm]` of a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LlmUse {
+    /// A language model is asked where the line's own understanding is unsure.
+    pub ask: bool,
+    /// It may word small talk itself. If not, everything that is said is an approved text of the line.
+    pub free_wording: bool,
 }
 
 /// What is done for an intent or a key, step by step.

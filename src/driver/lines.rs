@@ -34,7 +34,7 @@ impl Lines {
         for folder in folders {
             let files = read_folder(&folder, problems);
             if let Some(plan) = read_plan(&files, problems, warnings) {
-                check::trunks(&files, &plan, &peers.trunks, warnings);
+                check::telephones(&files, &plan, peers, warnings);
                 check::hosts(&files, &plan, &peers.hosts, warnings);
                 read.push((files, plan));
             }

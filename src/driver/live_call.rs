@@ -2,16 +2,18 @@
 //! prompts under way. Does what the machine asks for; a bug in the machine ends this call and no other.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
+use super::handshake::Handshake;
 use super::media_thread::Shell;
-use crate::call::{Call, CallParts, Input, Output, SpeakOrder};
-use crate::conversation::{ToolReply, ToolRequest};
+use crate::call::{Call, CallParts, DtlsTerms, Input, Output, SpeakOrder, SrtpKeys};
+use crate::conversation::{LlmOutcome, LlmReply, LlmRequest, ToolReply, ToolRequest};
 use crate::engine::synthesiser::{SpeakHandle, SpeakRequest};
 use crate::engine::worker::{AudioFeed, Pushed};
 use crate::ids::{CallId, DialogId, LegId, SpeakId};
-use crate::journal::{CallTime, EndCause, Entry, RecogniserLoss, Record};
+use crate::journal::{CallTime, EndCause, Entry, LlmFailure, RecogniserLoss, Record};
 use crate::sip::event::{AddressedOrder, DialogOrder};
 
 /// Prompts under way that are remembered for cancelling; older ones are left to finish.
@@ -26,6 +28,8 @@ pub struct LiveCall {
     feed: Option<AudioFeed>,
     speaks: BTreeMap<SpeakId, SpeakHandle>,
     legs: Vec<(LegId, usize)>,
+    /// Of legs that are browsers, until the leg ends: the other side may want the last flight again.
+    handshakes: Vec<(LegId, Handshake)>,
     dialogs: Vec<DialogId>,
     recording: bool,
     drop_noted: bool,
@@ -34,12 +38,14 @@ pub struct LiveCall {
 
 /// What the shell answers at once to something that the machine asked for.
 enum Answer {
-    Port { leg: LegId, dialog: DialogId, address: std::net::SocketAddr },
+    Port { leg: LegId, dialog: DialogId, address: SocketAddr },
+    Keys { leg: LegId, keys: Option<SrtpKeys> },
     NoPort { leg: LegId },
     Dialog { leg: LegId, dialog: DialogId },
     RecogniserLost(RecogniserLoss),
     SpeakFailed { speak: SpeakId },
     Tool(ToolReply),
+    Llm(LlmReply),
 }
 
 impl LiveCall {
@@ -64,6 +70,7 @@ impl LiveCall {
             feed,
             speaks: BTreeMap::new(),
             legs: vec![(LegId::CALLER, sockets)],
+            handshakes: Vec::new(),
             dialogs: vec![dialog],
             recording: recording.is_some(),
             drop_noted: false,
@@ -83,11 +90,15 @@ impl LiveCall {
 
     /// When it wants to be woken.
     pub fn deadline(&self) -> Option<Instant> {
-        self.call.deadline().map(|(at, _)| at)
+        let handshakes = self.handshakes.iter().filter_map(|(_, handshake)| handshake.deadline());
+        self.call.deadline().map(|(at, _)| at).into_iter().chain(handshakes).min()
     }
 
     /// Gives the machine one input and does everything that follows. False once the call is over.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, shell: &mut Shell) -> bool {
+        if matches!(input, Input::Timeout) {
+            self.repeat(now, shell);
+        }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.call.handle(now, input)));
         match outcome {
             Ok(()) => self.settle(now, shell),
@@ -106,11 +117,13 @@ impl LiveCall {
             let Some(answer) = self.answers.pop() else { return true };
             let input = match answer {
                 Answer::Port { leg, dialog, address } => Input::LegPort { leg, dialog, address },
+                Answer::Keys { leg, keys } => Input::LegKeys { leg, keys },
                 Answer::Dialog { leg, dialog } => Input::LegDialog { leg, dialog },
                 Answer::NoPort { leg } => Input::NoLegPort { leg },
                 Answer::RecogniserLost(reason) => Input::RecogniserLost(reason),
                 Answer::SpeakFailed { speak } => Input::PromptFailed { speak },
                 Answer::Tool(reply) => Input::Tool(reply),
+                Answer::Llm(reply) => Input::Llm(reply),
             };
             if catch_unwind(AssertUnwindSafe(|| self.call.handle(now, input))).is_err() {
                 return self.fail(now, shell);
@@ -128,6 +141,7 @@ impl LiveCall {
             }
             Output::Rtp { leg, to, datagram } => shell.send(self.sockets(leg), false, to, datagram.as_bytes()),
             Output::Rtcp { leg, to, datagram } => shell.send(self.sockets(leg), true, to, datagram.as_bytes()),
+            Output::Handshake { leg, to, terms, bytes } => self.shake_hands(now, leg, (to, terms), &bytes, shell),
             Output::Hear(frame) => self.hear(now, &frame, shell),
             Output::FinishUtterance(utterance) => {
                 if let Some(feed) = &mut self.feed {
@@ -148,6 +162,7 @@ impl LiveCall {
                 }
             }
             Output::AskTool(request) => self.ask_tool(*request, shell),
+            Output::AskLlm(request) => self.ask_llm(*request, shell),
             Output::Record { left, right } => {
                 if !shell.services.recorder.frames(self.id, left, right) {
                     self.note_drop(now, "recorder", shell);
@@ -207,6 +222,15 @@ impl LiveCall {
         }
     }
 
+    fn ask_llm(&mut self, request: LlmRequest, shell: &Shell) {
+        let (id, failure) = (request.id, LlmFailure::Off);
+        let refused = match &shell.services.llm {
+            Some(llm) => llm.ask(request, shell.llm_sink(self.id)),
+            None => Err(LlmReply { id, outcome: LlmOutcome::Failed(failure), ms: 0 }),
+        };
+        self.answers.extend(refused.err().map(Answer::Llm));
+    }
+
     /// A prompt has been delivered: there is nothing left to cancel.
     pub fn spoken(&mut self, speak: SpeakId) {
         self.speaks.remove(&speak);
@@ -227,7 +251,39 @@ impl LiveCall {
         }
     }
 
+    /// A piece of a handshake. Other terms than before begin another one.
+    fn shake_hands(&mut self, now: Instant, leg: LegId, to: (SocketAddr, DtlsTerms), bytes: &[u8], shell: &Shell) {
+        let (to, terms) = to;
+        self.handshakes.retain(|(id, handshake)| *id != leg || handshake.terms().same_keys(&terms));
+        if !self.handshakes.iter().any(|(id, _)| *id == leg) {
+            self.handshakes.push((leg, Handshake::new(now, &shell.services.identity, terms, to)));
+        }
+        self.go_on(now, |id, handshake| (id == leg).then(|| handshake.moved(to)).map(|()| bytes), shell);
+    }
+
+    /// Flights that were not answered go out again.
+    fn repeat(&mut self, now: Instant, shell: &Shell) {
+        self.go_on(now, |_, handshake| handshake.deadline().filter(|at| *at <= now).map(|_| &[][..]), shell);
+    }
+
+    /// Gives those handshakes these bytes that `which` picks, and sends what they have to say.
+    fn go_on<'a>(&mut self, now: Instant, which: impl Fn(LegId, &mut Handshake) -> Option<&'a [u8]>, shell: &Shell) {
+        for (leg, handshake) in &mut self.handshakes {
+            let Some(bytes) = which(*leg, handshake) else { continue };
+            let sockets = self.legs.iter().find(|(id, _)| id == leg).map(|(_, sockets)| *sockets);
+            let to = handshake.destination();
+            let Some(outcome) = handshake.handle(now, bytes, |packet| shell.send(sockets, false, to, packet)) else {
+                continue;
+            };
+            if let Err(error) = &outcome {
+                tracing::warn!(call = %self.id, %leg, %error, "no keys for a browser's audio");
+            }
+            self.answers.push(Answer::Keys { leg: *leg, keys: outcome.ok() });
+        }
+    }
+
     fn close_leg(&mut self, leg: LegId, shell: &mut Shell) {
+        self.handshakes.retain(|(id, _)| *id != leg);
         if let Some(index) = self.legs.iter().position(|(id, _)| *id == leg) {
             shell.close_sockets(self.legs.swap_remove(index).1);
         }

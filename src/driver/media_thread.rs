@@ -15,15 +15,17 @@ use rustix::fd::OwnedFd;
 use tokio::sync::mpsc;
 
 use super::directory::Directory;
+use super::handshake::Identity;
 use super::inbox::{Inbox, InboxSender, Popped};
 use super::live_call::LiveCall;
+use super::llm::{LlmPool, LlmSink};
 use super::pace;
 use super::rtp_port::{PortAllocator, PortError};
 use super::secret;
 use super::signals::LiveSignals;
 use super::tools::{ToolPool, ToolSink};
 use crate::call::{CallConfig, CallParts, Input, Order};
-use crate::conversation::{ToolReply, Understanding};
+use crate::conversation::{LlmReply, ToolReply, Understanding};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::engine::synthesiser::{SpeakEvent, SpeakEventKind, SpeakSink, SynthesiserPool};
@@ -73,6 +75,13 @@ pub enum Item {
         /// What came of it.
         reply: ToolReply,
     },
+    /// From the language model.
+    Llm {
+        /// Which call asked.
+        call: CallId,
+        /// What came of it.
+        reply: LlmReply,
+    },
     /// From a person or the gateway.
     Order {
         /// Which call.
@@ -113,6 +122,10 @@ pub struct Services {
     pub signals: LiveSignals,
     /// To companies' own systems.
     pub tools: ToolPool,
+    /// Who we are to browsers.
+    pub identity: Arc<Identity>,
+    /// To the language model, where there is one.
+    pub llm: Option<LlmPool>,
 }
 
 struct LegSockets {
@@ -212,6 +225,12 @@ impl Shell {
         let myself = self.myself.clone();
         // An answer that finds no room is one that never came: the conversation does not wait for ever.
         Box::new(move |reply| drop(myself.push(Item::Tool { call, reply })))
+    }
+
+    pub(super) fn llm_sink(&self, call: CallId) -> LlmSink {
+        let myself = self.myself.clone();
+        // As with tools: the conversation keeps a time of its own.
+        Box::new(move |reply| drop(myself.push(Item::Llm { call, reply })))
     }
 
     pub(super) fn new_dialog(&mut self, call: CallId) -> DialogId {
@@ -360,6 +379,7 @@ impl MediaThread {
                 self.give(now, call, input);
             }
             Item::Tool { call, reply } => self.give(now, call, Input::Tool(reply)),
+            Item::Llm { call, reply } => self.give(now, call, Input::Llm(reply)),
             Item::Order { call, order } => self.give(now, call, Input::Order(order)),
             Item::Stop => {
                 self.stopping = true;

@@ -1,9 +1,11 @@
 //! The shell around SIP and calls: sockets, media threads, RTP ports, live calls. Carries; decides nothing.
 
 pub mod directory;
+pub mod handshake;
 pub mod inbox;
 pub mod lines;
 pub mod live_call;
+pub mod llm;
 pub mod media_thread;
 pub mod pace;
 pub mod resolver;
@@ -57,7 +59,7 @@ impl DriverConfig {
         });
         let threads = section.integer("threads", 1..=64).unwrap_or(1);
         let codecs = read_codecs(&mut section).unwrap_or_else(|| Codec::ALL.to_vec());
-        let srtp = section.parsed("srtp", "\"off\", \"offer\" or \"required\"").unwrap_or_default();
+        let srtp = section.parsed("srtp", "\"off\", \"offer\", \"required\" or \"dtls\"").unwrap_or_default();
         let dtx = section.boolean("dtx").unwrap_or(false);
         section.finish();
         Self {

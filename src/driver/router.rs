@@ -89,6 +89,15 @@ impl EndpointSink for Router {
             Output::Incoming(invite) => self.incoming(invite),
             Output::Dialog { dialog, event } => self.news(dialog, event),
             Output::Registration { trunk, state } => registration(&trunk, &state),
+            Output::Phone { name, contacts: 0 } => {
+                tracing::info!(phone = name, "telephone gone: its registration has ended")
+            }
+            Output::Phone { name, contacts } => tracing::info!(phone = name, contacts, "telephone registered"),
+            Output::ShutOut(shut_out) => tracing::warn!(
+                source = %shut_out.who,
+                for_s = shut_out.time.as_secs(),
+                "SIP: a stranger is shut out: it asked too often without a [[trunk]] that allows it or the right password"
+            ),
             Output::Count(count) => tracing::debug!(?count, "SIP endpoint"),
             Output::Trunk { trunk, health } => trunk_health(&trunk, &health),
             Output::Transmit { .. } | Output::Close { .. } | Output::Locate { .. } => {} // the sockets' business

@@ -533,6 +533,8 @@ impl<'a> Softphone<'a> {
                 }
                 Output::Registration { state, .. } => self.registration(state),
                 Output::Count(counter) => tracing::debug!(counter = counter.name(), "phone"),
+                // It takes no registrations and trusts everybody.
+                Output::Phone { .. } | Output::ShutOut(_) => {}
             }
         }
         Ok(())

@@ -15,6 +15,7 @@ use crossbeam_channel::{Receiver, Sender};
 use ureq::Agent;
 use ureq::http::{Request, Uri, header};
 
+use super::llm::address::is_inside;
 use crate::conversation::{ToolOutcome, ToolReply, ToolRequest};
 use crate::dialplan::workflow::fill;
 use crate::journal::ToolFailure;
@@ -120,13 +121,6 @@ fn base(url: &str) -> Result<String, &'static str> {
         return Err("expected scheme, host and port; keys belong to secrets");
     }
     Ok(url.trim_end_matches('/').to_owned())
-}
-
-fn is_inside(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local(),
-    }
 }
 
 struct Host {

@@ -12,6 +12,8 @@ pub const LONGEST: usize = 1500;
 #[derive(Default)]
 pub struct Guard {
     secured: Option<Box<Secured>>,
+    /// True until a handshake has made the keys: nothing passes.
+    waits: bool,
 }
 
 struct Secured {
@@ -31,6 +33,7 @@ impl Guard {
     /// comes twice.
     pub fn agree(&mut self, keys: Option<&SrtpKeys>) -> bool {
         let before = self.secured.take();
+        self.waits = false;
         let Some(keys) = keys else { return false };
         let (ours, theirs) = match before {
             Some(secured) => {
@@ -49,6 +52,16 @@ impl Guard {
         is_new
     }
 
+    /// Keys are to be made: until [`Self::agree`] brings them, nothing passes.
+    pub fn await_keys(&mut self) {
+        *self = Self { secured: None, waits: true };
+    }
+
+    /// Whether keys are still to be made.
+    pub fn awaits_keys(&self) -> bool {
+        self.waits
+    }
+
     /// Whether what is taken was proved to come from who has the key.
     pub fn is_secure(&self) -> bool {
         self.secured.is_some()
@@ -61,7 +74,7 @@ impl Guard {
         bytes: &'a [u8],
         room: &'a mut [u8; LONGEST],
     ) -> Result<&'a [u8], SrtpError> {
-        let Some(secured) = &mut self.secured else { return Ok(bytes) };
+        let Some(secured) = &mut self.secured else { return self.in_the_clear().map(|()| bytes) };
         let packet = room.get_mut(..bytes.len()).ok_or(SrtpError::Room)?;
         packet.copy_from_slice(bytes);
         let length = if control { secured.theirs.unprotect_rtcp(packet)? } else { secured.theirs.unprotect(packet)? };
@@ -70,12 +83,16 @@ impl Guard {
 
     /// Protects a datagram for the RTP port (for the RTCP port: `control`). One that fails must not be sent.
     pub fn close(&mut self, control: bool, datagram: &mut Datagram) -> Result<(), SrtpError> {
-        let Some(secured) = &mut self.secured else { return Ok(()) };
+        let Some(secured) = &mut self.secured else { return self.in_the_clear() };
         let length = datagram.as_bytes().len();
         let room = datagram.room();
         let length =
             if control { secured.ours.protect_rtcp(room, length)? } else { secured.ours.protect(room, length)? };
         datagram.set_length(length);
         Ok(())
+    }
+
+    fn in_the_clear(&self) -> Result<(), SrtpError> {
+        if self.waits { Err(SrtpError::NoKeys) } else { Ok(()) }
     }
 }

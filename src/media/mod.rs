@@ -5,6 +5,7 @@
 
 pub mod arrival;
 pub mod bridge;
+pub mod browser;
 pub mod bursts;
 pub mod codec;
 pub mod comfort;

@@ -4,11 +4,14 @@
 //! Followed: one `m=` line per offered one, all but the first fit audio refused; the offerer's payload types; codecs in our
 //! order, the two laws of G.711 in the offerer's where they stand side by side in ours; mirrored directions; hold, also by 0.0.0.0 (8.4); versions that grow with each change (8); re-offers that keep
 //! their `m=` lines and payload types; keys in `a=crypto` (RFC 4568) on RTP/SAVP and, where both sides can, on RTP/AVP
-//! (RFC 8643). Not here: DTLS and rtcp-mux (refused or left out), `a=fmtp` of events beyond the keys, preconditions. We send
-//! packets as long as `ptime` asks and `maxptime` allows, and say the same in our answer; what comes may be of any length.
+//! (RFC 8643); browsers' UDP/TLS/RTP/SAVPF in `browser`. Not here: rtcp-mux without DTLS (left out), `a=fmtp` of events beyond the
+//! keys, preconditions. We send packets as long as `ptime` asks and `maxptime` allows, and say the same in our answer; what comes
+//! may be of any length.
 
 use std::net::{IpAddr, SocketAddr};
 
+pub use self::browser::LocalDtls;
+use super::browser::DtlsTerms;
 pub use super::codec::Codec;
 use super::packer::PTIME_RANGE;
 use super::srtp::sdes::{CryptoLine, Security, SrtpKeys};
@@ -16,6 +19,8 @@ use crate::wire::rtp::PayloadType;
 pub use crate::wire::sdp::Direction;
 use crate::wire::sdp::{Attribute, Media, SdpError, SessionDescription, parse};
 use crate::wire::sip::text::Text;
+
+mod browser;
 
 /// Packet time of our first offer, and that we send where nothing is said. ms.
 const PTIME_MS: u32 = 20;
@@ -53,6 +58,8 @@ pub struct LocalMedia {
     pub dtx: bool,
     /// What is done about encryption.
     pub security: Security,
+    /// Our half of DTLS-SRTP, where it is answered.
+    pub dtls: Option<LocalDtls>,
     session_id: u64,
     version: u64,
     /// Our last description.
@@ -75,6 +82,7 @@ impl LocalMedia {
             hold: false,
             dtx: false,
             security: Security::Off,
+            dtls: None,
             session_id,
             version: session_id,
             last: None,
@@ -93,6 +101,7 @@ impl LocalMedia {
     /// Our description with these media. Its version is the last one's where nothing has changed.
     fn describe(&mut self, media: Vec<Media>, place: usize) -> Vec<u8> {
         let mut session = SessionDescription::new(self.session_id, self.version, self.address.ip());
+        session.attributes = self.session_lines(media.get(place));
         session.media = media;
         if self.last.as_ref().is_some_and(|last| *last != session) {
             self.version = self.version.wrapping_add(1);
@@ -173,8 +182,10 @@ pub struct Negotiated {
     pub ptime_ms: u32,
     /// Which way audio flows, seen from us.
     pub direction: Direction,
-    /// Keys, where audio is encrypted.
+    /// Keys, where audio is encrypted and they stand in the descriptions.
     pub srtp: Option<SrtpKeys>,
+    /// How keys are made, where a handshake makes them.
+    pub dtls: Option<DtlsTerms>,
     /// Whether the other side wants VoIP metrics in our reports (RFC 3611 5.1).
     pub voip_metrics: bool,
     /// Whether pauses are sent as such: as comfort noise, of Opus as packets without audio.
@@ -196,6 +207,9 @@ pub enum NegotiateError {
     /// Encryption is required, by us or by RTP/SAVP, and no key can be used.
     #[error("no a=crypto that can be used, and SRTP is required")]
     NoKeys,
+    /// DTLS-SRTP, without all that it takes.
+    #[error("DTLS-SRTP needs a=fingerprint:sha-256, a=setup, a=rtcp-mux and ICE, or it is not to be had here")]
+    NoDtls,
     /// None that we speak.
     #[error("no codec in common")]
     NoCommonCodec,
@@ -225,6 +239,9 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
     let event = events(&negotiated);
     let keys = srtp.map(|keys| keys.line());
     let mut audio = local.audio(&[(codec, payload_type)], event.as_slice(), direction, keys.as_slice(), ptime_ms);
+    if let Some(terms) = &negotiated.dtls {
+        local.answer_dtls(&mut audio, terms, &session.media[place]);
+    }
     let media = session.media.iter().enumerate().map(|(index, offered)| {
         if index == place {
             audio.protocol = offered.protocol.clone();
@@ -234,6 +251,7 @@ pub fn answer(offer: &[u8], local: &mut LocalMedia) -> Result<(Negotiated, Vec<u
         }
     });
     let media = media.collect();
+    local.note_dtls(&session, &session.media[place], true);
     Ok((negotiated, local.describe(media, place)))
 }
 
@@ -260,16 +278,18 @@ pub fn offer(local: &mut LocalMedia) -> Vec<u8> {
     local.offered = match (agreed.and_then(|agreed| agreed.srtp), local.security) {
         // The same key under the same tag: the stream goes on (RFC 4568 7.1.4).
         (Some(keys), _) => vec![keys.line()],
-        (None, Security::On { keys, .. }) => keys.offer().collect(),
-        (None, Security::Off) => Vec::new(),
+        (None, Security::On { keys, .. }) if !local.offers_dtls() => keys.offer().collect(),
+        (None, Security::On { .. } | Security::Off) => Vec::new(),
     };
     let ptime_ms = agreed.map_or(PTIME_MS, |agreed| agreed.ptime_ms);
     let mut audio = local.audio(&codecs, &events, local.direction(), &local.offered, ptime_ms);
     audio.protocol = match (&local.last, local.security) {
         (Some(last), _) if local.place < last.media.len() => last.media[local.place].protocol.clone(),
+        _ if local.offers_dtls() => Text::from_static(browser::PROTOCOL),
         (_, Security::On { required: true, .. }) => Text::from_static("RTP/SAVP"),
         (_, Security::On { required: false, .. } | Security::Off) => audio.protocol,
     };
+    local.offer_dtls(&mut audio);
     let place = local.place;
     let media = match &local.last {
         Some(last) => last
@@ -288,6 +308,7 @@ pub fn accept(answer: &[u8], local: &mut LocalMedia) -> Result<Negotiated, Negot
     let session = parse(answer)?;
     let media = session.media.get(local.place).ok_or(NegotiateError::NoAudio)?;
     let negotiated = agree(&session, media, local, Some(&local.offered))?;
+    local.note_dtls(&session, media, false);
     local.agreed = Some(negotiated);
     Ok(negotiated)
 }
@@ -302,15 +323,16 @@ fn agree(
     if !media.is_audio() || media.port == 0 {
         return Err(NegotiateError::NoAudio);
     }
-    let srtp = agree_keys(media, local, offered)?;
+    let dtls = browser::agree(session, media, local, offered.is_none())?;
+    let srtp = if dtls.is_some() { None } else { agree_keys(media, local, offered)? };
     let ours = local.direction();
     let (codec, payload_type) = choose(media, local).ok_or(NegotiateError::NoCommonCodec)?;
     let event = local.telephone_event.then(|| event_type(media, codec)).flatten();
-    let ip = session.connection_of(media).and_then(|connection| connection.ip()).ok_or(NegotiateError::NoAddress)?;
-    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
-    if ip.is_multicast() || broadcast || ip.is_ipv4() != local.address.is_ipv4() {
-        return Err(NegotiateError::NoAddress);
-    }
+    let ip = match dtls {
+        // ICE finds the way, whatever stands in `c=`.
+        Some(_) => browser::no_address(local.address.is_ipv4()),
+        None => address(session, media, local)?,
+    };
     let remote = SocketAddr::new(ip, media.port);
     let remote_rtcp = match media.rtcp() {
         Some(rtcp) => {
@@ -320,7 +342,7 @@ fn agree(
     };
     let theirs = session.direction_of(media);
     // 0.0.0.0 says "send me nothing", as sendonly does (RFC 3264 8.4).
-    let theirs_receive = theirs.receives() && !ip.is_unspecified();
+    let theirs_receive = theirs.receives() && (!ip.is_unspecified() || dtls.is_some());
     Ok(Negotiated {
         codec,
         payload_type,
@@ -331,9 +353,18 @@ fn agree(
         ptime_ms: packet_time(media),
         direction: direction(ours.sends() && theirs_receive, ours.receives() && theirs.sends()),
         srtp,
+        dtls,
         voip_metrics: wants_metrics(session, media),
         dtx: local.dtx && wants_pauses(media, codec, payload_type),
     })
+}
+
+/// Where their audio is.
+fn address(session: &SessionDescription, media: &Media, local: &LocalMedia) -> Result<IpAddr, NegotiateError> {
+    let ip = session.connection_of(media).and_then(|connection| connection.ip()).ok_or(NegotiateError::NoAddress)?;
+    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    let fits = !ip.is_multicast() && !broadcast && ip.is_ipv4() == local.address.is_ipv4();
+    if fits { Ok(ip) } else { Err(NegotiateError::NoAddress) }
 }
 
 /// `a=rtcp-xr` of the session or the medium; the medium's own goes before.
@@ -420,6 +451,8 @@ fn direction(sends: bool, receives: bool) -> Direction {
     }
 }
 
+#[cfg(test)]
+mod browser_tests;
 #[cfg(test)]
 mod secure_tests;
 

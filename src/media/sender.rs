@@ -50,6 +50,15 @@ impl Datagram {
         self.length = length.min(DATAGRAM) as u16;
     }
 
+    /// These bytes; cut off where they are too many.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let mut datagram = Self::default();
+        let length = bytes.len().min(DATAGRAM);
+        datagram.bytes[..length].copy_from_slice(&bytes[..length]);
+        datagram.set_length(length);
+        datagram
+    }
+
     fn packet(header: &RtpHeader, payload: &[u8]) -> Self {
         let mut datagram = Self::default();
         let start = header.write(&mut datagram.bytes).unwrap_or(0);

@@ -11,6 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use super::arrival::Arrival;
+use super::browser::DtlsTerms;
+use super::browser::path::Path;
 use super::codec::{ClockScale, Codec, Reader};
 use super::comfort::ComfortNoise;
 use super::control::Control;
@@ -24,13 +26,15 @@ use super::quality::{self, QualityFigures, mean_opinion_score};
 use super::reception::{self, Place, Reception};
 pub use super::sender::Datagram;
 use super::sender::Sender;
-use super::source::SourceLock;
+use super::srtp::sdes::SrtpKeys;
 use super::timeline::{Timeline, Written};
 use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::deadline::earliest;
 use crate::wire::rtp::{PayloadType, RtpPacket, Timestamp};
 use crate::wire::telephone_event::TelephoneEvent;
 use crate::wire::voip_metrics::VoipMetrics;
+
+mod browser;
 
 /// Longest payload that is taken: 120 ms of G.711. Longer ones are cut.
 const LONGEST_PAYLOAD: usize = 960;
@@ -83,6 +87,8 @@ pub enum Input<'a> {
         /// How long, ms; held to 40 to 8000.
         ms: u32,
     },
+    /// The handshake that [`Output::Handshake`] asked for has made the keys; `None`: it has failed.
+    Keys(Option<SrtpKeys>),
     /// A deadline has come.
     Timeout,
 }
@@ -110,6 +116,18 @@ pub enum Output {
         /// What.
         datagram: Datagram,
     },
+    /// For the handshake that makes the keys: a piece of it, or (without bytes) that it is for us to begin it. The first of
+    /// these terms begins one; what it has to say goes to this address, from the RTP port.
+    Handshake {
+        /// Where the other side is.
+        to: SocketAddr,
+        /// What it must achieve.
+        terms: DtlsTerms,
+        /// What came.
+        bytes: Box<[u8]>,
+    },
+    /// The keys are made: from now on it hears and speaks. Only where a handshake was needed.
+    Ready,
     /// No packet for as long as our patience. Told once, until packets come again.
     Lost,
     /// Packets come again.
@@ -180,7 +198,7 @@ pub struct Stream {
     negotiated: Negotiated,
     start: Instant,
     random: fastrand::Rng,
-    source: SourceLock,
+    path: Path,
     sender: Sender,
     reception: Option<Reception>,
     timeline: Timeline,
@@ -204,11 +222,15 @@ impl Stream {
         sender.agree(codec, payload_type, telephone_event, event_clock_hz, ptime_ms);
         sender.pause(agreed.dtx);
         let control = Control::new(&config.cname, random.u64(..), now);
+        let mut guard = Guard::new(agreed.srtp.as_ref());
+        if agreed.dtls.is_some() {
+            guard.await_keys();
+        }
         Self {
             negotiated: agreed,
             start: now,
             random,
-            source: SourceLock::new(now, agreed.remote, config.peer),
+            path: Path::new(now, &agreed, config.peer),
             sender,
             reception: None,
             timeline: Timeline::new(),
@@ -220,7 +242,7 @@ impl Stream {
                 comfort: ComfortNoise::new(config.seed),
             },
             presses: Presses::default(),
-            guard: Guard::new(agreed.srtp.as_ref()),
+            guard,
             control,
             presence: Presence { patience: config.patience, heard: now, lost: false },
             usage: Use::Heard,
@@ -232,7 +254,7 @@ impl Stream {
     /// Takes in one input. Drain [`Self::poll`] before the next.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         match input {
-            Input::Rtp { from, bytes } => self.rtp(now, from, bytes),
+            Input::Rtp { from, bytes } => self.datagram(now, from, bytes),
             Input::Rtcp { from, bytes } => self.rtcp(now, from, bytes),
             Input::Send(frame) => self.send(now, frame),
             Input::Pass(passing) => self.pass(now, passing),
@@ -241,6 +263,7 @@ impl Stream {
                     self.presses.tones.press(digit, ms);
                 }
             }
+            Input::Keys(keys) => self.keys(now, keys.as_ref()),
             Input::Timeout => {}
         }
         self.time_passed(now);
@@ -278,12 +301,15 @@ impl Stream {
         if negotiated.remote != self.negotiated.remote {
             self.control.forget_source();
         }
-        self.source.signal(now, negotiated.remote);
+        self.path.agree(now, &negotiated);
         let Negotiated { codec, payload_type, telephone_event, event_clock_hz, ptime_ms, .. } = negotiated;
         self.sender.agree(codec, payload_type, telephone_event, event_clock_hz, ptime_ms);
         self.sender.pause(negotiated.dtx);
-        if self.guard.agree(negotiated.srtp.as_ref()) {
-            self.sender.change_ssrc(&mut self.random);
+        match (negotiated.dtls, self.negotiated.dtls) {
+            (Some(terms), Some(before)) if terms.same_keys(&before) => {}
+            (Some(_), _) => self.guard.await_keys(),
+            (None, _) if self.guard.agree(negotiated.srtp.as_ref()) => self.sender.change_ssrc(&mut self.random),
+            (None, _) => {}
         }
         if negotiated.direction.receives() {
             // What was silent by agreement was not lost.
@@ -395,7 +421,7 @@ impl Stream {
             self.counts.dropped += 1;
             return;
         }
-        if !self.source.admit(now, from, packet.ssrc(), self.guard.is_secure()) {
+        if !self.path.admit(now, from, packet.ssrc(), self.guard.is_secure()) {
             self.counts.strangers += 1;
             return;
         }
@@ -594,7 +620,7 @@ impl Stream {
     fn rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let mut room = [0; guard::LONGEST];
         // With SRTP the key proves who sends.
-        let admitted = self.guard.is_secure() || self.source.admits_control(from);
+        let admitted = self.guard.is_secure() || self.path.admits_control(from);
         let opened = if admitted { self.guard.open(true, bytes, &mut room).ok() } else { None };
         let sound = opened.is_some_and(|bytes| self.control.received(now, from, bytes, &self.sender).is_ok());
         if sound {
@@ -607,7 +633,7 @@ impl Stream {
 
     fn send(&mut self, now: Instant, frame: &Frame) {
         let allowed = self.negotiated.direction.sends();
-        let Some(to) = self.source.destination().filter(|_| allowed) else {
+        let Some(to) = self.path.destination().filter(|_| allowed) else {
             self.sender.skip(now);
             return;
         };
@@ -620,7 +646,7 @@ impl Stream {
 
     fn pass(&mut self, now: Instant, passing: &Passing) {
         let allowed = self.negotiated.direction.sends();
-        let Some(to) = self.source.destination().filter(|_| allowed) else { return };
+        let Some(to) = self.path.destination().filter(|_| allowed) else { return };
         match self.sender.pass(now, passing) {
             Some(datagram) => {
                 self.counts.passed += 1;
@@ -657,13 +683,16 @@ impl Stream {
     fn report(&mut self, now: Instant, bye: Option<&str>) {
         let metrics = self.metrics();
         let report = self.control.report(now, &self.sender, self.reception.as_mut(), metrics, bye);
-        let (Some(mut datagram), Some(to)) = (report, self.source.destination()) else { return };
+        let (Some(mut datagram), Some(to)) = (report, self.path.destination()) else { return };
         if self.guard.close(true, &mut datagram).is_err() {
             self.counts.dropped += 1;
             return;
         }
+        if self.negotiated.dtls.is_some() {
+            return self.emit(Output::Transmit { to, datagram });
+        }
         // Behind a router only the RTP address is known; the RTCP port is the next one by custom.
-        let otherwise = if self.source.is_translated() {
+        let otherwise = if self.path.is_translated() {
             SocketAddr::new(to.ip(), to.port().saturating_add(1))
         } else {
             self.negotiated.remote_rtcp

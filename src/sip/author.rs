@@ -132,6 +132,13 @@ impl Author {
         response
     }
 
+    /// 415 (RFC 3261 8.2.3): the body is of a type that is not taken; `accept` says which are.
+    pub fn answer_unsupported(&self, request: &Request, accept: &'static str) -> Response {
+        let mut response = self.answer(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, None);
+        response.headers.push(HeaderName::Accept, accept);
+        response
+    }
+
     /// An answer that asks to come again: 503 while draining or full, 500 for a request out of order.
     pub fn answer_later(&self, request: &Request, status: StatusCode, to_tag: Option<&str>, seconds: u32) -> Response {
         let mut response = self.answer(request, status, to_tag);

@@ -3,9 +3,11 @@
 //!
 //! Followed: RFC 3261, RFC 3581 (rport), RFC 5626 4.4.1 (keepalive), RFC 5923 (alias), RFC 6026, RFC 7118. Requests outside of dialogs are
 //! checked and refused without a transaction (RFC 3261 8.2.7), so that nothing is built for what is refused.
-//! Not followed: 18.2.2's `maddr` (it would make a reflector of us); 483 (Max-Forwards of 0 has arrived: RFC 4475 3.3.11).
+//! Not followed: 18.2.2's `maddr` (it would make a reflector of us).
+//! A Max-Forwards of 0 has arrived (RFC 4475 3.3.11); 483 is what a transfer gets that would need one hop more (RFC 7332).
 //!
-//! - `receive`, `request`, `checks`, `particulars`, `response`: what comes in. `dialogs`, `accounts`: what machines ask for.
+//! - `receive`, `source`, `request`, `checks`, `particulars`, `response`: what comes in. `dialogs`, `accounts`, `phones`: what
+//!   machines ask for.
 //! - `trunks`: how they fare, what they carry. `attempts`: an INVITE's ways (RFC 3263 4.3).
 //! - `tables`: transactions and dialogs. `connections`: streams, their times and aliases. `config`: values.
 
@@ -17,6 +19,7 @@ use bytes::Bytes;
 use self::accounts::Registrant;
 use self::config::EndpointConfig;
 use self::connections::Connections;
+use self::source::Gate;
 use self::tables::{Dialogs, Transactions};
 use self::trunks::Trunks;
 use super::author::Author;
@@ -24,7 +27,9 @@ use super::digest::server::DigestServer;
 use super::event::{AddressedOrder, DialogEvent, IncomingInvite};
 use super::flow::Flow;
 use super::lifetime::Opener;
+use super::registrar::Registrar;
 use super::registration::RegistrationState;
+use super::shield::{Shield, ShutOut};
 use super::timers::TimerTable;
 use super::transaction::{ClientId, ServerId};
 use super::trunk::{Located, Lookup, TrunkHealth};
@@ -37,9 +42,11 @@ pub mod config;
 mod connections;
 mod dialogs;
 mod particulars;
+mod phones;
 mod receive;
 mod request;
 mod response;
+mod source;
 mod tables;
 mod trunks;
 
@@ -116,6 +123,15 @@ pub enum Output {
         /// How.
         state: RegistrationState,
     },
+    /// A telephone has registered here, or is gone.
+    Phone {
+        /// Its name.
+        name: String,
+        /// How many addresses it has now.
+        contacts: usize,
+    },
+    /// A stranger is not listened to any more for a while; told once each time.
+    ShutOut(ShutOut),
     /// Where is a trunk? [`Input::Located`] answers.
     Locate {
         /// Its place in the configuration.
@@ -149,6 +165,12 @@ pub enum Counter {
     LateOrder,
     /// A new request from a source that nobody allows.
     UnknownSource,
+    /// A request from somebody who is shut out.
+    ShutOut,
+    /// A wrong password, or one that was not judged because there were too many.
+    Guessed,
+    /// Too many calls without a final answer: one got 503.
+    HalfOpenFull,
     /// A call refused because of overload or drain.
     TurnedAway,
     /// The table of transactions is full: a request got 503.
@@ -173,6 +195,9 @@ impl Counter {
             Self::StrayAck => "sip_stray_ack",
             Self::LateOrder => "sip_late_order",
             Self::UnknownSource => "sip_unknown_source",
+            Self::ShutOut => "sip_shut_out",
+            Self::Guessed => "sip_guessed",
+            Self::HalfOpenFull => "sip_half_open_full",
             Self::TurnedAway => "sip_turned_away",
             Self::TransactionsFull => "sip_transactions_full",
             Self::DialogsFull => "sip_dialogs_full",
@@ -190,7 +215,7 @@ pub enum Why {
     Transaction,
     /// A dialog: repeat a 2xx, give up on an ACK, end a session.
     Dialog,
-    /// A registration: refresh or try again.
+    /// A registration: refresh or try again, or one of a telephone's that ends.
     Registration,
     /// A trunk: look it up, ask whether it is there.
     Trunk,
@@ -209,6 +234,7 @@ enum TimerKey {
     Dialog(DialogId),
     Attempt(DialogId),
     Trunk(usize),
+    Phones,
     Registration(usize),
 }
 
@@ -229,7 +255,7 @@ enum Admission {
 pub struct Endpoint {
     config: EndpointConfig,
     author: Author,
-    digest: DigestServer,
+    gate: Gate,
     admission: Admission,
     transactions: Transactions,
     dialogs: Dialogs,
@@ -237,6 +263,7 @@ pub struct Endpoint {
     /// Dialogs whose last event has not been told.
     live: usize,
     registrations: Vec<Registrant>,
+    registrar: Registrar,
     trunks: Trunks,
     connections: Connections,
     timers: TimerTable<TimerKey>,
@@ -252,13 +279,14 @@ impl Endpoint {
         let mut secret = [0; 32];
         author.fill(&mut secret);
         let mut this = Self {
-            digest: DigestServer::new(&config.realm, secret, now),
+            gate: Gate { digest: DigestServer::new(&config.realm, secret, now), shield: Shield::new(config.shield) },
             admission: Admission::Open,
             transactions: Transactions::default(),
             dialogs: Dialogs::default(),
             next_dialog: 0,
             live: 0,
             registrations: Vec::new(),
+            registrar: Registrar::new(config.phones.len(), config.registrar),
             trunks: Trunks::new(now, &config),
             connections: Connections::default(),
             timers: TimerTable::default(),
@@ -303,7 +331,7 @@ impl Endpoint {
         let why = |key| match key {
             TimerKey::Client(_) | TimerKey::Server(_) => Why::Transaction,
             TimerKey::Dialog(_) => Why::Dialog,
-            TimerKey::Registration(_) => Why::Registration,
+            TimerKey::Registration(_) | TimerKey::Phones => Why::Registration,
             TimerKey::Trunk(_) => Why::Trunk,
             TimerKey::Attempt(_) => Why::Attempt,
         };
@@ -334,6 +362,7 @@ impl Endpoint {
                 TimerKey::Client(id) => self.client_timeout(now, id),
                 TimerKey::Server(id) => self.server_timeout(now, id),
                 TimerKey::Dialog(id) => self.dialog_timeout(now, id),
+                TimerKey::Phones => self.phones_timeout(now),
                 TimerKey::Registration(place) => self.registration_timeout(now, place),
                 TimerKey::Trunk(place) => self.trunk_timeout(now, place),
                 TimerKey::Attempt(id) => self.attempt_timeout(now, id),

@@ -45,6 +45,8 @@ pub struct Particulars {
     pub kept: Vec<(String, Redacted<String>)>,
     /// User-to-User as written (RFC 7433): facts that travel with the call.
     pub user_to_user: Option<Redacted<String>>,
+    /// Max-Forwards: how often it may be passed on yet.
+    pub hops: Option<u8>,
 }
 
 /// Somebody who did not take a call.

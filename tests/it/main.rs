@@ -9,6 +9,10 @@ mod architecture;
 #[path = "../sim/mod.rs"]
 mod sim;
 
+/// The hotlines that ship: their scenarios, and sentences that they were not taught.
+#[cfg(feature = "shell")]
+mod hotlines;
+
 /// SRTP beside Debian's libsrtp2, byte by byte.
 #[cfg(feature = "shell")]
 mod libsrtp;

@@ -28,7 +28,11 @@ def cells():
     all_["sipp", "udp", "PCMA", "none", "keys by INFO"] = ("sipp", lambda g: i.sipp(g, "udp", "PCMA", "none", scenario="uac_info", keys="57"))
     for peer in ("asterisk22", "asterisk16"):
         all_[peer, "udp", "PCMA", "none", "REFER"] = (peer, lambda g: i.refer(g))
-    all_["any", "any", "any", "any", "keys to the peer"] = "the gateway presses no keys: agents and callers do"
+    all_["any", "any", "any", "any", "keys to the peer"] = "keys of one side of a bridge reach the other (simulated world); the gateway presses none itself; not tried here"
+    all_["any", "any", "any", "any", "Replaces"] = "held by the simulated world; not tried here, as none of these peers sends it from a script"
+    for peer in ("linphone", "kamailio"):
+        all_[peer, "udp", "PCMA", "none", "hold, REFER"] = "not tried with this peer"
+    all_["baresip", "udp", "PCMA", "none", "REFER"] = "as a caller it may name telephones of the dialplan only; tried from the PBX's side, with Asterisk"
     return all_
 
 

@@ -51,6 +51,7 @@ language_changed = "short"
 keys_only = "short"
 no_input = { after = "30s", say = ["short"], then = "end:short" }
 no_match = { say = ["short", "short", "short"], then = "end:short" }
+menu = { 5 = "say:short", 7 = "say:short" }
 [escalation]
 queue = "desk"
 transferring = "short"

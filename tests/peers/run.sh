@@ -21,3 +21,6 @@ ip netns add $NS && ip -n $NS link set lo up || exit 1
 mkdir -p /etc/netns/$NS && printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' >/etc/netns/$NS/resolv.conf
 trap 'ip netns del $NS 2>/dev/null; rm -rf /etc/netns/$NS' EXIT
 ip netns exec $NS /usr/bin/python3 "$HERE/check.py" "$TINGWA" "$@"
+asterisk=$?
+"$HERE/browser/run.sh" "$TINGWA" "$@" || exit 1
+exit $asterisk

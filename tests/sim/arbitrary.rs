@@ -127,12 +127,14 @@ impl Ends {
                 | Output::OpenDialog { .. }
                 | Output::Rtp { .. }
                 | Output::Rtcp { .. }
+                | Output::Handshake { .. }
                 | Output::Hear(_)
                 | Output::FinishUtterance(_)
                 | Output::RestartUtterance(_)
                 | Output::Speak(_)
                 | Output::CancelSpeak(_)
                 | Output::AskTool(_)
+                | Output::AskLlm(_)
                 | Output::Record { .. } => {}
             }
         }

@@ -6,6 +6,7 @@
 
 pub mod arbitrary;
 pub mod engine;
+pub mod hands;
 pub mod network;
 pub mod pbx;
 pub mod phone;
@@ -14,6 +15,8 @@ pub mod signal;
 pub mod wire;
 pub mod world;
 
+#[cfg(feature = "shell")]
+mod browser;
 mod call_events;
 mod media;
 mod passing;

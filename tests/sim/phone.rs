@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tingwa::audio::frame::Frame;
-use tingwa::media::negotiate::{self, LocalMedia, Negotiated};
+use tingwa::media::negotiate::{self, LocalDtls, LocalMedia, Negotiated};
 use tingwa::media::srtp::sdes::{KeySource, Security, Srtp};
 use tingwa::media::stream::{self, Stream, StreamConfig};
+
+use super::hands::{self, Hands, Page};
 
 pub struct Phone {
     pub local: LocalMedia,
@@ -22,6 +24,8 @@ pub struct Phone {
     /// Of an INVITE that rings.
     pub pending_offer: Vec<u8>,
     seed: u64,
+    /// Where it is a browser's page.
+    page: Option<Page>,
 }
 
 impl Phone {
@@ -47,6 +51,27 @@ impl Phone {
             wire_heard: Vec::new(),
             pending_offer: Vec::new(),
             seed,
+            page: None,
+        }
+    }
+
+    /// The same as a page. An impostor: with a fingerprint that is not its own.
+    pub fn into_page(mut self, hands: Option<Box<dyn Hands>>, impostor: bool) -> Self {
+        let Some(hands) = hands else { return self };
+        let fingerprint = if impostor { tingwa::call::Fingerprint([0; 32]) } else { hands.fingerprint() };
+        let keys = KeySource::new([self.seed.to_le_bytes()[0]; 32], 1);
+        self.local.dtls = Some(LocalDtls::new(fingerprint, keys, true));
+        self.page = Some(Page::new(hands));
+        self
+    }
+
+    /// The gateway's description has come: the page's own path is nominated, too, and its checks begin.
+    fn found(&mut self, now: Instant, sdp: &[u8], negotiated: &Negotiated) {
+        let (Some(page), Some(terms)) = (&mut self.page, negotiated.dtls) else { return };
+        page.learn(now, sdp);
+        let check = hands::check(terms.ice.ufrag(), terms.ice.password());
+        if let Some(stream) = &mut self.stream {
+            stream.handle(now, stream::Input::Rtp { from: hands::gateway(sdp), bytes: &check });
         }
     }
 
@@ -69,11 +94,13 @@ impl Phone {
     pub fn accept(&mut self, now: Instant, answer: &[u8]) {
         let negotiated = negotiate::accept(answer, &mut self.local).expect("an answer that fits the offer");
         self.begin(now, negotiated);
+        self.found(now, answer, &negotiated);
     }
 
     pub fn answer(&mut self, now: Instant, offer: &[u8]) -> Vec<u8> {
         let (negotiated, body) = negotiate::answer(offer, &mut self.local).expect("an offer that can be answered");
         self.begin(now, negotiated);
+        self.found(now, offer, &negotiated);
         body
     }
 
@@ -98,6 +125,14 @@ impl Phone {
         self.heard.extend_from_slice(&heard.0);
         stream.handle(now, stream::Input::Send(&frame));
         stream.handle(now, stream::Input::Timeout);
+        if let Some(page) = &mut self.page {
+            page.check(now);
+            let (packets, keys) = page.hands.shake(now, None, &[]);
+            page.sent.extend(packets);
+            if let Some(keys) = keys {
+                stream.handle(now, stream::Input::Keys(keys));
+            }
+        }
     }
 
     pub fn take(&mut self, now: Instant, from: SocketAddr, bytes: &[u8], control: bool) {
@@ -110,7 +145,7 @@ impl Phone {
     }
 
     /// Datagrams to send: whether RTCP, and the bytes.
-    pub fn poll(&mut self) -> Vec<(bool, Vec<u8>)> {
+    pub fn poll(&mut self, now: Instant) -> Vec<(bool, Vec<u8>)> {
         let mut datagrams = Vec::new();
         while let Some(output) = self.stream.as_mut().and_then(Stream::poll) {
             match output {
@@ -120,10 +155,22 @@ impl Phone {
                 }
                 stream::Output::TransmitRtcp { datagram, .. } => datagrams.push((true, datagram.as_bytes().to_vec())),
                 stream::Output::Digit(digit) => self.digits_heard.push(digit),
-                stream::Output::Pass(_) | stream::Output::Heard(_) | stream::Output::Lost | stream::Output::Resumed => {
+                stream::Output::Handshake { terms, bytes, .. } => {
+                    let page = self.page.as_mut().expect("only pages shake hands");
+                    let (packets, keys) = page.hands.shake(now, Some(terms), &bytes);
+                    page.sent.extend(packets);
+                    if let (Some(keys), Some(stream)) = (keys, &mut self.stream) {
+                        stream.handle(now, stream::Input::Keys(keys));
+                    }
                 }
+                stream::Output::Pass(_)
+                | stream::Output::Heard(_)
+                | stream::Output::Lost
+                | stream::Output::Resumed
+                | stream::Output::Ready => {}
             }
         }
+        datagrams.extend(self.page.iter_mut().flat_map(|page| page.sent.drain(..)).map(|bytes| (false, bytes)));
         datagrams
     }
 }

@@ -17,19 +17,23 @@ language_changed = "language_changed"
 keys_only = "keys_only"
 no_input = { after = "4s", say = ["no_input_1", "no_input_2"], then = "end:goodbye" }
 no_match = { say = ["no_match"], then = "go:general" }
-menu = { 1 = "lang:yue", 2 = "lang:eng", 3 = "run:order" }
+menu = { 1 = "lang:yue", 2 = "lang:eng", 3 = "run:order", 4 = "script:terms" }
 [escalation]
 queue = "general"
 transferring = "transferring"
 closed = "closed"
 gave_up = "gave_up"
 unresolved = 2
+[escalation.notify]
+transfer = ["legal"]
 [queue.general]
 ring = ["sip:6001@pbx", "sip:6002@pbx"]
 ring_timeout = "5s"
 accept = { yes = "1", no = "2", timeout = "6s" }
 no_agent = "no_agent"
 briefing_language = "eng"
+[llm]
+ask = true
 [intent.bill]
 then = "say:bill"
 [intent.branch]
@@ -150,12 +154,23 @@ payment = ["點樣交錢", "用信用卡畀", "設定自動轉賬", "繳費方�
 goodbye = ["再見", "拜拜", "冇嘢喇拜拜", "拜拜喇", "再見喇"]
 "#;
 
+const TERMS: &str = r#"
+version = "2026-03"
+approved_by = "Compliance"
+approved_at = "2026-02-20"
+must_hear = 2
+then = "say:payment"
+eng = ["The plan is for two years.", "You may cancel within seven days.", "Thank you for listening."]
+yue = ["計劃為期兩年。", "你可以喺七日之內取消。", "多謝收聽。"]
+"#;
+
 /// The line and what was learnt from it; read and trained once for all tests.
 pub fn line() -> (Arc<Plan>, Arc<Understanding>) {
     static LINE: OnceLock<(Arc<Plan>, Arc<Understanding>)> = OnceLock::new();
     LINE.get_or_init(|| {
         let files: BTreeMap<String, String> = [
             ("plan.toml", PLAN),
+            ("scripts/terms.toml", TERMS),
             ("prompts/eng.toml", ENGLISH),
             ("prompts/yue.toml", CANTONESE),
             ("phrases/eng.toml", ENGLISH_PHRASES),

@@ -1,5 +1,10 @@
 //! Caller and bot: turns, barge-in, silence, keys, and what happens when hearing or speaking fails.
 
+use std::time::Duration;
+use tingwa::journal::escalation::{Level, Outcome, ReasonCode};
+
+use tingwa::call::{BotConfig, CallConfig};
+use tingwa::conversation::LlmTerms;
 use tingwa::journal::{EndCause, Entry, RecogniserLoss};
 use tingwa::speech::Language;
 
@@ -141,6 +146,33 @@ fn a_slow_tool_is_waited_for_without_silence_and_a_silent_one_brings_a_human() {
 }
 
 #[test]
+fn a_language_model_is_waited_for_no_longer_than_the_budget() {
+    let terms = LlmTerms {
+        model: "m".to_owned(),
+        budget: Duration::from_millis(800),
+        max_tokens: 64,
+        margin: 0.2,
+        send_identity: false,
+    };
+    let bill = r#"{"command":"start_flow","intent":"bill"}"#;
+    for (llm, answer) in [(Some((300, bill)), "bill"), (Some((2_000, bill)), "no_match"), (None, "no_match")] {
+        let bot = BotConfig { llm: Some(terms.clone()), ..BotConfig::default() };
+        let config = CallConfig { bot, ..CallConfig::default() };
+        let mut world = World::new(Setting { llm, config, ..Setting::default() });
+        world.at(4_000, Action::Says("ππππ ωωω", 900));
+        world.run_until(9_000);
+        assert_eq!(world.prompts(), ["greeting", answer], "{llm:?}");
+        let of = |fits: fn(&Entry) -> bool| world.time_of(fits).unwrap_or_else(|| panic!("{llm:?}"));
+        let (asked, answered) =
+            (of(|e| matches!(e, Entry::LlmAsked { .. })), of(|e| matches!(e, Entry::LlmAnswered { .. })));
+        let waited = answered - asked;
+        assert!(waited <= 820, "{llm:?}: {waited} ms");
+        assert!(world.longest_silence() < 4_000, "{llm:?}: {}", world.longest_silence());
+        assert_eq!(world.entries().filter(|e| matches!(e, Entry::LlmAnswered { .. })).count(), 1, "{llm:?}");
+    }
+}
+
+#[test]
 fn key_0_leads_to_a_human_and_stops_the_bot() {
     let mut world = World::new(Setting {
         agents: [("6001", Agent::Answers(500, Then::Accepts(500)))].into(),
@@ -266,4 +298,84 @@ fn a_store_that_stalls_slows_decisions_and_not_audio() {
     assert_eq!(world.prompts(), ["greeting"]);
     world.run_until(9_000);
     assert_eq!(world.prompts(), ["greeting", "bill"]);
+}
+
+/// How far the filed script was heard: sentences noted, and whether that was enough.
+fn script_heard(world: &World) -> (Vec<u8>, Option<bool>) {
+    let heard = world
+        .entries()
+        .filter_map(|e| if let Entry::ScriptHeard { sentence, .. } = e { Some(*sentence) } else { None });
+    let ended = world
+        .entries()
+        .find_map(|e| if let Entry::ScriptEnded { satisfied, .. } = e { Some(*satisfied) } else { None });
+    (heard.collect(), ended)
+}
+
+#[test]
+fn a_filed_script_is_read_and_each_sentence_noted_once_it_was_heard() {
+    let mut world = World::new(Setting::default());
+    world.at(1_500, Action::Presses('4'));
+    world.run_until(14_000);
+    let prompts = world.prompts();
+    assert_eq!(
+        &prompts[..5],
+        ["greeting", "script:terms:1", "script:terms:2", "script:terms:3", "payment"],
+        "{prompts:?}"
+    );
+    assert_eq!(script_heard(&world), (vec![1, 2, 3], Some(true)));
+    let noted = world.time_of(|e| matches!(e, Entry::ScriptHeard { sentence: 1, .. })).unwrap();
+    let next = world.time_of(|e| matches!(e, Entry::BotTurn { prompt, .. } if prompt == "script:terms:2")).unwrap();
+    assert!(noted <= next, "noted at {noted} ms, the next sentence began at {next} ms");
+}
+
+#[test]
+fn who_asks_for_a_person_in_a_filed_script_gets_one_and_the_journal_says_how_much_was_heard() {
+    let agents = [("6001", Agent::Answers(500, Then::Accepts(500)))].into();
+    let mut world = World::new(Setting { agents, ..Setting::default() });
+    world.at(1_500, Action::Presses('4'));
+    world.at(2_000, Action::Presses('0'));
+    world.run_until(8_000);
+    assert_eq!(script_heard(&world).1, Some(false));
+    assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })));
+}
+
+/// What was escalated, level by level, with reason and outcome.
+fn escalated(world: &World) -> Vec<(Level, ReasonCode, Outcome)> {
+    let one = |entry: &Entry| match entry {
+        Entry::Escalated { level, reason, outcome } => Some((*level, *reason, outcome.clone())),
+        _ => None,
+    };
+    world.entries().filter_map(one).collect()
+}
+
+#[test]
+fn each_level_of_escalation_does_what_it_says() {
+    let rung = || Outcome::Transferred { queue: "general".to_owned() };
+    let table = [
+        ("speak to a person please", vec![(Level::Transfer, ReasonCode::AskedForHuman, rung())], true),
+        (
+            "check my bill or i go to the ombudsman",
+            vec![(Level::Notify, ReasonCode::Regulator, Outcome::Notified)],
+            false,
+        ),
+        (
+            "my lawyer wants to check my bill",
+            vec![(Level::Notify, ReasonCode::Legal, Outcome::Notified), (Level::Notify, ReasonCode::Legal, rung())],
+            true,
+        ),
+        ("somebody hacked my account", vec![(Level::Takeover, ReasonCode::Fraud, rung())], true),
+    ];
+    for (text, expected, bridged) in table {
+        let agents = [("6001", Agent::Answers(500, Then::Accepts(500)))].into();
+        let mut world = World::new(Setting { agents, ..Setting::default() });
+        world.at(4_000, Action::Says(text, 900));
+        world.run_until(12_000);
+        assert_eq!(escalated(&world), expected, "{text}");
+        assert_eq!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })), bridged, "{text}");
+        assert!(world.entries().any(|e| matches!(e, Entry::Scored(_))), "{text}");
+        if let Some(rung) = world.time_of(|e| matches!(e, Entry::TransferDialling { .. })) {
+            let noted = world.time_of(|e| matches!(e, Entry::Escalated { .. })).unwrap();
+            assert!(noted <= rung, "written down first: {text}");
+        }
+    }
 }

@@ -151,6 +151,7 @@ fn what_travels_with_the_call_and_what_is_withheld() {
                 user_to_user: Some("6162;encoding=hex".into()),
                 diverted: vec![Diverted { number: "85212345678".into(), why: None }],
                 kept: vec![("X-Ticket".to_owned(), "T-17".into())],
+                hops: Some(20),
             };
             let mut world = World::with_particulars(
                 Setting { agents: [("6001", Agent::NoAnswer)].into(), ..Setting::default() },
@@ -168,9 +169,10 @@ fn what_travels_with_the_call_and_what_is_withheld() {
             };
             world.orders.iter().find_map(invite).expect("an INVITE to the agent")
         };
-    let data = vec![("User-to-User".to_owned(), "6162;encoding=hex".into())];
-    assert_eq!(told(false, true), (Some("91234567".into()), data));
-    assert_eq!(told(true, false), (Some("Anonymous".into()), Vec::new()));
+    let data = ("User-to-User".to_owned(), "6162;encoding=hex".into());
+    let hops = ("Max-Forwards".to_owned(), "19".into());
+    assert_eq!(told(false, true), (Some("91234567".into()), vec![data, hops.clone()]));
+    assert_eq!(told(true, false), (Some("Anonymous".into()), vec![hops]));
 }
 
 #[test]

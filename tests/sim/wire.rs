@@ -142,6 +142,8 @@ impl Wire {
                 Output::Dialog { dialog, event } => self.news.push_back((side, News::Dialog(dialog, event))),
                 Output::Close { .. }
                 | Output::Registration { .. }
+                | Output::Phone { .. }
+                | Output::ShutOut(_)
                 | Output::Trunk { .. }
                 | Output::Locate { .. }
                 | Output::Count(_) => {}

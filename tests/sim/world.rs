@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tingwa::call::{Call, CallConfig, CallParts, Codec, Input, Output, Srtp};
-use tingwa::conversation::{ToolOutcome, ToolReply};
+use tingwa::conversation::{LlmOutcome, LlmReply, ToolOutcome, ToolReply};
 use tingwa::ids::{CallId, DialogId, LegId, UtteranceId};
 use tingwa::journal::{Entry, Record};
 use tingwa::sip::event::{DialogEvent, DialogOrder, IncomingInvite, OutgoingTarget, Particulars, ReferTarget};
 
 use super::engine::{self, Ear, Mouth, Recogniser};
+use super::hands::Hands;
 use super::network::{Conditions, Network};
 use super::pbx::{Agent, Then};
 use super::phone::Phone;
@@ -47,6 +48,11 @@ pub struct Setting {
     pub codecs: [Vec<Codec>; 2],
     /// After so many ms every tool answers this. `None`: none ever answers.
     pub tool: Option<(u64, &'static str)>,
+    /// Whose handshakes: all telephones are pages. The caller's may say that it is another.
+    pub hands: Option<fn() -> Box<dyn Hands>>,
+    pub impostor: bool,
+    /// After so many ms the language model answers this. `None`: it never answers.
+    pub llm: Option<(u64, &'static str)>,
     pub seed: u64,
 }
 
@@ -67,6 +73,9 @@ impl Default for Setting {
             wire: None,
             dead: None,
             tool: None,
+            hands: None,
+            impostor: false,
+            llm: None,
             seed: 1,
         }
     }
@@ -144,6 +153,9 @@ pub struct World {
     /// The PBX's dialogs of agents, by leg.
     pbx_dialogs: BTreeMap<DialogId, LegId>,
     pub wire: Option<Wire>,
+    /// The gateway's, and of its legs.
+    hands: Option<Box<dyn Hands>>,
+    shaking: BTreeMap<LegId, Box<dyn Hands>>,
 }
 
 fn ms(value: u64) -> Duration {
@@ -160,7 +172,8 @@ fn gateway_address(leg: LegId) -> SocketAddr {
 
 impl World {
     pub fn new(setting: Setting) -> Self {
-        let mut caller = Phone::secured(phone_address(LegId::CALLER), 77, setting.srtp);
+        let mut caller = Phone::secured(phone_address(LegId::CALLER), 77, setting.srtp)
+            .into_page(setting.hands.map(|make| make()), setting.impostor);
         caller.local.codecs.clone_from(&setting.codecs[0]);
         let offer = setting.offer.then(|| caller.offer());
         match setting.wire {
@@ -208,8 +221,10 @@ impl World {
         Self::begin(Instant::now(), setting, caller, invite, None)
     }
 
-    fn begin(now: Instant, setting: Setting, caller: Phone, invite: IncomingInvite, wire: Option<Wire>) -> Self {
+    fn begin(now: Instant, mut setting: Setting, caller: Phone, invite: IncomingInvite, wire: Option<Wire>) -> Self {
         let caller_dialog = invite.dialog;
+        let hands = setting.hands.map(|make| make());
+        setting.config.media.dtls = hands.as_ref().map(|hands| hands.fingerprint());
         let mut world = Self {
             call: Call::new(now, parts(&setting, invite)),
             start: now,
@@ -236,6 +251,8 @@ impl World {
             pbx_dialogs: BTreeMap::new(),
             wire,
             setting,
+            hands,
+            shaking: BTreeMap::new(),
         };
         world.post(0, Event::Tick);
         world.drain();
@@ -386,11 +403,14 @@ impl World {
 
     fn tick(&mut self) {
         self.post(20, Event::Tick);
+        for leg in self.shaking.keys().copied().collect::<Vec<_>>() {
+            self.shake(leg, None, &[]);
+        }
         let elapsed = self.elapsed();
         let mut sent = Vec::new();
         for (leg, phone) in &mut self.phones {
             phone.tick(self.now);
-            sent.extend(phone.poll().into_iter().map(|(control, bytes)| (*leg, control, bytes)));
+            sent.extend(phone.poll(self.now).into_iter().map(|(control, bytes)| (*leg, control, bytes)));
         }
         for (leg, control, bytes) in sent {
             let conditions = self.network.conditions;
@@ -401,6 +421,18 @@ impl World {
             {
                 self.post_in(delay, Event::ToCall { leg, control, bytes });
             }
+        }
+    }
+
+    /// A piece of a handshake of the gateway's; without terms, time has passed.
+    fn shake(&mut self, leg: LegId, terms: Option<tingwa::call::DtlsTerms>, bytes: &[u8]) {
+        let hands = self.hands.as_ref().expect("only pages shake hands");
+        let (packets, keys) = self.shaking.entry(leg).or_insert_with(|| hands.another()).shake(self.now, terms, bytes);
+        for packet in packets {
+            self.send_to_phone(leg, phone_address(leg), false, packet);
+        }
+        if let Some(keys) = keys {
+            self.input(0, Input::LegKeys { leg, keys });
         }
     }
 
@@ -481,6 +513,7 @@ impl World {
                 }
                 Output::Rtp { leg, to, datagram } => self.send_to_phone(leg, to, false, datagram.as_bytes().to_vec()),
                 Output::Rtcp { leg, to, datagram } => self.send_to_phone(leg, to, true, datagram.as_bytes().to_vec()),
+                Output::Handshake { leg, terms, bytes, .. } => self.shake(leg, Some(terms), &bytes),
                 Output::Hear(frame) => {
                     for (wait, input) in self.recogniser.hear(&frame) {
                         self.input(wait, input);
@@ -499,6 +532,12 @@ impl World {
                         let outcome = ToolOutcome::Answered { status: 200, body: body.into() };
                         let reply = ToolReply { id: request.id, tool: request.tool, outcome, ms };
                         self.input(ms, Input::Tool(reply));
+                    }
+                }
+                Output::AskLlm(request) => {
+                    if let Some((ms, text)) = self.setting.llm {
+                        let outcome = LlmOutcome::Answered(text.into());
+                        self.input(ms, Input::Llm(LlmReply { id: request.id, outcome, ms }));
                     }
                 }
                 Output::Record { left, right } => {
@@ -552,7 +591,8 @@ impl World {
         let dialog = DialogId(self.next_dialog);
         self.next_dialog += 1;
         self.agent_dialogs.insert(dialog, leg);
-        let mut phone = Phone::secured(phone_address(leg), 1000 + u64::from(leg.0), self.setting.srtp);
+        let mut phone = Phone::secured(phone_address(leg), 1000 + u64::from(leg.0), self.setting.srtp)
+            .into_page(self.setting.hands.map(|make| make()), false);
         phone.local.codecs.clone_from(&self.setting.codecs[1]);
         self.phones.insert(leg, phone);
         self.input(1, Input::LegPort { leg, dialog, address: gateway_address(leg) });

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::audio::frame::{Frame, WideFrame};
 use crate::call::hearing::HearingConfig;
 use crate::call::speaking::{self, Line, SpeakingConfig};
-use crate::conversation::{Briefing, ToolReply, ToolRequest, Understanding};
+use crate::conversation::{Briefing, LlmReply, LlmRequest, LlmTerms, ToolReply, ToolRequest, Understanding};
 use crate::dialplan::Plan;
 use crate::dialplan::calendar::Moment;
 use crate::ids::{SpeakId, UtteranceId};
@@ -26,6 +26,8 @@ pub struct BotConfig {
     pub dead_air_ms: u32,
     /// An utterance without text that is shorter than this was a noise, ms.
     pub noise_ms: u32,
+    /// The language model that may be asked, where the dialplan says so.
+    pub llm: Option<LlmTerms>,
     /// So many prompts in a row may fail to sound, and so often may air be dead, before a human is called.
     pub failures: u8,
 }
@@ -38,6 +40,7 @@ impl Default for BotConfig {
             barge_in_ms: 200,
             dead_air_ms: 4_000,
             noise_ms: 700,
+            llm: None,
             failures: 2,
         }
     }
@@ -66,6 +69,8 @@ pub enum Input<'a> {
     Digit(char),
     /// A tool has answered, or will not.
     Tool(ToolReply),
+    /// The language model has answered, or will not.
+    Llm(LlmReply),
     /// Nobody took the call.
     TransferFailed(TransferFailure),
     /// Caller and agent hear each other.
@@ -108,6 +113,8 @@ pub enum Output {
     },
     /// For a tool.
     AskTool(Box<ToolRequest>),
+    /// For the language model.
+    AskLlm(Box<LlmRequest>),
     /// A human is needed.
     Escalate {
         /// Queue in the plan.

@@ -11,7 +11,7 @@ mod interface;
 pub use interface::{BotConfig, BotParts, Input, Output, Why};
 
 use super::hearing::{self, Hearing};
-use super::speaking::{self, Line, Speaking};
+use super::speaking::{self, Line, PromptEnd, Speaking};
 use super::thoughts::{Thought, Thoughts};
 use crate::audio::frame::Frame;
 use crate::conversation::{self, Conversation, Say};
@@ -75,7 +75,7 @@ impl Bot {
         let barge_in = BargeInConfig { enabled: dialogue.barge_in, speech_ms: config.barge_in_ms };
         let hearing = Hearing::new(config.hearing.clone());
         Self {
-            thoughts: Thoughts::new(Conversation::new(plan.clone(), understanding)),
+            thoughts: Thoughts::new(Conversation::new(plan.clone(), understanding).with_llm(config.llm.clone())),
             hearing: if dialogue.speech { hearing } else { hearing.deaf() },
             speaking: Speaking::new(config.speaking),
             barge_in: BargeIn::new(barge_in),
@@ -110,6 +110,9 @@ impl Bot {
             Input::Digit(digit) => self.on_digit(now, digit),
             Input::Tool(reply) => {
                 self.think(now, Thought::Tool(reply));
+            }
+            Input::Llm(reply) => {
+                self.think(now, Thought::Llm(reply));
             }
             Input::TransferFailed(failure) => self.on_transfer_failed(now, failure),
             Input::Bridged => self.on_bridged(now),
@@ -318,8 +321,9 @@ impl Bot {
             speaking::Output::Ask { speak, line } => self.outputs.push_back(Output::Ask { speak, line }),
             speaking::Output::Cancel { speak } => self.outputs.push_back(Output::Cancel { speak }),
             speaking::Output::Began { speak, line } => self.on_began(now, speak, line),
-            speaking::Output::Ended { speak, heard_ms, complete } => {
-                self.troubles.broken |= !complete;
+            speaking::Output::Ended { speak, heard_ms, end } => {
+                self.troubles.broken |= end == PromptEnd::BrokenOff;
+                let complete = end == PromptEnd::Complete;
                 self.outputs.push_back(Output::Note(Entry::BotTurnEnded { speak, heard_ms, complete }));
                 self.barge_in.handle(now, barge_in::Input::BotEnded);
                 self.floor.handle(now, floor::Input::BotOwes);
@@ -438,6 +442,8 @@ impl Bot {
 
     fn say(&mut self, now: Instant, line: Line, append: bool) {
         let speak = self.take_speak();
+        // What was broken off before is no matter of what is said now.
+        self.troubles.broken &= append;
         self.speaking.handle(now, speaking::Input::Say { speak, line, append });
         if self.speaking.sounding().is_none() {
             self.floor.handle(now, floor::Input::BotOwes);
@@ -468,6 +474,10 @@ impl Bot {
                 conversation::Output::Ask(request) => {
                     acted = true;
                     self.outputs.push_back(Output::AskTool(request));
+                }
+                conversation::Output::AskLlm(request) => {
+                    acted = true;
+                    self.outputs.push_back(Output::AskLlm(request));
                 }
                 conversation::Output::Escalate { queue, level: _, reason: _, briefing } => {
                     acted = true;

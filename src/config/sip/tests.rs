@@ -88,6 +88,50 @@ fn advertised_addresses_and_limits() {
     assert_eq!(config.limits, ConnectionLimits { all: 10, per_address: 2 });
 }
 
+#[test]
+fn telephones_that_register_here() {
+    let good = "[[phone]]\nuser = \"anna\"\npassword = \"pw\"\nallow = [\"192.168.0.0/16\"]\n";
+    let (config, problems) = read(&format!("{good}[registrar]\nmin_expires = 30\ncontacts = 2\n"));
+    assert_eq!(problems, [""; 0]);
+    assert_eq!(config.phones(), ["anna".to_owned()].into());
+    let limits = config.phones.limits;
+    assert_eq!((limits.least, limits.most, limits.contacts), (30, 3_600, 2));
+    for (text, expected) in [
+        (format!("{good}{good}"), "there are two [[phone]] \"anna\""),
+        (good.replace("anna", "an na"), "user: expected a name without blanks"),
+        (good.replace("user = \"anna\"\n", ""), "missing key 'user'"),
+        (good.replace("password = \"pw\"\n", ""), "missing key 'password'"),
+        (good.replace("\"pw\"", "\"\""), "expected a secret, found an empty one"),
+        (good.replace("allow = [\"192.168.0.0/16\"]\n", ""), "expected the networks that it may come from"),
+        (format!("{good}[registrar]\nmin_expires = 3600\nmax_expires = 60\n"), "expected at most max_expires, 60"),
+        ("[[trunk]]\nname = \"phone\"\nuri = \"sip:h\"\n".to_owned(), "stands for the telephones that register here"),
+    ] {
+        let (_, problems) = read(&text);
+        assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected}: {problems:?}");
+    }
+    assert_eq!(crate::sip::endpoint::config::PHONES, crate::dialplan::schema::PHONES, "one word for both");
+}
+
+#[test]
+fn strangers_hear_nothing_unless_it_is_said_otherwise() {
+    let trunk = "[[trunk]]\nname = \"pbx\"\nuri = \"sip:h\"\n";
+    let caller = "[[trunk.caller]]\nuser = \"2001\"\npassword = \"pw\"\n";
+    for (text, expected) in [
+        (String::new(), UnknownSource::Silence),
+        (trunk.to_owned(), UnknownSource::Silence),
+        (format!("{trunk}{caller}"), UnknownSource::Refuse),
+        (format!("[sip]\nunknown = \"silence\"\n{trunk}{caller}"), UnknownSource::Silence),
+        (format!("[sip]\nunknown = \"refuse\"\n{trunk}"), UnknownSource::Refuse),
+    ] {
+        assert_eq!(read(&text).0.unknown(), expected, "{text}");
+    }
+    let (config, problems) =
+        read("[sip]\nshut_out_after = 0\nshut_out_minutes = 5\nhalf_open = 10\nhalf_open_per_source = 3\n");
+    assert_eq!(problems, [""; 0]);
+    assert_eq!((config.shield.tries, config.shield.shut_out.as_secs()), (0, 300));
+    assert_eq!((config.tables.half_open, config.tables.half_open_per_source), (10, 3));
+}
+
 /// A trunk with these lines, and one before it.
 fn two(first: &str, second: &str) -> (SipConfig, Vec<String>) {
     read(&format!(

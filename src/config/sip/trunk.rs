@@ -11,7 +11,7 @@ use crate::call::{Codec, Keys, Srtp};
 use crate::driver::read_codecs;
 use crate::settings::Section;
 use crate::sip::digest::client::Credentials;
-use crate::sip::endpoint::config::{Account, Network, Trunk};
+use crate::sip::endpoint::config::{Account, Network, PHONES, Trunk};
 use crate::sip::flow::Transport;
 use crate::sip::trunk::policy::may_be_ruled;
 use crate::sip::trunk::{HeaderRules, Lookup, Probe, TrunkPolicy};
@@ -95,6 +95,9 @@ pub(super) fn read_trunks(root: &mut Section<'_>) -> Vec<TrunkConfig> {
 fn read_trunk(mut section: Section<'_>, before: &[TrunkConfig]) -> Option<TrunkConfig> {
     let name = section.string("name");
     let name = section.required("name", "a name that dialplans use, e.g. \"pbx\"", name);
+    if name.as_deref() == Some(PHONES) {
+        section.problem("name", format_args!("\"{PHONES}\" stands for the telephones that register here"));
+    }
     let uri = section.string("uri");
     let uri = section.required("uri", "the peer's address, e.g. \"sip:pbx.example:5060\"", uri);
     let target = uri.and_then(|text| parse_peer(&section, "uri", &text));
@@ -102,7 +105,7 @@ fn read_trunk(mut section: Section<'_>, before: &[TrunkConfig]) -> Option<TrunkC
     let allow = read_allow(&mut section);
     let account = read_account(&mut section);
     let trusted = section.boolean("trusted").unwrap_or(true);
-    let srtp = section.parsed("srtp", "\"off\", \"offer\" or \"required\"");
+    let srtp = section.parsed("srtp", "\"off\", \"offer\", \"required\" or \"dtls\"");
     let codecs = read_codecs(&mut section);
     let keys = section.parsed("dtmf", "\"rtp\" or \"info\"");
     let callers = section.sections("caller").into_iter().filter_map(read_caller).collect();
@@ -295,7 +298,7 @@ pub(super) fn by_name<T>(trunks: &[TrunkConfig], value: impl Fn(&TrunkConfig) ->
     all
 }
 
-fn read_allow(section: &mut Section<'_>) -> Vec<Network> {
+pub(super) fn read_allow(section: &mut Section<'_>) -> Vec<Network> {
     let mut all = Vec::new();
     for text in section.strings("allow").unwrap_or_default() {
         match text.parse() {
@@ -306,7 +309,7 @@ fn read_allow(section: &mut Section<'_>) -> Vec<Network> {
     all
 }
 
-fn read_secret(section: &mut Section<'_>, key: &str) -> Option<String> {
+pub(super) fn read_secret(section: &mut Section<'_>, key: &str) -> Option<String> {
     let text = section.string(key)?;
     match super::super::secret(&text) {
         Ok(secret) => Some(secret),

@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 use crate::conversation::briefing::{self, Facts};
 use crate::conversation::command::Command;
 use crate::conversation::normalise::Views;
+use crate::conversation::scores::{Counters, HIGH};
 use crate::conversation::understanding::{Setting, Situation};
 use crate::conversation::{Briefing, Output};
 use crate::dialplan::schema::Target;
 use crate::journal::escalation::{Level, Outcome, ReasonCode};
 use crate::journal::{Act, Entry};
-use crate::speech::Language;
+use crate::speech::{Language, SpeechTags};
 
-use super::{Conversation, Phase, Reason, why};
+use super::policy::RECENT;
+use super::{Conversation, Phase, Reason, Topic, why};
 
 /// Transfers tried in one call, in vain or because the line is closed, before the bot says goodbye.
 const MOST_TRANSFERS: u8 = 3;
@@ -31,6 +33,8 @@ pub(super) struct Escalations {
     failed: Option<Instant>,
     /// The caller asked for a person and was offered help first.
     retained: bool,
+    /// Turns in a row of high anger or distress.
+    heated: u8,
     /// A supervisor was told of this.
     told: BTreeMap<ReasonCode, Instant>,
 }
@@ -44,6 +48,9 @@ impl Escalations {
         since.zip(self.now).is_some_and(|(since, now)| now.saturating_duration_since(since) < wait)
     }
 }
+
+/// High anger or distress over so many turns in a row: a supervisor is told.
+const SUSTAINED: u8 = 2;
 
 /// Reasons that the gateway finds by itself: not asked again right after nobody took the call.
 fn is_automatic(reason: ReasonCode) -> bool {
@@ -96,13 +103,49 @@ impl Conversation {
         reason != ReasonCode::Emotion && rule.transfer.contains(&reason)
     }
 
+    /// Writes down the scores of a turn; sustained anger or distress has a supervisor told, and nothing more.
+    pub(super) fn note_scores(&mut self, said: &Views, tags: SpeechTags, commands: &[Command], restated: bool) {
+        let misses = if let Phase::Filling(filling) = &self.phase { filling.misses } else { 0 };
+        let topic = commands.iter().find_map(|command| match command {
+            Command::StartFlow { intent } => Some(intent.clone()),
+            Command::Answer { entry } => Some(format!("knowledge:{entry}")),
+            _ => None,
+        });
+        let again = self.memory.answered.and_then(|(last, age)| Some((self.topic_name(last)?, age)));
+        let repeated = again.as_ref().is_some_and(|(last, age)| Some(last) == topic.as_ref() && *age <= RECENT);
+        let counters = Counters {
+            unresolved: self.tally.unresolved,
+            misses,
+            silences: self.tally.silences,
+            tool_failures: self.tally.tools,
+            unsure: self.tally.unsure,
+            failed_transfers: self.escalations.transfers,
+            repeated: repeated || restated,
+        };
+        let mut scores = self.mind.feelings().scores(said, tags, commands, counters);
+        scores.topic = topic.or(again.map(|(last, _)| last));
+        let heated = scores.emotion.value >= HIGH;
+        self.outputs.push_back(Output::Note(Entry::Scored(scores)));
+        self.escalations.heated = if heated { self.escalations.heated.saturating_add(1) } else { 0 };
+        if self.escalations.heated >= SUSTAINED {
+            self.notify(ReasonCode::Emotion);
+        }
+    }
+
+    fn topic_name(&self, topic: Topic) -> Option<String> {
+        match topic {
+            Topic::Intent(number) => self.plan.intents.get(number).map(|intent| intent.name.clone()),
+            Topic::Entry(number) => self.plan.knowledge.get(number).map(|question| question.prompt_id.clone()),
+        }
+    }
+
     /// Somebody is being rung, or goodbye is being said.
     pub(super) fn leaving(&self) -> Option<&'static str> {
         match self.phase {
             Phase::Transferring { .. } => Some("transferring"),
             Phase::Closing => Some("closing"),
             Phase::Waiting | Phase::Listening | Phase::Filling(_) | Phase::Clarifying(_) => None,
-            Phase::Asking(_) | Phase::Reading(_) | Phase::Done => None,
+            Phase::Consulting(_) | Phase::Asking(_) | Phase::Reading(_) | Phase::Done => None,
         }
     }
 
@@ -218,11 +261,12 @@ impl Conversation {
     }
 
     pub(super) fn recogniser_lost(&mut self) {
+        self.overtake();
         match self.phase {
             // Said once the caller has been greeted, has heard the script, or is back from a transfer in vain.
             Phase::Waiting | Phase::Reading(_) | Phase::Transferring { .. } => self.deaf = true,
             Phase::Closing | Phase::Done => {}
-            Phase::Listening | Phase::Filling(_) | Phase::Clarifying(_) | Phase::Asking(_) => {
+            Phase::Consulting(_) | Phase::Listening | Phase::Filling(_) | Phase::Clarifying(_) | Phase::Asking(_) => {
                 let prompt = self.plan.dialogue.keys_only.clone();
                 self.answer(&prompt, BTreeMap::new(), why("recogniser_lost"));
             }

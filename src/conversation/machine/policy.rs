@@ -18,7 +18,7 @@ use super::filling::Filling;
 use super::{Conversation, HUMAN_KEY, Phase, Reason, Topic, why};
 
 /// What was asked again within this many turns was not answered well.
-const RECENT: u8 = 3;
+pub(super) const RECENT: u8 = 3;
 /// Questions that wait while another matter is seen to.
 const MOST_PARKED: usize = 2;
 /// Turns in a row of which the recogniser is unsure, and that nobody understands, bring a human.
@@ -69,7 +69,8 @@ impl Conversation {
             Phase::Clarifying(clarifying) => self.act_clarifying(clarifying, command, turn),
             Phase::Asking(asking) => self.act_asking(asking, &command, turn),
             Phase::Reading(reading) => self.act_reading(reading, &command, turn),
-            Phase::Waiting | Phase::Listening | Phase::Transferring { .. } | Phase::Closing | Phase::Done => {
+            Phase::Waiting | Phase::Listening | Phase::Consulting(_) => self.act_open(command, turn),
+            Phase::Transferring { .. } | Phase::Closing | Phase::Done => {
                 self.act_open(command, turn);
             }
         }

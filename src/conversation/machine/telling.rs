@@ -63,7 +63,7 @@ impl Conversation {
         let text = self.plan.text(prompt, language).unwrap_or(LAST_WORDS);
         let back = |(name, value): (&String, &String)| {
             let said = self.plan.slot_kind(name).map(|kind| slot::read_back(kind, value, language, &self.plan.labels));
-            (name.clone(), said.unwrap_or_else(|| value.clone()))
+            (name.clone(), said.unwrap_or_else(|| slot::told(value, language, &self.plan.labels)))
         };
         self.memory.heard_out = false;
         let say = Say {
@@ -74,5 +74,12 @@ impl Conversation {
             append,
         };
         self.outputs.push_back(Output::Say(say));
+    }
+
+    /// Says words that are no prompt of the plan.
+    pub(super) fn say_text(&mut self, prompt: &str, text: String) {
+        self.memory.heard_out = false;
+        let (language, barge_in) = (self.voice.before.current, self.allows_barge_in());
+        self.outputs.push_back(Output::Say(Say { prompt: prompt.to_owned(), text, language, barge_in, append: false }));
     }
 }

@@ -32,6 +32,51 @@ pub fn cards(text: &str, asked: bool) -> String {
     out
 }
 
+/// A text without the numbers of Hong Kong identity cards in it: one or two letters and six digits with a check digit behind,
+/// however they were said. By shape alone: a number that was misheard is as personal as one that is right.
+pub fn identity_cards(text: &str) -> String {
+    let words = words(text);
+    let mut hidden = vec![false; words.len()];
+    let mut at = 0;
+    while at < words.len() {
+        let begins = words.get(at).is_some_and(|(_, word, _)| is_prefix(word));
+        let mut digits = Vec::new();
+        let mut next = at + 1;
+        while begins && digits.len() < 7 {
+            match words.get(next).map(|(_, word, _)| *word) {
+                Some(word) if digit(word).is_some() => digits.push(next),
+                Some("A" | "a") if digits.len() == 6 => digits.push(next),
+                Some(word) if is_between(word) || matches!(word, "(" | "（" | "括" | "號") => {}
+                Some(word) if digits.is_empty() && is_prefix(word) => {}
+                _ => break,
+            }
+            next += 1;
+        }
+        if digits.len() >= 6 {
+            digits.iter().for_each(|index| hidden[*index] = true);
+            at = next;
+        } else {
+            at += 1;
+        }
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut end = 0;
+    for ((at, _, size), hidden) in words.iter().zip(hidden) {
+        if hidden {
+            out.push_str(text.get(end..*at).unwrap_or(""));
+            out.push(DOT);
+            end = at + size;
+        }
+    }
+    out.push_str(text.get(end..).unwrap_or(""));
+    out
+}
+
+/// The letter or letters of an identity card, said alone: `A`, `WX`. Words that stand for digits are none.
+fn is_prefix(word: &str) -> bool {
+    (1..=2).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_alphabetic()) && digit(word).is_none()
+}
+
 type Run<'a> = (&'a mut Vec<(usize, usize)>, usize, &'a mut String);
 
 /// Writes what is before the run and the run, masked where it is a card.
@@ -109,6 +154,24 @@ mod tests {
         for (text, asked, expected) in table {
             let masked = cards(text, asked);
             assert_eq!(masked, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn of_an_identity_card_the_digits_are_hidden() {
+        let table = [
+            ("我身份證係A123456(3)呀", "我身份證係A••••••(•)呀"),
+            ("G 一二三四五六 A", "G •••••• •"),
+            ("W X 一二三四五六七", "W X •••••••"),
+            ("my id is a one two three four five six three", "my id is a • • • • • • •"),
+            ("AB987654（3）", "AB••••••（•）"),
+            ("電話91234567", "電話91234567"),
+            ("訂單 A12345", "訂單 A12345"),
+            ("i have a 5 dollar bill", "i have a 5 dollar bill"),
+            ("", ""),
+        ];
+        for (text, expected) in table {
+            assert_eq!(identity_cards(text), expected, "{text}");
         }
     }
 }

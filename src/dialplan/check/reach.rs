@@ -63,12 +63,11 @@ impl Checker<'_> {
 
     /// What is said for a value goes by its slot's name, so that one name has one kind.
     fn slot_kinds(&self) {
-        for intent in &self.plan.intents {
-            for slot in intent.slots.iter().filter(|slot| self.plan.slot_kind(&slot.name) != Some(&slot.kind)) {
-                let message =
-                    format!("intent.{}: slot '{}' has another kind in another intent", intent.name, slot.name);
-                self.problem("plan.toml", &format!("[[intent.{}.slots]]", intent.name), message);
-            }
+        let mut told = BTreeSet::new();
+        let other = self.plan.slots().filter(|slot| self.plan.slot_kind(&slot.name) != Some(&slot.kind));
+        for slot in other.filter(|slot| told.insert(&slot.name)) {
+            let message = format!("slot '{}' has another kind where it is asked for elsewhere", slot.name);
+            self.problem("plan.toml", &format!("name = \"{}\"", slot.name), message);
         }
     }
 

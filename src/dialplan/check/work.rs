@@ -99,6 +99,7 @@ impl Checker<'_> {
             StepAct::Say(prompt) | StepAct::Confirm { prompt, .. } => self.says(workflow, at, prompt, &known.bound),
             StepAct::Ask(slot) => {
                 self.says(workflow, at, &slot.ask, &known.bound);
+                slot.keys.iter().for_each(|prompt| self.says(workflow, at, prompt, &known.bound));
                 let mut bound = known.bound.clone();
                 bound.insert(slot.name.clone());
                 slot.confirm.iter().for_each(|prompt| self.says(workflow, at, prompt, &bound));
@@ -185,9 +186,8 @@ impl Checker<'_> {
             match act {
                 StepAct::Say(prompt) | StepAct::Confirm { prompt, .. } => all.push((prompt.as_str(), by())),
                 StepAct::Ask(slot) => {
-                    all.extend(
-                        [Some(&slot.ask), slot.confirm.as_ref()].into_iter().flatten().map(|p| (p.as_str(), by())),
-                    );
+                    let prompts = [Some(&slot.ask), slot.keys.as_ref(), slot.confirm.as_ref()];
+                    all.extend(prompts.into_iter().flatten().map(|prompt| (prompt.as_str(), by())));
                 }
                 StepAct::Call { .. } | StepAct::When { .. } | StepAct::Then { .. } => {}
             }

@@ -64,7 +64,7 @@ fn every_mistake_is_named_with_its_place() {
         ("plan.toml", "barge_in", "barge", "unknown key 'barge' in [dialogue]; nearest valid key: 'barge_in'"),
         ("plan.toml", "3 = \"lang:eng\"", "3 = \"lang:fra\"", "'fra' is no language of this gateway"),
         ("plan.toml", "3 = \"lang:eng\"", "0 = \"lang:eng\"", "key 0 always leads to a human"),
-        ("plan.toml", "sip:6001@pbx", "6001", "expected sip:USER@TRUNK, found \"6001\""),
+        ("plan.toml", "sip:6001@pbx", "6001", "expected sip:USER@TRUNK or phone:NAME, found \"6001\""),
         ("plan.toml", "\"1823\"", "\"_18[\"", "has a '[' without its ']'"),
         ("plan.toml", "\"_1823X\"", "\"1823\"", "\"1823\" is never reached: \"1823\" of dialplans/demo comes first"),
         ("plan.toml", "25s", "25", "expected a time such as \"25s\", found \"25\""),
@@ -83,13 +83,44 @@ fn telephones_are_behind_trunks_that_are_there() {
     let (files, plan) = (demo::files(), demo::plan());
     let report = |trunk: &str| {
         let problems = Problems::default();
-        check::trunks(&files, &plan, &[trunk.to_owned()].into(), &problems);
+        let peers = check::Peers { trunks: [trunk.to_owned()].into(), ..check::Peers::default() };
+        check::telephones(&files, &plan, &peers, &problems);
         problems.report()
     };
     assert_eq!(report("pbx"), "");
     let first = report("pbx2").lines().next().unwrap().to_owned();
     let expected = "queue.general.ring: no [[trunk]] is called 'pbx' in the configuration; nearest: 'pbx2'";
     assert_eq!(first, format!("dialplans/demo/plan.toml:29:9: {expected}"));
+}
+
+#[test]
+fn telephones_of_our_own_are_named_as_such() {
+    use crate::dialplan::schema::RingTarget;
+    for (text, target) in [
+        ("sip:6001@pbx", Some(("6001", "pbx"))),
+        ("phone:anna", Some(("anna", "phone"))),
+        ("phone:陳大文", Some(("陳大文", "phone"))),
+        ("sip:6001@phone", None),
+        ("phone:", None),
+        ("phone:a@b", None),
+        ("phone:a b", None),
+        ("sip:@pbx", None),
+        ("sip:6001", None),
+        ("tel:1", None),
+        ("", None),
+    ] {
+        let read = text.parse::<RingTarget>().ok();
+        let expected = target.map(|(user, trunk)| RingTarget { user: user.into(), trunk: trunk.into() });
+        assert_eq!(read, expected, "{text}");
+        assert_eq!(read.map(|target| target.to_string()), target.map(|_| text.to_owned()));
+    }
+    let (mut files, problems) = (demo::files(), Problems::default());
+    let text = files.files.get_mut("plan.toml").unwrap();
+    *text = text.replace("\"sip:6001@pbx\", \"sip:6002@pbx\"", "\"phone:anna\", \"phone:bert\"");
+    let plan = crate::dialplan::read_plan(&files, &problems, &problems).unwrap();
+    let peers = check::Peers { phones: ["anna".to_owned()].into(), ..check::Peers::default() };
+    check::telephones(&files, &plan, &peers, &problems);
+    assert!(problems.report().contains("queue.general.ring: no [[phone]] is called 'bert' in the configuration"));
 }
 
 #[test]

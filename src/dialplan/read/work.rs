@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Reader, needed, slot, there};
 use crate::dialplan::schema::Target;
 use crate::dialplan::workflow::{
-    Branch, Condition, Limit, MOST, MOST_STEPS, Method, ResultPath, Step, StepAct, Tool, Work, Workflow,
+    Branch, Condition, Limit, LlmUse, MOST, MOST_STEPS, Method, ResultPath, Step, StepAct, Tool, Work, Workflow,
 };
 use crate::settings::Section;
 
@@ -23,6 +23,17 @@ const RESULTS: usize = 32;
 /// What a step may be.
 const KINDS: [&str; 6] = ["say", "ask", "tool", "confirm", "when", "then"];
 
+/// Whether a language model may be asked.
+fn llm(mut section: Section<'_>) -> LlmUse {
+    let ask = section.boolean("ask").unwrap_or(false);
+    let free_wording = section.boolean("free_wording").unwrap_or(false);
+    if free_wording && !ask {
+        section.problem("free_wording", "needs ask = true: nobody is asked for words");
+    }
+    section.finish();
+    LlmUse { ask, free_wording }
+}
+
 impl Reader {
     /// Everything that is done in steps.
     pub(super) fn work(&self, root: &mut Section<'_>) -> Work {
@@ -37,7 +48,8 @@ impl Reader {
             root.problem("workflow", format_args!("expected at most {MOST} workflows and {MOST} tools"));
         }
         let read = |(name, section): (String, Section<'_>)| (name.clone(), self.workflow(name, section, &names));
-        Work { workflows: sections.into_iter().map(read).collect(), tools, scripts: Vec::new() }
+        let workflows = sections.into_iter().map(read).collect();
+        Work { workflows, tools, scripts: Vec::new(), llm: llm(root.section("llm")) }
     }
 
     fn workflow(&self, name: String, mut section: Section<'_>, tools: &[String]) -> Workflow {

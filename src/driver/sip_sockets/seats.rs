@@ -2,8 +2,10 @@
 //! holds neither the descriptors that calls need nor the places of others.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::sip::shield::subscriber;
 
 /// Most connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,14 +91,6 @@ impl Drop for Seat {
                 taken.by_address.remove(&self.who);
             }
         }
-    }
-}
-
-/// Who is counted as one.
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-        v4 => v4,
     }
 }
 

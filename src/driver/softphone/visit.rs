@@ -349,7 +349,8 @@ impl Visit {
                 Output::Transmit { to, datagram } => drop(ports.rtp.send_to(datagram.as_bytes(), to)),
                 Output::TransmitRtcp { to, datagram } => drop(ports.rtcp.send_to(datagram.as_bytes(), to)),
                 Output::Lost => self.news.push(What::NothingArrives),
-                Output::Resumed | Output::Pass(_) => {}
+                // We are no browser.
+                Output::Resumed | Output::Pass(_) | Output::Handshake { .. } | Output::Ready => {}
             }
         }
         keys.into_iter().for_each(|key| self.key(key));

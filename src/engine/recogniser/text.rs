@@ -1,6 +1,29 @@
 //! From an engine's tokens to text, and from text to a view of its language.
 
+use std::sync::OnceLock;
+
+use rustc_hash::FxHashMap;
+
 use crate::speech::Language;
+
+/// Pairs of characters, simplified and traditional, the usual ones first; made for `conversation` (see there).
+const PAIRS: &str = include_str!("../../../models/readings/simplified.txt");
+
+/// The simplified form of a character, the usual one where there are several; itself where there is none.
+pub fn simplified(c: char) -> char {
+    static TABLE: OnceLock<FxHashMap<char, char>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| {
+        let mut table = FxHashMap::default();
+        for line in PAIRS.lines() {
+            let mut chars = line.chars();
+            while let (Some(simplified), Some(traditional)) = (chars.next(), chars.next()) {
+                table.entry(traditional).or_insert(simplified);
+            }
+        }
+        table
+    });
+    table.get(&c).copied().unwrap_or(c)
+}
 
 /// Text as the rest of the house reads it: Chinese characters joined, English words in lower case, one space between
 /// English words and none beside a Chinese character. `▁` is the word mark of subword models.

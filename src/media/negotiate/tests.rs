@@ -33,6 +33,7 @@ fn an_answer_in_full() {
             ptime_ms: 20,
             direction: Direction::SendRecv,
             srtp: None,
+            dtls: None,
             voip_metrics: false,
             dtx: false,
         }
@@ -195,7 +196,7 @@ fn no_agreement() {
         (format!("{c}|m=audio 0 RTP/AVP 8"), NegotiateError::NoAudio),
         (format!("{c}|m=video 9000 RTP/AVP 8"), NegotiateError::NoAudio),
         (format!("{c}|m=audio 9000 RTP/SAVP 8"), NegotiateError::OnlySecure),
-        (format!("{c}|m=audio 9000 UDP/TLS/RTP/SAVP 8"), NegotiateError::NoAudio),
+        (format!("{c}|m=audio 9000 UDP/TLS/RTP/SAVP 8"), NegotiateError::NoDtls),
         ("m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
         ("c=IN IP4 host.example.com|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),
         ("c=IN IP4 224.2.1.1/127|m=audio 9000 RTP/AVP 8".into(), NegotiateError::NoAddress),

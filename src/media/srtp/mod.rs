@@ -1,9 +1,9 @@
-//! SRTP and SRTCP for one stream, keyed by SDP (SDES): packets in place, nothing allocated for a packet. Sans-IO.
+//! SRTP and SRTCP for one stream, keyed by SDP (SDES) or by a handshake (RFC 5764 4.2): packets in place, nothing allocated for a packet. Sans-IO.
 //!
 //! Followed: RFC 3711 (3.3 packet processing, 3.3.1 index estimation, 3.3.2 replay protection, 3.4 SRTCP, 4.1.1 AES in
 //! counter mode, 4.2.1 HMAC-SHA1, 4.3.1 key derivation once a master key), RFC 7714 (AES-GCM), RFC 4568 (`a=crypto`).
 //! Not here: key derivation rates other than 0, several master keys at once, RFC 6188 (AES-CM with 192 and 256 bits),
-//! encrypted header extensions (RFC 6904), DTLS.
+//! encrypted header extensions (RFC 6904), the handshake itself.
 //!
 //! | file | holds |
 //! |---|---|
@@ -11,8 +11,10 @@
 //! | `transform` | one direction's cipher: seal and open |
 //! | `replay` | which packets came, and which index a sequence number stands for |
 //! | `session` | [`Protector`] and [`Unprotector`] |
+//! | `exported` | keys that a handshake made |
 //! | `sdes` | `a=crypto`, keys of our own, what may be sent in the clear |
 
+mod exported;
 mod replay;
 pub mod sdes;
 mod session;
@@ -42,6 +44,9 @@ pub enum SrtpError {
     /// Came before, or is older than the window.
     #[error("replayed or too old")]
     Replayed,
+    /// A handshake is still to make the keys.
+    #[error("no keys yet")]
+    NoKeys,
     /// All packets of this key are used up (RFC 3711 9.2).
     #[error("the key is used up")]
     Exhausted,

@@ -23,6 +23,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+/// What stands where a key has the number of its suite.
+const NO_SUITE: u8 = 0xff;
 /// Longest master key identifier (RFC 4568 6.1), bytes.
 const LONGEST_MKI: u8 = 128;
 /// What we offer, in this order. A tag of 32 bits is answered where it is asked for, never offered.
@@ -38,6 +40,8 @@ pub enum Srtp {
     Offer,
     /// Always: we offer RTP/SAVP, and refuse what has no keys.
     Required,
+    /// Always, and the other side is a browser: we offer UDP/TLS/RTP/SAVPF. What it offers is answered as with [`Self::Required`].
+    Dtls,
 }
 
 impl FromStr for Srtp {
@@ -48,7 +52,8 @@ impl FromStr for Srtp {
             "off" => Ok(Self::Off),
             "offer" => Ok(Self::Offer),
             "required" => Ok(Self::Required),
-            _ => Err("expected off, offer or required"),
+            "dtls" => Ok(Self::Dtls),
+            _ => Err("expected off, offer, required or dtls"),
         }
     }
 }
@@ -76,6 +81,17 @@ impl KeySource {
         let bytes = &mut bytes[..suite.key_length() + suite.salt_length()];
         xor_keystream(&Aes256::new(&self.secret.into()), iv, bytes);
         MasterKey::of(suite, bytes)
+    }
+
+    /// Bytes that nobody can guess and that are no key: for ICE credentials, another set after each restart.
+    pub fn bytes<const N: usize>(&self, restart: u32) -> [u8; N] {
+        let mut iv = [0; 16];
+        iv[..4].copy_from_slice(&self.stream.to_be_bytes());
+        iv[4] = NO_SUITE;
+        iv[5..9].copy_from_slice(&restart.to_be_bytes());
+        let mut bytes = [0; N];
+        xor_keystream(&Aes256::new(&self.secret.into()), iv, &mut bytes);
+        bytes
     }
 
     /// The lines of our offer.
@@ -111,7 +127,7 @@ impl Security {
         match srtp {
             Srtp::Off => Self::Off,
             Srtp::Offer => Self::On { required: false, keys },
-            Srtp::Required => Self::On { required: true, keys },
+            Srtp::Required | Srtp::Dtls => Self::On { required: true, keys },
         }
     }
 }
@@ -286,6 +302,9 @@ mod tests {
             }
         }
         let source = KeySource::new([1; 32], 0);
+        for restart in 0..2 {
+            assert!(seen.insert(source.bytes::<16>(restart).to_vec()));
+        }
         assert_eq!(format!("{source:?}"), "KeySource(stream 0)");
     }
 

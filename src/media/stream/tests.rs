@@ -26,6 +26,7 @@ fn agreed(remote: &str) -> Negotiated {
         ptime_ms: 20,
         direction: crate::media::negotiate::Direction::SendRecv,
         srtp: None,
+        dtls: None,
         voip_metrics: false,
         dtx: false,
     }
@@ -57,6 +58,7 @@ struct Told {
     controls: Vec<(SocketAddr, Datagram)>,
     passed: Vec<Passing>,
     presence: Vec<&'static str>,
+    handshake: Vec<Vec<u8>>,
 }
 
 impl Told {
@@ -73,6 +75,8 @@ impl Told {
                 Output::Pass(passing) => self.passed.push(passing),
                 Output::Lost => self.presence.push("lost"),
                 Output::Resumed => self.presence.push("resumed"),
+                Output::Ready => self.presence.push("ready"),
+                Output::Handshake { bytes, .. } => self.handshake.push(bytes.into_vec()),
             }
         }
     }

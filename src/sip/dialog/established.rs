@@ -15,7 +15,7 @@ use super::refer::{Ours, Theirs};
 use super::session::{MIN_SE, SessionTimer};
 use super::{Desk, DialogInput, DialogOutput, Purpose};
 use crate::deadline::{earliest, is_due};
-use crate::sip::author::SUPPORTED;
+use crate::sip::author::{ACCEPT, SUPPORTED};
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 use crate::sip::timers::{GIVE_UP, Reliability, Repeat, Timer};
 use crate::sip::transaction::ServerId;
@@ -318,10 +318,7 @@ impl Established {
         let session = SessionTimer::of_request(now, &request.headers);
         if !request.body.is_empty() {
             if !is_sdp(request) {
-                let mut refusal = desk.author.answer(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, None);
-                refusal.headers.push(HeaderName::Accept, crate::sip::author::ACCEPT);
-                desk.answer(transaction, &refusal);
-                return Next::Stay;
+                return unsupported_body(transaction, request, desk);
             }
             if request.method == Method::Invite {
                 let trying = desk.author.answer(request, StatusCode::TRYING, None);
@@ -483,6 +480,13 @@ pub(super) fn refusal(core: &mut Core, request: &Request, desk: &mut Desk<'_>) -
     let mut refusal = desk.author.answer(request, StatusCode::BAD_EXTENSION, None);
     refusal.headers.push(HeaderName::Unsupported, unsupported);
     Some(refusal)
+}
+
+/// Answers 415 to an offer that is no session description.
+pub(super) fn unsupported_body(transaction: ServerId, request: &Request, desk: &mut Desk<'_>) -> Next {
+    let refusal = desk.author.answer_unsupported(request, ACCEPT);
+    desk.answer(transaction, &refusal);
+    Next::Stay
 }
 
 /// Answers 500 with a Retry-After of 0 to 10 s: something before it is not answered yet (14.2).

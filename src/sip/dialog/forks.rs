@@ -40,6 +40,11 @@ impl Fork {
         sdp_of(response).or_else(early)
     }
 
+    /// A later offer of theirs has taken the place of their answer.
+    pub(super) fn agree(&mut self, sdp: SdpBody) {
+        self.described = Some(Described { sdp, reliable: true });
+    }
+
     /// True where offer and answer are exchanged already.
     pub(super) fn has_agreed(&self) -> bool {
         self.described.as_ref().is_some_and(|described| described.reliable)

@@ -71,8 +71,7 @@ pub(super) fn info(transaction: ServerId, request: &Request, desk: &mut Desk<'_>
     }
     let kind = request.headers.content_type().ok().flatten();
     let Some(kind) = kind.filter(|kind| kind.is("application", "dtmf-relay") || kind.is("application", "dtmf")) else {
-        let mut refusal = desk.author.answer(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, None);
-        refusal.headers.push(HeaderName::Accept, &b"application/dtmf-relay"[..]);
+        let refusal = desk.author.answer_unsupported(request, "application/dtmf-relay");
         desk.answer(transaction, &refusal);
         return Next::Stay;
     };

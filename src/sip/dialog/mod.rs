@@ -20,6 +20,7 @@ use crate::wire::sip::uri::{Scheme, Uri};
 
 mod asking;
 pub mod core;
+mod early;
 pub mod established;
 mod forks;
 mod info;
@@ -225,6 +226,14 @@ impl Dialog {
         match self {
             Self::Uas(uas) => uas.core(),
             Self::Uac(uac) => uac.core(),
+        }
+    }
+
+    /// True where we have called somebody with this Call-ID.
+    pub fn has_called(&self, call_id: &[u8]) -> bool {
+        match self {
+            Self::Uas(_) => false,
+            Self::Uac(uac) => uac.has_called(call_id),
         }
     }
 

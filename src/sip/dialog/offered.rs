@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::core::Core;
-use super::established::{Established, later, refusal, reply};
+use super::established::{Established, later, refusal, reply, unsupported_body};
 use super::provisional::{Patience, Provisional};
 use super::session::SessionTimer;
 use super::{Desk, DialogInput, is_sdp};
@@ -278,7 +278,7 @@ impl Offered {
                 self.exchange = Exchange::Asked { transaction, request: Arc::clone(request) };
             }
             Exchange::Agreed => {
-                reply(transaction, request, StatusCode::UNSUPPORTED_MEDIA_TYPE, desk);
+                unsupported_body(transaction, request, desk);
             }
             Exchange::Theirs | Exchange::Nothing | Exchange::Asked { .. } => {
                 later(transaction, request, desk);

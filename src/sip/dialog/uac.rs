@@ -7,7 +7,8 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::core::Core;
-use super::established::{Established, Next, later, refusal, reply, sdp_of};
+use super::early::{self, EarlyOffer};
+use super::established::{Established, Next, reply, sdp_of};
 use super::forks::{Forks, Heard};
 use super::uas::after_bye;
 use super::{Desk, DialogInput, DialogOutput, Purpose, Standing, is_secure, session};
@@ -17,7 +18,6 @@ use crate::sip::digest::client::Prover;
 use crate::sip::event::{DialogEvent, DialogOrder, SdpBody};
 use crate::sip::flow::Flow;
 use crate::sip::timers::GIVE_UP;
-use crate::sip::transaction::ServerId;
 use crate::wire::sip::header::{CSeq, HeaderName};
 use crate::wire::sip::message::{Method, Request, Response, StatusCode};
 
@@ -26,6 +26,7 @@ use crate::wire::sip::message::{Method, Request, Response, StatusCode};
 pub struct Uac {
     invitation: Invitation,
     forks: Forks,
+    offer: Option<EarlyOffer>,
     state: Stage,
 }
 
@@ -84,7 +85,7 @@ struct Ack {
 }
 
 impl Invitation {
-    fn contact(&self, author: &Author) -> Bytes {
+    pub(super) fn contact(&self, author: &Author) -> Bytes {
         author.contact(self.flow, self.user.as_deref(), is_secure(&self.request.uri))
     }
 
@@ -100,7 +101,7 @@ impl Uac {
     /// Sends the INVITE.
     pub fn new(invitation: Invitation, desk: &mut Desk<'_>) -> Self {
         desk.out.push(DialogOutput::Ask { request: Box::new(invitation.request.clone()), purpose: Purpose::Invite });
-        Self { invitation, forks: Forks::default(), state: Stage::Calling }
+        Self { invitation, forks: Forks::default(), offer: None, state: Stage::Calling }
     }
 
     /// Our tag.
@@ -144,6 +145,11 @@ impl Uac {
     /// Where its messages go.
     pub fn flow(&self) -> Flow {
         self.invitation.flow
+    }
+
+    /// True where this is the Call-ID of our INVITE.
+    pub fn has_called(&self, call_id: &[u8]) -> bool {
+        self.invitation.request.headers.get(&HeaderName::CallId).is_some_and(|own| own == call_id)
     }
 
     /// How far it has come.
@@ -209,7 +215,10 @@ impl Uac {
 
     fn proceeding(&mut self, now: Instant, input: DialogInput<'_>, desk: &mut Desk<'_>) -> Stage {
         match input {
-            DialogInput::Order(DialogOrder::HangUp) => cancel(now, desk),
+            DialogInput::Order(DialogOrder::HangUp) => {
+                self.overtaken(desk);
+                cancel(now, desk)
+            }
             DialogInput::Response { purpose: Purpose::Invite, response } => self.answered(now, response, desk),
             DialogInput::Response { purpose: Purpose::Prack, response } => {
                 if matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
@@ -217,9 +226,25 @@ impl Uac {
                 }
                 Stage::Proceeding
             }
-            DialogInput::NoAnswer { purpose: Purpose::Invite, status } => refused(status, desk),
+            DialogInput::NoAnswer { purpose: Purpose::Invite, status } => {
+                self.overtaken(desk);
+                refused(status, desk)
+            }
             DialogInput::Request { transaction, request } => {
-                self.early_request(transaction, request, desk);
+                let Self { invitation, forks, offer, .. } = self;
+                early::request(offer, forks, invitation, (transaction, request), desk);
+                Stage::Proceeding
+            }
+            DialogInput::Order(DialogOrder::AnswerOffer { sdp }) => {
+                if let Some(offer) = self.offer.take() {
+                    offer.answered(&mut self.forks, &self.invitation, &sdp, desk);
+                }
+                Stage::Proceeding
+            }
+            DialogInput::Order(DialogOrder::RefuseOffer { status }) => {
+                if let Some(offer) = self.offer.take() {
+                    offer.refused(status, desk);
+                }
                 Stage::Proceeding
             }
             other => stray(other, Stage::Proceeding, desk),
@@ -240,8 +265,18 @@ impl Uac {
         }
     }
 
+    /// An early offer that waits for the call will not be answered.
+    fn overtaken(&mut self, desk: &mut Desk<'_>) {
+        if let Some(offer) = self.offer.take() {
+            offer.overtaken(desk);
+        }
+    }
+
     /// An answer to the INVITE while the call wants it.
     fn answered(&mut self, now: Instant, response: &Response, desk: &mut Desk<'_>) -> Stage {
+        if response.status.is_final() {
+            self.overtaken(desk);
+        }
         match response.status.as_u16() {
             status @ ..200 => {
                 let heard = self.forks.provisional(&self.invitation, response, desk);
@@ -277,33 +312,6 @@ impl Uac {
             },
             status => refused(status, desk),
         }
-    }
-
-    /// Before the answer a PBX may tell whose phone rings by UPDATE; an offer has to wait for the answer to ours (RFC 3311 5.2).
-    fn early_request(&mut self, transaction: ServerId, request: &Request, desk: &mut Desk<'_>) {
-        let from = request.headers.from().ok();
-        let fork = from.as_ref().and_then(|from| self.forks.get(from.tag().unwrap_or_default()));
-        let agreed = fork.as_ref().is_some_and(|fork| fork.has_agreed());
-        if let Some(refusal) = fork.and_then(|fork| refusal(&mut fork.core, request, desk)) {
-            return desk.answer(transaction, &refusal);
-        }
-        let status = match request.method {
-            // After a reliable answer it may be made; we take it when somebody has picked up.
-            Method::Update if !request.body.is_empty() && agreed => {
-                later(transaction, request, desk);
-                return;
-            }
-            Method::Update if !request.body.is_empty() => StatusCode::REQUEST_PENDING,
-            Method::Update | Method::Options | Method::Info => StatusCode::OK,
-            Method::Bye | Method::Prack => StatusCode::NO_SUCH_TRANSACTION,
-            _ => StatusCode::METHOD_NOT_ALLOWED,
-        };
-        let mut answer = desk.author.answer(request, status, None);
-        if request.method == Method::Update {
-            let contact = self.invitation.contact(desk.author);
-            answer.headers.push(HeaderName::Contact, contact);
-        }
-        desk.answer(transaction, &answer);
     }
 
     /// A final answer after the call has hung up.

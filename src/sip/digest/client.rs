@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Algorithm, Proof, Protection};
+use super::{Algorithm, Proof, Protection, Qop};
 use crate::redact::Redacted;
 use crate::sip::author::Author;
 use crate::wire::sip::header::{AuthParam, AuthParams, HeaderName};
@@ -19,6 +19,17 @@ pub struct Credentials {
     pub password: Redacted<String>,
 }
 
+/// The request that an answer is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// Its Request-URI.
+    pub uri: &'a str,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
 /// A challenge that we can answer.
 #[derive(Clone)]
 pub struct Challenge {
@@ -28,7 +39,8 @@ pub struct Challenge {
     algorithm: Algorithm,
     /// False where the challenge did not name one; then the answer does not either.
     algorithm_named: bool,
-    protected: bool,
+    /// `None` where the challenge names none (RFC 2069).
+    qop: Option<Qop>,
     /// The nonce was too old, the password was right.
     pub stale: bool,
     /// The header that the answer goes into.
@@ -51,10 +63,13 @@ impl Challenge {
             Some(token) => Algorithm::parse(token)?,
             None => Algorithm::MD5,
         };
-        let protected = match params.text("qop") {
-            Some(list) if list.split(',').any(|qop| qop.trim().eq_ignore_ascii_case("auth")) => true,
-            Some(_) => return None,
-            None => false,
+        let qop = match params.text("qop") {
+            Some(list) => {
+                // What proxies add to a body breaks auth-int: only where nothing less is offered.
+                let offered: Vec<_> = list.split(',').filter_map(|qop| Qop::parse(qop.trim())).collect();
+                Some(if offered.contains(&Qop::Auth) { Qop::Auth } else { *offered.first()? })
+            }
+            None => None,
         };
         let answer_in = match name {
             HeaderName::ProxyAuthenticate => HeaderName::ProxyAuthorization,
@@ -66,7 +81,7 @@ impl Challenge {
             opaque: copy("opaque"),
             algorithm,
             algorithm_named: params.get("algorithm").is_some(),
-            protected,
+            qop,
             stale: params.text("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
             answer_in,
             used: 0,
@@ -74,11 +89,15 @@ impl Challenge {
     }
 
     /// The header value that answers it. `client_nonce` is fresh each time; counts how often the nonce is used.
-    pub fn answer(&mut self, credentials: &Credentials, method: &str, uri: &str, client_nonce: &str) -> AuthParams {
+    pub fn answer(&mut self, credentials: &Credentials, asked: &Asked<'_>, client_nonce: &str) -> AuthParams {
+        let &Asked { method, uri, body } = asked;
         self.used += 1;
         let nonce_count = format!("{:08x}", self.used);
-        let protection = (self.protected || self.algorithm.per_session)
-            .then_some(Protection { nonce_count: nonce_count.as_bytes(), client_nonce: client_nonce.as_bytes() });
+        let protection = (self.qop.is_some() || self.algorithm.per_session).then_some(Protection {
+            qop: self.qop.unwrap_or(Qop::Auth),
+            nonce_count: nonce_count.as_bytes(),
+            client_nonce: client_nonce.as_bytes(),
+        });
         let proof = Proof {
             algorithm: self.algorithm,
             username: credentials.username.as_bytes(),
@@ -88,6 +107,7 @@ impl Challenge {
             protection,
             method: method.as_bytes(),
             uri: uri.as_bytes(),
+            body,
         };
         let mut answer = AuthParams::new("Digest");
         answer.push_quoted("username", &credentials.username);
@@ -98,8 +118,8 @@ impl Challenge {
         if self.algorithm_named {
             answer.push_token("algorithm", self.algorithm.token());
         }
-        if self.protected {
-            answer.push_token("qop", "auth");
+        if let Some(qop) = self.qop {
+            answer.push_token("qop", qop.token());
             answer.push_token("nc", &nonce_count);
         }
         if protection.is_some() {
@@ -159,7 +179,8 @@ impl Prover {
         let uri = request.uri.to_string();
         for challenge in &mut self.challenges {
             let nonce = author.token();
-            let answer = challenge.answer(&self.credentials, request.method.as_str(), &uri, &nonce);
+            let asked = Asked { method: request.method.as_str(), uri: &uri, body: &request.body };
+            let answer = challenge.answer(&self.credentials, &asked, &nonce);
             request.headers.set(challenge.answer_in.clone(), answer.to_bytes());
         }
     }
@@ -194,7 +215,8 @@ mod tests {
                     opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\"";
         let mut challenge = Challenge::choose([(&HeaderName::WwwAuthenticate, params(text))]).unwrap();
         let cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ";
-        let answer = challenge.answer(&mufasa(), "GET", "/dir/index.html", cnonce);
+        let get = Asked { method: "GET", uri: "/dir/index.html", body: b"" };
+        let answer = challenge.answer(&mufasa(), &get, cnonce);
         assert_eq!(
             answer.to_string(),
             "Digest username=\"Mufasa\", realm=\"http-auth@example.org\", \
@@ -204,7 +226,7 @@ mod tests {
              opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\""
         );
         let counts: Vec<_> =
-            (0..15).map(|_| challenge.answer(&mufasa(), "GET", "/", "c").text("nc").unwrap().to_owned()).collect();
+            (0..15).map(|_| challenge.answer(&mufasa(), &get, "c").text("nc").unwrap().to_owned()).collect();
         assert_eq!((counts[8].as_str(), counts[14].as_str()), ("0000000a", "00000010"));
     }
 
@@ -213,7 +235,7 @@ mod tests {
         let www = &HeaderName::WwwAuthenticate;
         let chosen = Challenge::choose([
             (www, params("Digest realm=\"r\", nonce=\"1\", algorithm=SHA-999, qop=\"auth\"")),
-            (www, params("Digest realm=\"r\", nonce=\"2\", algorithm=SHA-256, qop=\"auth-int\"")),
+            (www, params("Digest realm=\"r\", nonce=\"2\", algorithm=SHA-256, qop=\"auth-conf\"")),
             (&HeaderName::ProxyAuthenticate, params("Digest realm=\"r\", nonce=\"3\", algorithm=MD5, stale=TRUE")),
         ])
         .unwrap();
@@ -223,11 +245,28 @@ mod tests {
     }
 
     #[test]
+    fn the_body_is_protected_only_where_nothing_less_is_offered() {
+        let asked = Asked { method: "INVITE", uri: "sip:1000@192.0.2.1", body: b"v=0" };
+        let answer = |qop: &str| {
+            let text = format!("Digest realm=\"http-auth@example.org\", nonce=\"n\", algorithm=SHA-256, qop=\"{qop}\"");
+            let params = AuthParams::parse(&Bytes::from(text)).unwrap();
+            let mut challenge = Challenge::choose([(&HeaderName::WwwAuthenticate, params)]).unwrap();
+            challenge.answer(&mufasa(), &asked, "c")
+        };
+        let (both, only) = (answer("auth-int, auth"), answer("auth-int"));
+        assert_eq!((both.text("qop"), only.text("qop")), (Some("auth"), Some("auth-int")));
+        let other = Asked { body: b"v=1", ..asked };
+        let text = "Digest realm=\"http-auth@example.org\", nonce=\"n\", algorithm=SHA-256, qop=\"auth-int\"";
+        let mut challenge = Challenge::choose([(&HeaderName::WwwAuthenticate, params(text))]).unwrap();
+        assert_ne!(challenge.answer(&mufasa(), &other, "c").text("response"), only.text("response"));
+    }
+
+    #[test]
     fn without_qop_as_rfc_2069() {
         let text = "Digest realm=\"testrealm@host.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\"";
         let mut challenge = Challenge::choose([(&HeaderName::WwwAuthenticate, params(text))]).unwrap();
         let who = Credentials { username: "Mufasa".into(), password: Redacted::from("CircleOfLife") };
-        let answer = challenge.answer(&who, "GET", "/dir/index.html", "unused");
+        let answer = challenge.answer(&who, &Asked { method: "GET", uri: "/dir/index.html", body: b"" }, "unused");
         assert_eq!(answer.text("response"), Some("1949323746fe6a43ef61f9606e7febea"));
         assert!(answer.get("qop").is_none() && answer.get("cnonce").is_none() && answer.get("nc").is_none());
         assert!(answer.get("algorithm").is_none());

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use super::{Counter, Endpoint, INCOMING_DIALOG, Output, TimerKey};
 use crate::ids::DialogId;
 use crate::redact::Redacted;
+use crate::sip::dialog::uac::Invitation;
 use crate::sip::dialog::{Desk, Dialog, DialogInput, Uac};
 use crate::sip::event::{DialogEvent, DialogOrder, OutgoingTarget, SdpBody};
 use crate::sip::flow::Flow;
@@ -57,6 +58,9 @@ impl Endpoint {
         offer: SdpBody,
         headers: Vec<(String, Redacted<String>)>,
     ) {
+        if Self::is_for_phone(&target) {
+            return self.ring_phone(now, id, &target, &offer, &headers);
+        }
         let left = self.ways(now, &target.trunk);
         let attempt = Attempt {
             target,
@@ -76,7 +80,7 @@ impl Endpoint {
     }
 
     /// False where a table is full.
-    fn has_room(&mut self) -> bool {
+    pub(super) fn has_room(&mut self) -> bool {
         let limits = self.config.limits;
         if self.transactions.len() >= limits.transactions {
             self.count(Counter::TransactionsFull);
@@ -188,13 +192,18 @@ impl Endpoint {
         if let (Some(trunk), Some(after)) = (by_group, new) {
             self.out.push_back(Output::Dialog { dialog: id, event: DialogEvent::GoesBy { trunk, after } });
         }
+        self.call(now, id, invitation);
+        Ok(())
+    }
+
+    /// Sends an INVITE.
+    pub(super) fn call(&mut self, now: Instant, id: DialogId, invitation: Invitation) {
         let tag = invitation.local_tag.clone();
         let mut out = Vec::new();
         let uac = Uac::new(invitation, &mut Desk { author: &mut self.author, out: &mut out });
         self.dialogs.add(id, tag, Dialog::Uac(Box::new(uac)));
         self.perform(now, id, out);
         self.settle(id);
-        Ok(())
     }
 
     /// An INVITE was sent, for the first time or again with credentials: somebody has to say something now.

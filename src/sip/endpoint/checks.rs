@@ -30,24 +30,32 @@ impl Refusal {
 }
 
 impl EndpointConfig {
+    /// True where some telephone may come from here.
+    pub(super) fn is_phones_network(&self, flow: Flow) -> bool {
+        let source = flow.remote.ip();
+        self.phones.iter().any(|phone| phone.allow.iter().any(|network| network.contains(source)))
+    }
+
+    /// The telephone of this name, where it may come from here.
+    pub(super) fn phone(&self, name: &str, flow: Flow) -> Option<usize> {
+        let source = flow.remote.ip();
+        let found = |phone: &super::config::Phone| {
+            phone.credentials.username == name && phone.allow.iter().any(|network| network.contains(source))
+        };
+        self.phones.iter().position(found)
+    }
+
     /// The trunk whose list allows this source.
     pub(super) fn trunk_of(&self, flow: Flow) -> Option<&Trunk> {
         let source = flow.remote.ip();
         self.trunks.iter().find(|trunk| trunk.allow.iter().any(|network| network.contains(source)))
     }
-
-    /// The account of a caller by digest, and its trunk.
-    pub(super) fn caller(&self, username: &str) -> Option<(&Trunk, &crate::redact::Redacted<String>)> {
-        self.trunks.iter().find_map(|trunk| {
-            let account = trunk.callers.iter().find(|account| account.username == username)?;
-            Some((trunk, &account.password))
-        })
-    }
 }
 
 /// Checks of method and message alone; `merged` is true where it came by another path already.
-pub(super) fn refusal(request: &Request, merged: bool) -> Option<Refusal> {
+pub(super) fn refusal(request: &Request, merged: bool, most: usize) -> Option<Refusal> {
     method(request)
+        .or_else(|| (request.body.len() > most).then(|| Refusal::new(StatusCode::MESSAGE_TOO_LARGE)))
         .or_else(|| scheme(request))
         .or_else(|| merged.then(|| Refusal::new(StatusCode::LOOP_DETECTED)))
         .or_else(|| extensions(request))
@@ -59,7 +67,7 @@ pub(super) fn refusal(request: &Request, merged: bool) -> Option<Refusal> {
 /// 8.2.1. Whether a method is a word of some RFC or of nobody, it is not one of ours.
 fn method(request: &Request) -> Option<Refusal> {
     match request.method {
-        Method::Invite | Method::Options => None,
+        Method::Invite | Method::Options | Method::Register => None,
         // Known only within a dialog, and there is none.
         Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify => {
             Some(Refusal::new(StatusCode::NO_SUCH_TRANSACTION))
@@ -67,7 +75,7 @@ fn method(request: &Request) -> Option<Refusal> {
         Method::Other(_) => Some(Refusal::new(StatusCode::NOT_IMPLEMENTED)),
         // Nobody makes us call anybody out of the blue.
         Method::Refer => Some(Refusal::new(StatusCode::FORBIDDEN)),
-        Method::Ack | Method::Cancel | Method::Register | Method::Subscribe | Method::Message | Method::Publish => {
+        Method::Ack | Method::Cancel | Method::Subscribe | Method::Message | Method::Publish => {
             Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED))
         }
     }
@@ -99,7 +107,8 @@ fn body(request: &Request) -> Option<Refusal> {
     });
     let mut encodings = request.headers.values(&HeaderName::ContentEncoding);
     let encoded = encodings.any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
-    if optional || is_sdp(request) && !encoded {
+    // No REGISTER has a body that means anything to us.
+    if optional || is_sdp(request) && !encoded || request.method == Method::Register {
         return None;
     }
     let refusal = Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE);

@@ -7,7 +7,12 @@ use std::time::Duration;
 
 use crate::sip::digest::client::Credentials;
 use crate::sip::flow::{Flow, Transport};
+use crate::sip::registrar::RegistrarLimits;
+use crate::sip::shield::ShieldConfig;
 use crate::sip::trunk::TrunkPolicy;
+
+/// In the place of a trunk's name: the telephones that are registered here. No trunk may be called so.
+pub const PHONES: &str = "phone";
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -24,6 +29,12 @@ pub struct EndpointConfig {
     pub unknown: UnknownSource,
     /// Peers.
     pub trunks: Vec<Trunk>,
+    /// Telephones that may register.
+    pub phones: Vec<Phone>,
+    /// What they may ask for.
+    pub registrar: RegistrarLimits,
+    /// When strangers are shut out.
+    pub shield: ShieldConfig,
     /// An INVITE of ours without any answer goes another way after this; where there is no other, it is given up after twice this.
     pub try_time: Duration,
     /// Sizes of tables.
@@ -39,13 +50,17 @@ impl Default for EndpointConfig {
             realm: "tingwa".to_owned(),
             unknown: UnknownSource::Refuse,
             trunks: Vec::new(),
+            phones: Vec::new(),
+            registrar: RegistrarLimits::default(),
+            shield: ShieldConfig::default(),
             try_time: super::attempts::TRY_TIME,
             limits: Limits::default(),
         }
     }
 }
 
-/// What a new request gets whose source no trunk allows and no digest account covers.
+/// What a new request gets whose source no trunk allows, no telephone may come from, and no digest account covers. A trunk's own
+/// address is no stranger: it is always told, with 403, what is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnknownSource {
     /// No answer: scanners learn nothing.
@@ -77,6 +92,15 @@ pub struct Trunk {
     pub policy: TrunkPolicy,
 }
 
+/// A telephone that registers here (RFC 3261 10.3), as an agent's without a PBX.
+#[derive(Clone, Debug)]
+pub struct Phone {
+    /// Its name and its secret. The name is the user part of its address, too.
+    pub credentials: Credentials,
+    /// Where it may come from. From elsewhere it gets what strangers get.
+    pub allow: Vec<Network>,
+}
+
 /// Who we are at a trunk.
 #[derive(Clone, Debug)]
 pub struct Account {
@@ -97,6 +121,14 @@ pub struct Limits {
     pub dialogs: usize,
     /// Connections that are being read.
     pub streams: usize,
+    /// Calls to us without a final answer, of everybody.
+    pub half_open: usize,
+    /// The same from one address (or /64 of IPv6) of a trunk.
+    pub half_open_per_source: usize,
+    /// The same of one registered telephone.
+    pub half_open_per_phone: usize,
+    /// Most bytes of a request's body; more is refused with 513.
+    pub body: usize,
     /// Seconds of Retry-After.
     pub retry_after: u32,
 }
@@ -104,7 +136,17 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         // 7,000 calls/s keep four transactions each for 32 s in the worst case.
-        Self { transactions: 1_000_000, dialogs: 50_000, streams: 4_096, retry_after: 5 }
+        // A call waits some ms for its answer, half a second where a media thread is behind.
+        Self {
+            transactions: 1_000_000,
+            dialogs: 50_000,
+            streams: 4_096,
+            half_open: 8_000,
+            half_open_per_source: 4_000,
+            half_open_per_phone: 4,
+            body: 16 * 1_024,
+            retry_after: 5,
+        }
     }
 }
 

@@ -104,6 +104,9 @@ impl Connections {
 
 impl Endpoint {
     pub(super) fn flow_opened(&mut self, now: Instant, flow: Flow, opener: Opener) {
+        if opener == Opener::Peer && !self.is_peer(flow) && self.is_shut_out(now, flow) {
+            return self.out.push_back(Output::Close { flow });
+        }
         let Some(mut connection) = self.connections.take(flow, &self.config.limits) else {
             return self.close_full(flow);
         };
@@ -120,7 +123,7 @@ impl Endpoint {
 
     pub(super) fn connection_timeout(&mut self, now: Instant, flow: Flow) {
         let share = self.author.share();
-        let needed = self.dialogs.use_connection(flow);
+        let needed = self.dialogs.use_connection(flow) || self.registrar.uses(flow);
         let Some(life) = self.connections.life(flow) else { return };
         match life.timeout(now, share) {
             Due::Nothing => {}

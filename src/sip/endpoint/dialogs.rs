@@ -5,20 +5,33 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::attempts::Attempt;
+use super::config::Account;
 use super::tables::Owner;
 use super::trunks::{own_address, push_route, request_uri};
 use super::{Counter, Endpoint, INCOMING_DIALOG, Output, TimerKey};
 use crate::ids::DialogId;
+use crate::redact::Redacted;
 use crate::sip::dialog::uac::Invitation;
-use crate::sip::dialog::{Desk, DialogInput, DialogOutput, Purpose, ask_for_a_timer, is_secure};
+use crate::sip::dialog::{Desk, DialogInput, DialogOutput, Purpose, Standing, ask_for_a_timer, is_secure};
 use crate::sip::digest::client::Prover;
-use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder};
+use crate::sip::event::{AddressedOrder, DialogEvent, DialogOrder, OutgoingTarget, SdpBody};
 use crate::sip::flow::Flow;
 use crate::sip::transaction::ServerInput;
 use crate::sip::trunk::policy::may_be_ruled;
 use crate::wire::sip::header::{CSeq, HeaderName, NameAddr};
 use crate::wire::sip::message::{Method, Request, StatusCode};
-use crate::wire::sip::uri::Uri;
+use crate::wire::sip::uri::{SipUri, Uri};
+
+/// How somebody is reached.
+struct Way {
+    flow: Flow,
+    uri: Uri,
+    /// Our address there.
+    address: SipUri,
+    account: Option<Account>,
+    /// Its place in the configuration; `None` for a telephone of ours.
+    trunk: Option<usize>,
+}
 
 impl Endpoint {
     pub(super) fn order(&mut self, now: Instant, order: AddressedOrder) {
@@ -72,6 +85,10 @@ impl Endpoint {
 
     /// Keeps the tables in step with what a dialog has become.
     pub(super) fn settle(&mut self, id: DialogId) {
+        let Some(slot) = self.dialogs.get(id) else { return };
+        if slot.dialog.standing() != Standing::Offered {
+            self.dialogs.end_half_open(id);
+        }
         let Some(slot) = self.dialogs.get(id) else { return };
         if slot.dialog.is_over() {
             let change = slot.change;
@@ -144,18 +161,43 @@ impl Endpoint {
 
     /// The INVITE by this trunk. The status is what the call is told where there is nothing to send.
     pub(super) fn invitation(&mut self, place: usize, flow: Flow, attempt: &Attempt) -> Result<Invitation, StatusCode> {
-        let Attempt { target, offer, headers: extra, .. } = attempt;
         let trunk = self.config.trunks.get(place).ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
-        let uri = request_uri(trunk, &target.uri, trunk.name != target.trunk)?;
-        let user = trunk.account.as_ref().map(|account| account.user.clone());
+        let uri = request_uri(trunk, &attempt.target.uri, trunk.name != attempt.target.trunk)?;
+        let (address, account) = (own_address(trunk)?, trunk.account.clone());
+        let way = Way { flow, uri, address, account, trunk: Some(place) };
+        self.compose(way, &attempt.target, &attempt.offer, &attempt.headers)
+    }
+
+    /// The INVITE to a telephone of ours.
+    pub(super) fn phone_invitation(
+        &mut self,
+        now: Instant,
+        target: &OutgoingTarget,
+        offer: &SdpBody,
+        headers: &[(String, Redacted<String>)],
+    ) -> Result<Invitation, StatusCode> {
+        let (flow, uri, address) = self.phone_target(now, target)?;
+        self.compose(Way { flow, uri, address, account: None, trunk: None }, target, offer, headers)
+    }
+
+    fn compose(
+        &mut self,
+        way: Way,
+        target: &OutgoingTarget,
+        offer: &SdpBody,
+        extra: &[(String, Redacted<String>)],
+    ) -> Result<Invitation, StatusCode> {
+        let Way { flow, uri, address, account, trunk } = way;
+        let policy = trunk.and_then(|place| self.config.trunks.get(place)).map(|trunk| &trunk.policy);
+        let user = account.as_ref().map(|account| account.user.clone());
         let local_tag = self.author.token();
-        let mut from = NameAddr::new(own_address(trunk)?).with_tag(&local_tag);
+        let mut from = NameAddr::new(address).with_tag(&local_tag);
         if let Some(name) = &target.display_name {
             from = from.with_display(name.reveal());
         }
         let mut request = Request::new(Method::Invite, uri.clone());
         let headers = &mut request.headers;
-        push_route(headers, trunk.policy.proxy.clone());
+        push_route(headers, policy.and_then(|policy| policy.proxy.clone()));
         headers.push(HeaderName::From, from.to_bytes());
         headers.push(HeaderName::To, NameAddr::new(uri).to_bytes());
         headers.push_text(HeaderName::CallId, self.author.call_id());
@@ -166,13 +208,21 @@ impl Endpoint {
         ask_for_a_timer(&mut request);
         for (name, value) in extra {
             let name = HeaderName::from(name.as_str());
-            if may_be_ruled(&name) {
+            // What is left of the caller's own hops (RFC 7332): a circle of forwardings ends.
+            if name == HeaderName::MaxForwards {
+                if value.reveal() == "0" {
+                    return Err(StatusCode::TOO_MANY_HOPS);
+                }
+                request.headers.set(name, value.reveal().clone());
+            } else if may_be_ruled(&name) {
                 request.headers.push(name, value.reveal().clone());
             }
         }
-        trunk.policy.headers.apply(&mut request.headers);
+        if let Some(policy) = policy {
+            policy.headers.apply(&mut request.headers);
+        }
         request.set_body("application/sdp", Bytes::copy_from_slice(offer));
-        let prover = trunk.account.as_ref().map(|account| Prover::new(account.credentials.clone()));
+        let prover = account.map(|account| Prover::new(account.credentials));
         Ok(Invitation { flow, request, local_tag, user, prover })
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn particulars(headers: &Headers, keep: &[HeaderName]) -> Particulars
     Particulars {
         diverted: diverted(headers),
         withheld: withheld(headers),
+        hops: headers.max_forwards().ok().flatten(),
         kept: kept(headers, keep),
         user_to_user: user_to_user.filter(|_| readable).map(|value| Redacted::from(String::from_utf8_lossy(value))),
     }

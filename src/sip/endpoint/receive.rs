@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::request::reply_flow;
 use super::{Counter, Endpoint, Output, TimerKey};
-use crate::sip::endpoint::config::UnknownSource;
 use crate::sip::flow::{Flow, Framing};
+use crate::sip::shield::Strike;
 use crate::sip::transaction::{ClientInput, ServerInput};
 use crate::wire::sip::MAX_MESSAGE_BYTES;
 use crate::wire::sip::header::HeaderName;
@@ -35,7 +35,7 @@ impl Endpoint {
                     }
                     self.message(now, flow, message);
                 }
-                Err(error) => self.unreadable(flow, error),
+                Err(error) => self.unreadable(now, flow, error),
             },
             Framing::Stream => self.receive_stream(now, flow, bytes),
         }
@@ -61,12 +61,12 @@ impl Endpoint {
                 }
                 match item {
                     StreamItem::Message(message) => self.message(now, flow, message),
-                    StreamItem::Bad(error) => self.unreadable(flow, error),
+                    StreamItem::Bad(error) => self.unreadable(now, flow, error),
                     StreamItem::Pong => {}
                     StreamItem::Ping => self.transmit(flow, Bytes::from_static(b"\r\n")),
                     StreamItem::Broken(error) => {
                         match error {
-                            Some(error) => self.unreadable(flow, error),
+                            Some(error) => self.unreadable(now, flow, error),
                             None => self.count(Counter::Unreadable),
                         }
                         self.out.push_back(Output::Close { flow });
@@ -86,12 +86,15 @@ impl Endpoint {
         }
     }
 
-    fn unreadable(&mut self, flow: Flow, error: ParseError) {
+    fn unreadable(&mut self, now: Instant, flow: Flow, error: ParseError) {
         let ParseError::BadRequest { status, reason, partial } = error else {
-            return self.count(Counter::Unreadable);
+            self.count(Counter::Unreadable);
+            return self.strike(now, flow, Strike::Try);
         };
         self.count(Counter::Malformed);
-        if self.config.unknown == UnknownSource::Silence && self.trunk_of(flow).is_none() {
+        let shut = self.is_shut_out(now, flow);
+        self.strike(now, flow, Strike::Try);
+        if self.is_stranger(flow) || shut && !self.is_peer(flow) {
             return;
         }
         let mut request = *partial;
@@ -120,9 +123,14 @@ impl Endpoint {
                 TimerKey::Server(id) => {
                     self.run_server(now, id, ServerInput::TransportFailed);
                 }
-                TimerKey::Dialog(_) | TimerKey::Attempt(_) | TimerKey::Trunk(_) | TimerKey::Registration(_) => {}
+                TimerKey::Dialog(_)
+                | TimerKey::Attempt(_)
+                | TimerKey::Trunk(_)
+                | TimerKey::Phones
+                | TimerKey::Registration(_) => {}
             }
         }
         self.registrations_disconnected(now, flow);
+        self.phones_disconnected(flow);
     }
 }

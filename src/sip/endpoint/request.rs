@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::checks::{self, Refusal};
-use super::config::{Trunk, UnknownSource};
 use super::particulars::{particulars, reason};
+use super::source::{Peer, PeerFacts, Source};
 use super::{Admission, Counter, Endpoint, INCOMING_DIALOG, Output};
 use crate::ids::DialogId;
 use crate::redact::Redacted;
 use crate::sip::dialog::{Dialog, DialogInput, Standing, Uas};
-use crate::sip::digest::server::Verdict;
 use crate::sip::event::{DialogEvent, IncomingInvite, Reason, SdpBody};
 use crate::sip::flow::Flow;
+use crate::sip::shield::Strike;
 use crate::sip::transaction::key::{MergeKey, ServerKey};
 use crate::sip::transaction::{ServerInput, ServerInvite, ServerOther, ServerTransaction};
 use crate::sip::trunk::state::Direction;
@@ -29,19 +29,12 @@ pub(super) fn reply_flow(flow: Flow, via: &Via) -> Flow {
 }
 
 /// A request, where its answers go, and what its transaction is known by.
-struct Arrival {
-    request: Request,
-    flow: Flow,
-    reply: Flow,
+pub(super) struct Arrival {
+    pub(super) request: Request,
+    pub(super) flow: Flow,
+    pub(super) reply: Flow,
     via: Via,
-    key: ServerKey,
-}
-
-/// Who a new request comes from.
-enum Source {
-    Trunk(usize),
-    Refused(Refusal),
-    Ignored,
+    pub(super) key: ServerKey,
 }
 
 impl Endpoint {
@@ -90,7 +83,7 @@ impl Endpoint {
         let key = ServerKey::of_cancelled(&arrival.request, &arrival.via);
         let found = self.transactions.find_server(&key);
         let Some((id, dialog)) = found.and_then(|id| Some((id, self.transactions.server(id)?.dialog))) else {
-            return self.refuse(arrival, Refusal::new(StatusCode::NO_SUCH_TRANSACTION));
+            return self.know_nothing_of(now, arrival);
         };
         let tag = match self.dialogs.local_tag(dialog) {
             Some(tag) => tag.to_owned(),
@@ -105,6 +98,17 @@ impl Endpoint {
         self.run_dialog(now, dialog, DialogInput::Cancel { transaction: id });
     }
 
+    /// A request for a dialog or a transaction that is not (or no more): 481, but nothing to strangers.
+    fn know_nothing_of(&mut self, now: Instant, arrival: &Arrival) {
+        if self.is_stranger(arrival.flow) {
+            self.count(Counter::UnknownSource);
+            return self.strike(now, arrival.flow, Strike::Try);
+        }
+        if self.is_peer(arrival.flow) || !self.is_shut_out(now, arrival.flow) {
+            self.refuse(arrival, Refusal::new(StatusCode::NO_SUCH_TRANSACTION));
+        }
+    }
+
     fn tell_reason(&mut self, dialog: DialogId, reason: Option<Reason>) {
         if let Some(reason) = reason {
             self.out.push_back(Output::Dialog { dialog, event: DialogEvent::Because(reason) });
@@ -113,7 +117,7 @@ impl Endpoint {
 
     fn within_dialog(&mut self, now: Instant, arrival: Arrival) {
         let Some(dialog) = self.dialog_of(&arrival.request) else {
-            return self.refuse(&arrival, Refusal::new(StatusCode::NO_SUCH_TRANSACTION));
+            return self.know_nothing_of(now, &arrival);
         };
         let limit = self.config.limits.transactions;
         if self.transactions.len() >= limit + limit / 4 {
@@ -134,8 +138,8 @@ impl Endpoint {
     }
 
     fn new_request(&mut self, now: Instant, arrival: Arrival) {
-        let trunk = match self.source(now, &arrival) {
-            Source::Trunk(trunk) => trunk,
+        let peer = match self.source(now, &arrival) {
+            Source::Peer(peer) => peer,
             Source::Refused(refusal) => {
                 self.count(Counter::UnknownSource);
                 return self.refuse(&arrival, refusal);
@@ -148,36 +152,66 @@ impl Endpoint {
         }
         let merge = MergeKey::of(&arrival.request);
         let merged = merge.as_ref().is_some_and(|key| self.transactions.is_merged(key));
-        if let Some(refusal) = checks::refusal(&arrival.request, merged) {
+        let looped = arrival.request.method == Method::Invite && self.is_ours(&arrival.request);
+        if let Some(refusal) = checks::refusal(&arrival.request, merged || looped, self.config.limits.body) {
             return self.refuse(&arrival, refusal);
         }
-        match arrival.request.method {
-            Method::Options => {
+        match (&arrival.request.method, peer) {
+            (Method::Options, _) => {
                 let tag = self.stateless_tag(&arrival.request);
                 let answer = self.author.answer(&arrival.request, StatusCode::OK, Some(&tag));
                 self.transmit(arrival.reply, answer.to_bytes());
             }
-            _ => self.new_call(now, trunk, arrival, merge),
+            (Method::Register, Peer::Phone(phone)) => self.register(now, phone, arrival),
+            (Method::Register, Peer::Trunk(_)) => self.refuse(&arrival, Refusal::new(StatusCode::METHOD_NOT_ALLOWED)),
+            _ => self.new_call(now, peer, arrival, merge),
         }
     }
 
-    fn new_call(&mut self, now: Instant, trunk: usize, arrival: Arrival, merge: Option<MergeKey>) {
-        let full = if self.transactions.len() >= self.config.limits.transactions {
-            Some(Counter::TransactionsFull)
-        } else {
-            (self.dialogs.len() >= self.config.limits.dialogs).then_some(Counter::DialogsFull)
+    /// True for an INVITE of ours that proxies have led back to us (RFC 3261 16.3, 4): it has a Via of a transaction of ours, or
+    /// our tag in From. Nobody is served by a hotline that calls a hotline.
+    fn is_ours(&self, request: &Request) -> bool {
+        let vias = request.headers.vias().unwrap_or_default();
+        let sent = |via: &Via| via.branch().is_some_and(|branch| self.transactions.has_sent(branch, &Method::Invite));
+        let from = request.headers.from().ok();
+        let call_id = request.headers.get(&HeaderName::CallId);
+        let tag = from.as_ref().and_then(|from| from.tag());
+        vias.iter().skip(1).any(sent)
+            || tag.zip(call_id).is_some_and(|(tag, call_id)| self.dialogs.has_called(tag, call_id))
+    }
+
+    /// What a new call has to wait for.
+    fn full(&self, peer: Peer, flow: Flow) -> Option<Counter> {
+        let limits = &self.config.limits;
+        let each = match peer {
+            Peer::Trunk(_) => limits.half_open_per_source,
+            Peer::Phone(_) => limits.half_open_per_phone,
         };
-        if let Some(counter) = full {
+        let source = flow.remote.ip();
+        if self.transactions.len() >= limits.transactions {
+            Some(Counter::TransactionsFull)
+        } else if self.dialogs.len() >= limits.dialogs {
+            Some(Counter::DialogsFull)
+        } else {
+            let full = self.dialogs.half_open() >= limits.half_open || self.dialogs.half_open_of(source) >= each;
+            full.then_some(Counter::HalfOpenFull)
+        }
+    }
+
+    fn new_call(&mut self, now: Instant, peer: Peer, arrival: Arrival, merge: Option<MergeKey>) {
+        if let Some(counter) = self.full(peer, arrival.flow) {
             self.count(counter);
             return self.turn_away(&arrival);
         }
-        let replaced = match self.replaces(&arrival.request, trunk) {
+        let replaced = match self.replaces(&arrival.request, peer) {
             Ok(replaced) => replaced,
             Err(refusal) => return self.refuse(&arrival, refusal),
         };
         self.next_dialog += 1;
         let dialog = DialogId(INCOMING_DIALOG | self.next_dialog);
-        if !self.enter_trunk(now, trunk, dialog, Direction::In) {
+        if let Peer::Trunk(trunk) = peer
+            && !self.enter_trunk(now, trunk, dialog, Direction::In)
+        {
             return self.turn_away(&arrival);
         }
         let Arrival { request, flow, reply, key, .. } = arrival;
@@ -186,14 +220,15 @@ impl Endpoint {
         let trying = self.author.answer(&request, StatusCode::TRYING, None).to_bytes();
         self.run_server(now, transaction, ServerInput::Answer { status: 100, bytes: trying });
         let request = Arc::new(request);
-        let trunk = &self.config.trunks[trunk];
-        let credentials = trunk.account.as_ref().map(|account| account.credentials.clone());
-        let incoming = incoming(dialog, trunk, flow, &request);
+        let Some(peer) = peer.facts(&self.config.trunks, &self.config.phones) else { return };
+        let credentials = peer.account.map(|account| account.credentials.clone());
+        let incoming = incoming(dialog, &peer, flow, &request);
         let tag = self.author.token();
         // In-dialog requests of ours go where answers go: without rport, the peer does not listen where it sends from.
         match Uas::new(reply, Arc::clone(&request), transaction, tag.clone(), credentials) {
             Some(uas) => {
                 self.dialogs.add(dialog, tag, Dialog::Uas(Box::new(uas)));
+                self.dialogs.begin_half_open(dialog, flow.remote.ip());
                 self.live += 1;
                 self.out.push_back(match replaced {
                     Some(replaced) => {
@@ -211,11 +246,13 @@ impl Endpoint {
         }
     }
 
-    /// The dialog whose place an INVITE wants (RFC 3891 3). Only the trunk that has it may give it away.
-    fn replaces(&mut self, request: &Request, trunk: usize) -> Result<Option<DialogId>, Refusal> {
+    /// The dialog whose place an INVITE wants (RFC 3891 3). Only the trunk that has it may give it away; telephones of ours are
+    /// no trunk, and none takes another's call.
+    fn replaces(&mut self, request: &Request, peer: Peer) -> Result<Option<DialogId>, Refusal> {
         if !request.headers.contains(&HeaderName::Replaces) {
             return Ok(None);
         }
+        let Peer::Trunk(trunk) = peer else { return Err(Refusal::new(StatusCode::FORBIDDEN)) };
         let Ok(Some(replaces)) = request.headers.replaces() else {
             return Err(Refusal::new(StatusCode::BAD_REQUEST));
         };
@@ -235,45 +272,7 @@ impl Endpoint {
         }
     }
 
-    /// The trunk whose list allows a source.
-    pub(super) fn trunk_of(&self, flow: Flow) -> Option<&Trunk> {
-        self.config.trunk_of(flow)
-    }
-
-    fn source(&mut self, now: Instant, arrival: &Arrival) -> Source {
-        let place = |name: &str| self.config.trunks.iter().position(|trunk| trunk.name == name);
-        if let Some(trunk) = self.config.trunk_of(arrival.flow).and_then(|trunk| place(&trunk.name)) {
-            return Source::Trunk(trunk);
-        }
-        let given = arrival.request.headers.credentials(&HeaderName::Authorization);
-        let own = given.iter().find(|params| params.get("realm") == Some(self.config.realm.as_bytes()));
-        let silent = self.config.unknown == UnknownSource::Silence;
-        if silent && own.is_none() {
-            return Source::Ignored;
-        }
-        if self.config.trunks.iter().all(|trunk| trunk.callers.is_empty()) {
-            return Source::Refused(Refusal::new(StatusCode::FORBIDDEN));
-        }
-        let config = &self.config;
-        let method = arrival.request.method.as_str();
-        let verdict = self.digest.judge(now, own, method, |name| config.caller(name).map(|(_, password)| password));
-        match verdict {
-            Verdict::Passed { username } => {
-                let trunk = config.caller(&username).and_then(|(trunk, _)| place(&trunk.name));
-                trunk.map_or(Source::Ignored, Source::Trunk)
-            }
-            Verdict::Challenge { .. } if silent => Source::Ignored,
-            Verdict::Challenge { stale } => {
-                let [first, second] = self.digest.challenges(now, stale);
-                let refusal = Refusal::new(StatusCode::UNAUTHORIZED)
-                    .with(HeaderName::WwwAuthenticate, first.to_bytes())
-                    .with(HeaderName::WwwAuthenticate, second.to_bytes());
-                Source::Refused(refusal)
-            }
-        }
-    }
-
-    fn refuse(&mut self, arrival: &Arrival, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, arrival: &Arrival, refusal: Refusal) {
         let tag = self.stateless_tag(&arrival.request);
         let mut answer = self.author.answer(&arrival.request, refusal.status, Some(&tag));
         for (name, value) in refusal.headers {
@@ -282,7 +281,7 @@ impl Endpoint {
         self.transmit(arrival.reply, answer.to_bytes());
     }
 
-    fn turn_away(&mut self, arrival: &Arrival) {
+    pub(super) fn turn_away(&mut self, arrival: &Arrival) {
         let tag = self.stateless_tag(&arrival.request);
         let seconds = self.config.limits.retry_after;
         let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -302,23 +301,26 @@ impl Endpoint {
     }
 }
 
-fn incoming(dialog: DialogId, trunk: &Trunk, flow: Flow, request: &Request) -> IncomingInvite {
+fn incoming(dialog: DialogId, peer: &PeerFacts<'_>, flow: Flow, request: &Request) -> IncomingInvite {
     let headers = &request.headers;
     let from = headers.from().ok();
     let asserted = headers.p_asserted_identity().ok().and_then(|list| list.into_iter().next());
-    let caller = asserted.filter(|_| trunk.trusted).or(from);
+    let caller = asserted.filter(|_| peer.trusted).or(from);
     let user = |uri: &Uri| uri.user_decoded().unwrap_or_default();
     let call_id = headers.get(&HeaderName::CallId).map(|value| String::from_utf8_lossy(value).into_owned());
     IncomingInvite {
         dialog,
-        from: Redacted::from(caller.as_ref().map(|caller| user(&caller.uri)).unwrap_or_default()),
+        from: Redacted::from(match peer.number {
+            Some(number) => number.to_owned(),
+            None => caller.as_ref().map(|caller| user(&caller.uri)).unwrap_or_default(),
+        }),
         display_name: caller.as_ref().and_then(|caller| caller.display_for_people()).map(Redacted::from),
         to: user(&request.uri),
         call_id: call_id.unwrap_or_default(),
         offer: crate::sip::dialog::is_sdp(request).then(|| SdpBody::from(&request.body[..])),
-        trunk: Some(trunk.name.clone()),
-        trusted: trunk.trusted,
-        particulars: particulars(headers, &trunk.policy.headers.keep),
+        trunk: Some(peer.name.to_owned()),
+        trusted: peer.trusted,
+        particulars: particulars(headers, peer.keep),
         source: flow.remote,
     }
 }

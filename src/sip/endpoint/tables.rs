@@ -1,14 +1,16 @@
 //! The endpoint's tables: transactions, and how messages, flows and merged requests find them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use super::TimerKey;
 use crate::ids::DialogId;
 use crate::sip::dialog::{Dialog, Purpose};
 use crate::sip::flow::Flow;
+use crate::sip::shield::subscriber;
 use crate::sip::transaction::key::{ClientKey, MergeKey, ServerKey};
 use crate::sip::transaction::{ClientId, ClientTransaction, ServerId, ServerTransaction};
-use crate::wire::sip::message::Request;
+use crate::wire::sip::message::{Method, Request};
 
 /// A server transaction and what hangs on it.
 pub struct ServerSlot {
@@ -166,6 +168,11 @@ impl Transactions {
         })
     }
 
+    /// True where we have sent a request with this branch lately.
+    pub fn has_sent(&self, branch: &str, method: &Method) -> bool {
+        self.find_client(&ClientKey::new(branch, method)).is_some()
+    }
+
     /// Its INVITE is another dialog's from now on, and is not repeated any more.
     pub fn hand_over(&mut self, id: ClientId, to: DialogId) {
         let Some(slot) = self.clients.get_mut(&id) else { return };
@@ -201,6 +208,8 @@ pub struct DialogSlot {
     /// No call knows of it any more; it ends by itself.
     disowned: bool,
     local_tag: String,
+    /// Where it comes from, while it waits for its final answer.
+    half_open: Option<IpAddr>,
 }
 
 impl DialogSlot {
@@ -221,6 +230,9 @@ pub struct Dialogs {
     /// How many need a connection.
     on_connection: BTreeMap<Flow, usize>,
     by_tag: HashMap<String, DialogId>,
+    /// Calls to us without a final answer, by where they come from; none is 0.
+    half_open: BTreeMap<IpAddr, usize>,
+    all_half_open: usize,
 }
 
 impl Dialogs {
@@ -241,11 +253,52 @@ impl Dialogs {
         if flow.transport.is_connected() {
             *self.on_connection.entry(flow).or_default() += 1;
         }
-        self.by_id.insert(id, DialogSlot { dialog, invite: None, change: None, disowned: false, local_tag });
+        self.by_id
+            .insert(id, DialogSlot { dialog, invite: None, change: None, disowned: false, local_tag, half_open: None });
+    }
+
+    /// A call to us that waits for its final answer.
+    pub fn begin_half_open(&mut self, id: DialogId, source: IpAddr) {
+        let source = subscriber(source);
+        if let Some(slot) = self.by_id.get_mut(&id) {
+            slot.half_open = Some(source);
+            *self.half_open.entry(source).or_default() += 1;
+            self.all_half_open += 1;
+        }
+    }
+
+    /// It has been answered, or is gone.
+    pub fn end_half_open(&mut self, id: DialogId) {
+        let source = self.by_id.get_mut(&id).and_then(|slot| slot.half_open.take());
+        let Some(source) = source else { return };
+        self.all_half_open = self.all_half_open.saturating_sub(1);
+        if let Some(count) = self.half_open.get_mut(&source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.half_open.remove(&source);
+            }
+        }
+    }
+
+    /// Calls to us without a final answer.
+    pub fn half_open(&self) -> usize {
+        self.all_half_open
+    }
+
+    /// The same from one address, or its /64.
+    pub fn half_open_of(&self, source: IpAddr) -> usize {
+        self.half_open.get(&subscriber(source)).copied().unwrap_or(0)
+    }
+
+    /// True where we have called somebody with this tag and Call-ID.
+    pub fn has_called(&self, local_tag: &str, call_id: &[u8]) -> bool {
+        let slot = self.by_tag.get(local_tag).and_then(|id| self.by_id.get(id));
+        slot.is_some_and(|slot| slot.dialog.has_called(call_id))
     }
 
     /// Takes one out.
     pub fn remove(&mut self, id: DialogId) {
+        self.end_half_open(id);
         let Some(slot) = self.by_id.remove(&id) else { return };
         self.by_tag.remove(&slot.local_tag);
         let flow = slot.dialog.flow();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::config::{Account, EndpointConfig, Limits, Trunk, UnknownSource};
+use super::config::{Account, EndpointConfig, Limits, Phone, Trunk, UnknownSource};
 use super::*;
 use crate::redact::Redacted;
 use crate::sip::digest::client::Credentials;
@@ -16,8 +16,10 @@ use crate::wire::sip::parse::parse_datagram;
 mod change;
 mod client;
 mod connections;
+mod defence;
 mod mutations;
 mod pair;
+mod phones;
 mod refer;
 mod refusals;
 mod reliable;
@@ -119,7 +121,10 @@ impl Bench {
                 Output::Dialog { event, .. } => self.events.push(event),
                 Output::Count(counter) => self.counted.push(counter),
                 other @ (Output::Trunk { .. } | Output::Locate { .. }) => self.trunk_news.push(other),
-                other @ (Output::Close { .. } | Output::Registration { .. }) => self.rest.push(other),
+                other @ (Output::Close { .. }
+                | Output::Registration { .. }
+                | Output::Phone { .. }
+                | Output::ShutOut(_)) => self.rest.push(other),
             }
         }
     }

@@ -163,11 +163,13 @@ fn passes_our_own_digest_server() {
     let mut world = World::new(300);
     let mut server = DigestServer::new("pbx", [3; 32], world.now);
     world.wait();
-    let [sha, md5] = server.challenges(world.now, false).map(|challenge| challenge.to_string());
+    let here = std::net::IpAddr::from([192, 0, 2, 1]);
+    let [sha, md5] = server.challenges(world.now, here, false).map(|challenge| challenge.to_string());
     world.answer(401, &[(HeaderName::WwwAuthenticate, &sha), (HeaderName::WwwAuthenticate, &md5)]);
     let credentials = world.asked.last().unwrap().headers.credentials(&HeaderName::Authorization);
     assert_eq!(credentials[0].text("algorithm"), Some("SHA-256"));
     let password = Redacted::from("geheim");
-    let verdict = server.judge(world.now, credentials.first(), "REGISTER", |_| Some(&password));
+    let asked = crate::sip::digest::client::Asked { method: "REGISTER", uri: "", body: b"" };
+    let verdict = server.judge(world.now, here, credentials.first(), &asked, |_| Some(&password));
     assert_eq!(verdict, Verdict::Passed { username: "6000".into() });
 }

@@ -214,6 +214,11 @@ impl TrunkState {
         self.targets(now, false, |_| 0).iter().any(|target| target.address == address)
     }
 
+    /// True where this address is one of it, whether it is up or not.
+    pub fn is_at(&self, address: std::net::IpAddr) -> bool {
+        self.ways.iter().any(|way| way.target.address.ip().to_canonical() == address.to_canonical())
+    }
+
     /// True where another address than this one is up.
     pub fn has_another(&self, now: Instant, address: SocketAddr) -> bool {
         self.targets(now, false, |_| 0).iter().any(|target| target.address != address)

@@ -160,10 +160,11 @@ impl Media {
             attributes: Vec::new(),
         }
     }
-    /// The same medium refused: port 0, formats as offered (RFC 3264 6).
+    /// The same medium refused: port 0, formats as offered (RFC 3264 6), and its name, by which browsers tell media.
     #[must_use]
     pub fn refused(&self) -> Self {
-        Self { port: 0, connection: None, other: Vec::new(), attributes: Vec::new(), ..self.clone() }
+        let attributes = self.attribute("mid").cloned().into_iter().collect();
+        Self { port: 0, connection: None, other: Vec::new(), attributes, ..self.clone() }
     }
     /// True for `m=audio`.
     pub fn is_audio(&self) -> bool {

@@ -163,6 +163,10 @@ impl SessionDescription {
     pub fn connection_of<'a>(&'a self, media: &'a Media) -> Option<&'a Connection> {
         media.connection.as_ref().or(self.connection.as_ref())
     }
+    /// The first attribute of this name of a medium, or of the session where the medium has none.
+    pub fn attribute_of<'a>(&'a self, media: &'a Media, name: &str) -> Option<&'a Attribute> {
+        media.attribute(name).or_else(|| self.attributes.iter().find(|attribute| attribute.name == *name))
+    }
     /// Direction of a medium: its own, else the session's, else both ways.
     pub fn direction_of(&self, media: &Media) -> Direction {
         let own = |attributes: &[Attribute]| attributes.iter().rev().find_map(Attribute::direction);

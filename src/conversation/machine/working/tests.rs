@@ -47,7 +47,7 @@ impl Caller {
                 Output::Note(Entry::Decided(decision)) => self.rules.push(decision.rule),
                 Output::Ask(request) => self.asked = Some(*request),
                 Output::Escalate { queue, .. } => self.queue = Some(queue),
-                Output::Note(_) | Output::HangUp => {}
+                Output::Note(_) | Output::AskLlm(_) | Output::HangUp => {}
             }
         }
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
+use super::super::text::simplified;
 use crate::speech::Language;
 
 /// A unit of the network: its row in `tokens.txt`. 0 is the blank.
@@ -274,14 +275,20 @@ impl Lexicon {
         self.units.get(usize::from(unit)).map_or("", |name| name)
     }
 
-    /// The words of a sentence: each Chinese character as one of `language`, each western word as English. What the lexicon
-    /// has not got is left out, and the sentence falls apart there.
+    /// The words of a sentence: each Chinese character as one of `language`, each western word as English. Mandarin is written
+    /// in simplified characters here; traditional ones count as those. What the lexicon has not got is left out, and the
+    /// sentence falls apart there.
     pub fn words_of(&self, sentence: &str, language: Language) -> Vec<Vec<WordId>> {
         let (mut parts, mut current) = (Vec::new(), Vec::new());
         for token in crate::engine::score::tokens(sentence) {
             let chinese = token.chars().next().is_some_and(super::super::text::is_chinese);
             let spoken = if chinese && language == Language::English { Language::Cantonese } else { language };
             let found = if chinese { self.find(&token, spoken) } else { self.find(&token, Language::English) };
+            let found = found.or_else(|| {
+                let simplified =
+                    token.chars().next().filter(|_| chinese && spoken == Language::Mandarin).map(simplified)?;
+                self.find(simplified.encode_utf8(&mut [0; 4]), spoken)
+            });
             match found {
                 Some(word) => current.push(word),
                 None if current.is_empty() => {}
@@ -333,6 +340,15 @@ mod tests {
         assert_eq!(texts, ["我", "臥"]);
         assert!(!lexicon.has_children(end) && lexicon.child(end, 1).is_none());
         assert_ne!(lexicon.find("我", Language::Cantonese), lexicon.find("我", Language::Mandarin));
+    }
+
+    #[test]
+    fn traditional_characters_count_as_the_simplified_ones_of_mandarin() {
+        let lexicon = Lexicon::parse(TOKENS, "账\tcmn\tm:w m:o3\t5\n我\tcmn\tm:w m:o3\t5\n").unwrap();
+        let both = lexicon.words_of("我账", Language::Mandarin);
+        assert_eq!(both.concat().len(), 2);
+        assert_eq!(lexicon.words_of("我賬", Language::Mandarin), both);
+        assert!(lexicon.words_of("賬", Language::Cantonese).is_empty(), "Cantonese has characters of its own");
         assert_eq!(lexicon.unit(2), "y:o5");
         let spelled = lexicon.child(NodeId::ROOT, 4).unwrap();
         assert!(lexicon.words_at(spelled).iter().any(|(id, _)| lexicon.word(*id).is_spelling));

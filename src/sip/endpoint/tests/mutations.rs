@@ -45,6 +45,8 @@ impl Storm {
                 }
                 Output::Close { .. }
                 | Output::Registration { .. }
+                | Output::Phone { .. }
+                | Output::ShutOut(_)
                 | Output::Trunk { .. }
                 | Output::Locate { .. }
                 | Output::Count(_) => {}

@@ -106,9 +106,11 @@ impl Pair {
                 }
                 Output::Count(_)
                 | Output::Close { .. }
+                | Output::Registration { .. }
                 | Output::Trunk { .. }
                 | Output::Locate { .. }
-                | Output::Registration { .. } => {}
+                | Output::Phone { .. }
+                | Output::ShutOut(_) => {}
             }
         }
     }

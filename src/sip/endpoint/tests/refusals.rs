@@ -1,7 +1,7 @@
 //! New requests that are refused before anything is built for them.
 
 use super::*;
-use crate::sip::digest::client::Challenge;
+use crate::sip::digest::client::{Asked, Challenge};
 
 #[test]
 fn each_check_has_its_answer() {
@@ -29,6 +29,9 @@ fn each_check_has_its_answer() {
         ("Replaces", with("Replaces: a;to-tag=b;from-tag=c\n", ""), 481, HeaderName::To, "<sip:1000"),
         ("version", with("", "").replace("SIP/2.0\nVia", "SIP/3.0\nVia"), 505, HeaderName::To, "<sip:1000"),
         ("broken", with("", "").replace("Max-Forwards: 70\n", ""), 400, HeaderName::To, "<sip:1000"),
+        ("body", with("Content-Type: application/sdp\n", &"a".repeat(16_385)), 513, HeaderName::To, "<sip:1000"),
+        ("header", with(&format!("Subject: {}\n", "a".repeat(16_385)), ""), 400, HeaderName::To, "<sip:1000"),
+        ("header lines", with(&"Subject: a\n".repeat(256), ""), 400, HeaderName::To, "<sip:1000"),
     ] {
         let mut bench = Bench::new();
         bench.receive(&text);
@@ -89,6 +92,42 @@ fn a_request_by_two_paths_is_merged() {
 }
 
 #[test]
+fn an_invite_of_ours_that_comes_back_is_a_loop() {
+    let mut bench = Bench::new();
+    let invite = super::client::dial(&mut bench);
+    let proxied = String::from_utf8(invite.to_bytes().to_vec()).unwrap();
+    let top = "Via: SIP/2.0/UDP 192.0.2.2:5070;branch=z9hG4bKproxy;rport\r\nVia: SIP/2.0/UDP 192.0.2.1";
+    let proxied = proxied.replacen("Via: SIP/2.0/UDP 192.0.2.1", top, 1);
+    bench.receive(&proxied);
+    assert_eq!(bench.words(), ["482"], "16.3, 4");
+    let via = proxied.lines().find(|line| line.contains("UDP 192.0.2.1")).unwrap().to_owned();
+    let stripped = proxied.replace(&format!("{via}\r\n"), "");
+    bench.receive(stripped.replace("z9hG4bKproxy", "z9hG4bKsbc"));
+    assert_eq!(bench.words(), ["482"], "one that hides our Via keeps our tag");
+    assert!(bench.incoming.is_empty());
+    bench.receive(Caller::new().invite());
+    assert_eq!(bench.words(), ["100"]);
+}
+
+#[test]
+fn a_call_that_was_passed_on_too_often_is_not_passed_on() {
+    for (hops, expected) in [("7", Ok("7")), ("0", Err(483))] {
+        let mut bench = Bench::new();
+        let target = OutgoingTarget { uri: "sip:1@192.0.2.2".into(), trunk: "pbx".into(), display_name: None };
+        let headers = vec![("Max-Forwards".to_owned(), hops.into())];
+        let order = DialogOrder::Invite { target, offer: sdp(SDP), headers };
+        bench.handle(Input::Order(AddressedOrder { dialog: DialogId(7), order }));
+        match expected {
+            Ok(hops) => assert_eq!(header(&bench.requests()[0].headers, HeaderName::MaxForwards), hops),
+            Err(status) => {
+                assert_eq!((bench.words(), bench.events()), (vec![], vec![DialogEvent::Refused { status }]));
+            }
+        }
+        bench.events();
+    }
+}
+
+#[test]
 fn options_say_what_we_take() {
     let mut bench = Bench::new();
     bench.receive(Caller::new().request("OPTIONS", 1, "o", "", ""));
@@ -127,7 +166,8 @@ fn strangers_with_an_account_prove_it() {
     let mut chosen = Challenge::choose(offered.into_iter().map(|one| (&HeaderName::WwwAuthenticate, one))).unwrap();
     let mut call = |seq: u32, password: &str| {
         let who = Credentials { username: "anna".into(), password: Redacted::from(password) };
-        let proof = chosen.answer(&who, "INVITE", "sip:1000@192.0.2.1", "cn");
+        let asked = Asked { method: "INVITE", uri: "sip:1000@192.0.2.1", body: b"" };
+        let proof = chosen.answer(&who, &asked, "cn");
         bench.receive(Caller::new().request(
             "INVITE",
             seq,
@@ -156,7 +196,7 @@ fn an_asserted_identity_counts_only_from_a_trusted_trunk() {
 fn what_an_invite_says_beyond_who_calls_whom() {
     use crate::sip::event::{Diverted, Particulars};
     let station = |number: &str, why: Option<&str>| Diverted { number: number.into(), why: why.map(str::to_owned) };
-    let none = Particulars::default();
+    let none = Particulars { hops: Some(70), ..Particulars::default() };
     for (name, more, expected) in [
         ("nothing", "", none.clone()),
         (

@@ -242,3 +242,64 @@ fn a_challenged_prack_is_signed() {
     assert_eq!(rack(&again), pair("1 1 INVITE", "3 PRACK"));
     assert!(again.headers.contains(&HeaderName::Authorization));
 }
+
+/// A request of the side that we have called, branch `t`.
+fn theirs(invite: &Request, method: &str, seq: u32, kind: &str, body: &str) -> String {
+    let local = header(&invite.headers, HeaderName::From);
+    let call_id = header(&invite.headers, HeaderName::CallId);
+    format!(
+        "{method} sip:6000@192.0.2.1:5060 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.2:5070;branch=z9hG4bKu{seq};rport\n\
+         Max-Forwards: 70\nFrom: <sip:6001@192.0.2.2:5070>;tag=t\nTo: {local}\nCall-ID: {call_id}\n\
+         CSeq: {seq} {method}\nContact: <sip:moved@192.0.2.2:5072>\nContent-Type: {kind}\n\n{body}"
+    )
+}
+
+#[test]
+fn an_offer_of_theirs_before_the_answer_is_the_calls_to_answer() {
+    let agreed = || {
+        let mut bench = Bench::new();
+        let invite = dial(&mut bench);
+        bench.receive(reliable(&invite, 183, "t", "7", "early"));
+        bench.receive(theirs(&invite, "UPDATE", 1, "application/sdp", SDP));
+        assert_eq!(bench.words(), ["PRACK"], "the call's to decide");
+        let early = DialogEvent::Ringing { sdp: Some(sdp("early")) };
+        assert_eq!(bench.events(), [early, DialogEvent::Offered { sdp: sdp(SDP) }]);
+        (bench, invite)
+    };
+    let (mut bench, invite) = agreed();
+    bench.receive(theirs(&invite, "UPDATE", 2, "application/sdp", SDP));
+    bench.receive(theirs(&invite, "UPDATE", 3, "text/plain", "x"));
+    bench.receive(theirs(&invite, "UPDATE", 3, "application/sdp", SDP).replace("z9hG4bKu3", "z9hG4bKlate"));
+    assert_eq!(bench.words(), ["500", "415", "500"], "one at a time; no description; CSeq behind");
+    bench.order(DialogOrder::AnswerOffer { sdp: sdp("ours") });
+    let ok = bench.response();
+    assert_eq!((ok.status.as_u16(), &ok.body[..]), (200, &b"ours"[..]));
+    assert!(ok.headers.contains(&HeaderName::Contact) && ok.headers.contains(&HeaderName::Allow));
+    bench.receive(reply_with(&invite, 200, "t", &[], ""));
+    assert_eq!(bench.events(), [DialogEvent::Answered { sdp: Some(sdp(SDP)) }], "what was agreed last stands");
+    assert_eq!(bench.words(), ["ACK"]);
+
+    let (mut bench, invite) = agreed();
+    bench.order(DialogOrder::RefuseOffer { status: 488 });
+    assert_eq!(bench.words(), ["488"]);
+    bench.receive(reply_with(&invite, 200, "t", &[], ""));
+    assert_eq!(bench.events(), [DialogEvent::Answered { sdp: Some(sdp("early")) }], "as it was");
+
+    let (mut bench, invite) = agreed();
+    bench.receive(reply_with(&invite, 200, "t", &[], ""));
+    assert_eq!(bench.words(), ["500", "ACK"], "it may come again within the dialog");
+    bench.order(DialogOrder::AnswerOffer { sdp: sdp("too late") });
+    assert_eq!(bench.words(), [""; 0]);
+    bench.events();
+    bench.receive(theirs(&invite, "UPDATE", 2, "application/sdp", SDP));
+    assert_eq!(bench.events(), [DialogEvent::Offered { sdp: sdp(SDP) }]);
+
+    for end in [486, 0] {
+        let (mut bench, invite) = agreed();
+        match end {
+            0 => bench.order(DialogOrder::HangUp),
+            status => bench.receive(reply_with(&invite, status, "t", &[], "")),
+        }
+        assert!(bench.words().contains(&"500".to_owned()));
+    }
+}
