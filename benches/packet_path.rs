@@ -136,6 +136,7 @@ impl Leg {
             srtp: None,
             dtls: None,
             voip_metrics: false,
+            dtx: false,
         };
         let config =
             StreamConfig { negotiated, peer: None, cname: "bench".into(), seed: 1, patience: Duration::from_secs(10) };

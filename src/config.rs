@@ -99,6 +99,8 @@ impl Config {
             codecs_at: sip.codecs().into(),
             srtp: driver.srtp,
             srtp_at: sip.srtp().into(),
+            keys_at: sip.keys().into(),
+            dtx: driver.dtx,
             dtls: None,
         };
         let (dialplans, signals) = read_dialplans(root.section("dialplans"));
@@ -146,7 +148,7 @@ pub(crate) fn secret(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::{Codec, Srtp};
+    use crate::call::{Codec, Keys, Srtp};
 
     #[test]
     fn every_problem_is_reported_at_once_with_its_place() {
@@ -178,6 +180,9 @@ mod tests {
         let of = |trunk| media.srtp_of(trunk);
         assert_eq!((of(Some("a")), of(Some("b")), of(None)), (Srtp::Required, Srtp::Offer, Srtp::Offer));
         assert_eq!(Config::parse("t.toml", "").unwrap().call.media.srtp_of(None), Srtp::Off);
+        let text = "[media]\ndtx = true\n[[trunk]]\nname = \"a\"\nuri = \"sip:192.0.2.1\"\ndtmf = \"info\"\n";
+        let media = Config::parse("t.toml", text).unwrap().call.media;
+        assert_eq!((media.dtx, media.keys_of(Some("a")), media.keys_of(None)), (true, Keys::Info, Keys::Events));
         let Err(ConfigError::Wrong { problems }) = Config::parse("t.toml", "[media]\nsrtp = \"on\"\n") else {
             panic!("accepted")
         };

@@ -1,5 +1,5 @@
 //! Opus (RFC 6716) at the calls' 8 kHz: the codec itself brings any stream down to it. By `opus-rs`, in Rust, whose decoder
-//! equals libopus; it writes no DTX.
+//! equals libopus; pauses are found elsewhere and said by [`NOTHING`].
 
 use opus_rs::{Application, OpusDecoder, OpusEncoder};
 
@@ -11,7 +11,7 @@ const COMPLEXITY: i32 = 5;
 /// Losses that our redundancy is meant for, per cent.
 const EXPECTED_LOSS: i32 = 5;
 /// Packet of 20 ms narrow-band in which nothing is sent (RFC 6716 3.1).
-const NOTHING: u8 = 0x08;
+pub const NOTHING: u8 = 0x08;
 /// Longest packet: 120 ms (RFC 6716 2), samples.
 pub const LONGEST: usize = 960;
 

@@ -41,6 +41,28 @@ pub struct CallConfig {
     pub media: MediaPolicy,
 }
 
+/// How keys are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keys {
+    /// As telephone events (RFC 4733), or as tones where the other side knows none.
+    #[default]
+    Events,
+    /// By SIP INFO (application/dtmf-relay); telephone events are not agreed on.
+    Info,
+}
+
+impl std::str::FromStr for Keys {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "rtp" => Ok(Self::Events),
+            "info" => Ok(Self::Info),
+            _ => Err("expected \"rtp\" or \"info\""),
+        }
+    }
+}
+
 /// How audio is agreed with the other side.
 #[derive(Clone, Debug)]
 pub struct MediaPolicy {
@@ -52,6 +74,10 @@ pub struct MediaPolicy {
     pub srtp: Srtp,
     /// The same at trunks that have it their own way, by the trunk's name.
     pub srtp_at: Arc<BTreeMap<String, Srtp>>,
+    /// How keys are sent and taken at trunks that have it their own way, by the trunk's name.
+    pub keys_at: Arc<BTreeMap<String, Keys>>,
+    /// Whether our pauses are sent as such where the other side agrees.
+    pub dtx: bool,
     /// Of the certificate that browsers are shown; `None`: they are refused.
     pub dtls: Option<Fingerprint>,
 }
@@ -63,6 +89,8 @@ impl Default for MediaPolicy {
             codecs_at: Arc::default(),
             srtp: Srtp::Off,
             srtp_at: Arc::default(),
+            keys_at: Arc::default(),
+            dtx: false,
             dtls: None,
         }
     }
@@ -72,6 +100,11 @@ impl MediaPolicy {
     /// Codecs with a peer that belongs to this trunk, or to none.
     pub fn codecs_of(&self, trunk: Option<&str>) -> &[Codec] {
         trunk.and_then(|trunk| self.codecs_at.get(trunk)).unwrap_or(&self.codecs)
+    }
+
+    /// How keys are sent to a peer that belongs to this trunk, or to none.
+    pub fn keys_of(&self, trunk: Option<&str>) -> Keys {
+        trunk.and_then(|trunk| self.keys_at.get(trunk)).copied().unwrap_or_default()
     }
 
     /// Whether audio is encrypted with a peer that belongs to this trunk, or to none.

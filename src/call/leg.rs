@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::interface::MediaPolicy;
+use super::interface::{Keys, MediaPolicy};
 use crate::audio::frame::Frame;
 use crate::ids::{DialogId, LegId};
 use crate::journal::{Quality, QualityThere, Role};
@@ -48,6 +48,7 @@ pub struct Leg {
     identity: LegIdentity,
     /// Name of the trunk that its dialog is at, where it is known.
     trunk: Option<String>,
+    keys: Keys,
     /// Somebody has answered (200).
     answered: bool,
     link: Link,
@@ -75,18 +76,18 @@ pub struct NoMedia {
 impl Leg {
     /// A leg that does not exist (yet).
     pub fn absent(identity: LegIdentity) -> Self {
-        Self { identity, trunk: None, answered: false, link: Link::Gone }
+        Self { identity, trunk: None, keys: Keys::default(), answered: false, link: Link::Gone }
     }
 
     /// An outgoing leg without port or dialog.
     pub fn opening(identity: LegIdentity) -> Self {
-        Self { identity, trunk: None, answered: false, link: Link::Opening }
+        Self { identity, trunk: None, keys: Keys::default(), answered: false, link: Link::Opening }
     }
 
     /// A leg whose dialog exists and whose media is to be agreed.
     pub fn calling(identity: LegIdentity, dialog: DialogId, address: SocketAddr) -> Self {
         let local = LocalMedia::new(address, identity.seed & 0x7fff_ffff_ffff_ffff);
-        Self { identity, trunk: None, answered: false, link: Link::Calling { dialog, local } }
+        Self { identity, trunk: None, keys: Keys::default(), answered: false, link: Link::Calling { dialog, local } }
     }
 
     /// Gives an opening leg its port and dialog.
@@ -118,10 +119,18 @@ impl Leg {
     pub fn allow(&mut self, policy: &MediaPolicy, trunk: Option<&str>) {
         if let Link::Calling { local, .. } = &mut self.link {
             local.codecs = policy.codecs_of(trunk).to_vec();
+            local.dtx = policy.dtx;
+            self.keys = policy.keys_of(trunk);
+            local.telephone_event = self.keys == Keys::Events;
             let (srtp, keys) = (policy.srtp_of(trunk), self.identity.keys);
             local.security = Security::new(srtp, keys);
             local.dtls = policy.dtls.map(|ours| LocalDtls::new(ours, keys, srtp == Srtp::Dtls));
         }
+    }
+
+    /// Whether keys are sent to it by INFO.
+    pub fn takes_info(&self) -> bool {
+        self.keys == Keys::Info
     }
 
     /// Number within the call.

@@ -41,7 +41,7 @@ pub mod transfer;
 
 pub use bot::BotConfig;
 pub use interface::{
-    CallConfig, CallParts, Codec, DtlsTerms, Fingerprint, Input, MediaPolicy, Order, Output, SpeakOrder, Srtp,
+    CallConfig, CallParts, Codec, DtlsTerms, Fingerprint, Input, Keys, MediaPolicy, Order, Output, SpeakOrder, Srtp,
     SrtpKeys, Why,
 };
 

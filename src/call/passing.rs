@@ -9,6 +9,7 @@ use crate::ids::LegId;
 use crate::media::bridge::Supervision;
 use crate::media::passing::Passing;
 use crate::media::stream::{self, Use};
+use crate::sip::event::DialogOrder;
 
 /// Length of a key that is sent on, ms.
 const KEY_MS: u32 = 100;
@@ -48,9 +49,13 @@ impl Call {
         }
     }
 
-    /// A key of one side of a bridge for the other. `sounded`: it was heard in the audio, so that it needs no sending.
+    /// A key of one side of a bridge for the other. `sounded`: it was heard in the audio, so that it needs no sending but by INFO.
     pub(super) fn pass_key(&mut self, now: Instant, from: LegId, digit: char, sounded: bool) {
-        if !sounded && let Some(other) = self.bridged_with(from) {
+        let Some(other) = self.bridged_with(from) else { return };
+        let by_info = self.leg(other).filter(|leg| leg.takes_info()).and_then(|leg| leg.dialog());
+        if let Some(dialog) = by_info {
+            self.order(dialog, DialogOrder::Press { digit, ms: KEY_MS });
+        } else if !sounded {
             self.on_stream(now, other, stream::Input::SendDigit { digit, ms: KEY_MS });
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::call::{Codec, Srtp};
+use crate::call::{Codec, Keys, Srtp};
 use crate::driver::sip_sockets::ConnectionLimits;
 use crate::driver::sip_sockets::tls::{Tls, TlsError, TlsFiles};
 use crate::driver::sip_sockets::websocket::Origins;
@@ -112,6 +112,11 @@ impl SipConfig {
     /// Whether audio is encrypted at trunks that say so themselves, by the name of trunk and group.
     pub fn srtp(&self) -> BTreeMap<String, Srtp> {
         by_name(&self.trunks, |trunk| trunk.srtp)
+    }
+
+    /// How keys are sent to trunks that say so themselves, likewise.
+    pub fn keys(&self) -> BTreeMap<String, Keys> {
+        by_name(&self.trunks, |trunk| trunk.keys)
     }
 
     /// Codecs of trunks that have them their own way, likewise.

@@ -39,6 +39,8 @@ pub struct DriverConfig {
     pub codecs: Vec<Codec>,
     /// Whether audio is encrypted, where a trunk does not say.
     pub srtp: Srtp,
+    /// Whether our pauses are sent as such where the other side agrees.
+    pub dtx: bool,
 }
 
 impl DriverConfig {
@@ -59,6 +61,7 @@ impl DriverConfig {
         let threads = section.integer("threads", 1..=64).unwrap_or(1);
         let codecs = read_codecs(&mut section).unwrap_or_else(|| Codec::ALL.to_vec());
         let srtp = section.parsed("srtp", "\"off\", \"offer\", \"required\" or \"dtls\"").unwrap_or_default();
+        let dtx = section.boolean("dtx").unwrap_or(false);
         section.finish();
         Self {
             address,
@@ -67,6 +70,7 @@ impl DriverConfig {
             threads: u8::try_from(threads).unwrap_or(1),
             codecs,
             srtp,
+            dtx,
         }
     }
 }

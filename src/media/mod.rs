@@ -19,6 +19,7 @@ pub mod jitter;
 pub mod negotiate;
 pub mod packer;
 pub mod passing;
+pub mod pauses;
 pub mod playout;
 pub mod quality;
 pub mod reception;

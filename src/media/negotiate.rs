@@ -15,6 +15,7 @@ use super::browser::DtlsTerms;
 pub use super::codec::Codec;
 use super::packer::PTIME_RANGE;
 use super::srtp::sdes::{CryptoLine, Security, SrtpKeys};
+use crate::wire::rtp::PayloadType;
 pub use crate::wire::sdp::Direction;
 use crate::wire::sdp::{Attribute, Media, SdpError, SessionDescription, parse};
 use crate::wire::sip::text::Text;
@@ -25,6 +26,8 @@ mod browser;
 const PTIME_MS: u32 = 20;
 /// Payload type of telephone events in our own first offer, by their clock.
 const EVENT_TYPES: [(u8, u32); 2] = [(101, 8000), (102, 48_000)];
+/// Clock of comfort noise, Hz (RFC 3389 4).
+const NOISE_HZ: u32 = 8000;
 /// Extended reports (RFC 3611 5.1).
 const METRICS: &str = "rtcp-xr";
 /// Keys, as events.
@@ -51,6 +54,8 @@ pub struct LocalMedia {
     pub telephone_event: bool,
     /// True: hold the other side in the next offer or answer.
     pub hold: bool,
+    /// Whether pauses may be sent as such: comfort noise (RFC 3389) and `usedtx` of Opus (RFC 7587) are offered and answered.
+    pub dtx: bool,
     /// What is done about encryption.
     pub security: Security,
     /// Our half of DTLS-SRTP, where it is answered.
@@ -75,6 +80,7 @@ impl LocalMedia {
             codecs: Codec::ALL.to_vec(),
             telephone_event: true,
             hold: false,
+            dtx: false,
             security: Security::Off,
             dtls: None,
             session_id,
@@ -112,6 +118,14 @@ impl LocalMedia {
         if self.hold { Direction::SendOnly } else { Direction::SendRecv }
     }
 
+    /// Payload type of comfort noise, where it is to be offered or was agreed. It goes with codecs of its clock.
+    fn noise(&self, codecs: &[(Codec, u8)]) -> Option<u8> {
+        let wanted = self.agreed.map_or(self.dtx, |agreed| agreed.dtx);
+        let noise = PayloadType::COMFORT_NOISE.get();
+        let fits = codecs.iter().any(|(codec, _)| codec.clock_hz() == NOISE_HZ);
+        (wanted && fits && codecs.iter().all(|&(_, number)| number != noise)).then_some(noise)
+    }
+
     fn audio(
         &self,
         codecs: &[(Codec, u8)],
@@ -120,14 +134,19 @@ impl LocalMedia {
         keys: &[CryptoLine],
         ptime_ms: u32,
     ) -> Media {
-        let types: Vec<u8> =
-            codecs.iter().map(|&(_, number)| number).chain(events.iter().map(|&(number, _)| number)).collect();
+        let noise = self.noise(codecs);
+        let numbers = codecs.iter().map(|&(_, number)| number).chain(noise);
+        let types: Vec<u8> = numbers.chain(events.iter().map(|&(number, _)| number)).collect();
         let mut media = Media::audio(self.address.port(), &types);
         for (codec, number) in codecs {
             media.attributes.push(Attribute::with_value("rtpmap", format_args!("{number} {}", codec.rtpmap())));
             if let Some(parameters) = codec.parameters() {
-                media.attributes.push(Attribute::with_value("fmtp", format_args!("{number} {parameters}")));
+                let dtx = if self.dtx { ";usedtx=1" } else { "" };
+                media.attributes.push(Attribute::with_value("fmtp", format_args!("{number} {parameters}{dtx}")));
             }
+        }
+        if let Some(number) = noise {
+            media.attributes.push(Attribute::with_value("rtpmap", format_args!("{number} CN/8000")));
         }
         for (number, clock_hz) in events {
             media.attributes.push(Attribute::with_value("rtpmap", format_args!("{number} telephone-event/{clock_hz}")));
@@ -169,6 +188,8 @@ pub struct Negotiated {
     pub dtls: Option<DtlsTerms>,
     /// Whether the other side wants VoIP metrics in our reports (RFC 3611 5.1).
     pub voip_metrics: bool,
+    /// Whether pauses are sent as such: as comfort noise, of Opus as packets without audio.
+    pub dtx: bool,
 }
 
 /// Why there is no agreement. An offer is then refused with 488 (Not Acceptable Here).
@@ -334,6 +355,7 @@ fn agree(
         srtp,
         dtls,
         voip_metrics: wants_metrics(session, media),
+        dtx: local.dtx && wants_pauses(media, codec, payload_type),
     })
 }
 
@@ -350,6 +372,19 @@ fn wants_metrics(session: &SessionDescription, media: &Media) -> bool {
     let asked = media.attribute(METRICS).or_else(|| session.attributes.iter().find(|asked| asked.name == *METRICS));
     let named = |asked: &Attribute| asked.text().map(|asked| asked.split(' ').any(|block| block == "voip-metrics"));
     asked.and_then(named).unwrap_or(false)
+}
+
+/// Whether the other side takes pauses for what they are with this codec.
+fn wants_pauses(media: &Media, codec: Codec, payload_type: u8) -> bool {
+    if codec == Codec::Opus {
+        let parameters = media.fmtps().find(|parameters| parameters.payload_type == payload_type);
+        return parameters.is_some_and(|parameters| {
+            parameters.params.split(|&byte| byte == b';').any(|parameter| parameter.trim_ascii() == b"usedtx=1")
+        });
+    }
+    let noise = PayloadType::COMFORT_NOISE.get();
+    let format = media.payload_types().find(|&number| number == noise).and_then(|number| media.format(number));
+    format.is_some_and(|format| format.encoding.eq_ignore_ascii_case("CN") && format.clock_hz == NOISE_HZ)
 }
 
 /// How long packets the other side wants, as far as we make them.

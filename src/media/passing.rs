@@ -20,6 +20,8 @@ pub enum Kind {
     Voice(Codec),
     /// A telephone event, by a clock of so many Hz.
     Event(u32),
+    /// Comfort noise.
+    Noise,
 }
 
 /// A payload on its way, held inline.

@@ -7,6 +7,7 @@ use super::codec::{self, Codec};
 use super::digits::{DigitSender, EventPacket};
 use super::packer::Packer;
 use super::passing::{Kind, Passage, Passing};
+use super::pauses::{Pauses, Sent};
 use crate::audio::frame::{FRAME_MS, FRAME_SAMPLES, Frame};
 use crate::wire::rtp::{PayloadType, RtpHeader, SequenceNumber, Ssrc, Timestamp};
 
@@ -81,6 +82,7 @@ pub struct Sender {
     /// Units of the events' clock in a sample.
     event_units: u16,
     digits: DigitSender,
+    pauses: Pauses,
     /// An event that is to be sent now.
     event: Option<EventPacket>,
     last: Option<Instant>,
@@ -104,6 +106,7 @@ impl Sender {
             event_type: None,
             event_units: 1,
             digits: DigitSender::default(),
+            pauses: Pauses::default(),
             event: None,
             last: None,
             marker: true,
@@ -128,6 +131,11 @@ impl Sender {
         self.payload_type = PayloadType::new(payload_type).unwrap_or(codec.own_type());
         self.event_type = event_type.and_then(PayloadType::new);
         self.event_units = u16::try_from(event_clock_hz / 8000).unwrap_or(1).max(1);
+    }
+
+    /// Whether pauses are sent as such, by what was agreed last.
+    pub fn pause(&mut self, agreed: bool) {
+        self.pauses.agree(agreed, self.packer.codec());
     }
 
     /// Units of the RTP clock in a sample of 8 kHz.
@@ -184,7 +192,9 @@ impl Sender {
         self.passage = None;
         self.keep_time(now);
         self.event = self.event_type.and_then(|_| self.digits.tick(self.timestamp));
-        if self.event.is_none() {
+        if self.event.is_some() {
+            self.pauses.end();
+        } else if self.pauses.push(frame) == Sent::Audio {
             self.packer.push(self.timestamp, frame);
         }
         self.timestamp = self.timestamp.add(FRAME_SAMPLES as u32);
@@ -193,11 +203,15 @@ impl Sender {
     /// The next packet that is full.
     pub fn packet(&mut self) -> Option<Datagram> {
         let mut payload = [0; codec::LONGEST];
-        // What was said before the key goes out before it.
-        if let Some((stamp, length)) = self.packer.next(self.event.is_some(), &mut payload) {
+        // What was said before the key or the pause goes out before it.
+        let rest = self.event.is_some() || self.pauses.is_due();
+        if let Some((stamp, length)) = self.packer.next(rest, &mut payload) {
             let marker = std::mem::take(&mut self.marker);
             let header = self.header(self.payload_type, marker, self.on_wire(stamp));
             return Some(self.send(&header, &payload[..length]));
+        }
+        if let Some(pause) = self.pauses.take() {
+            return Some(self.send_pause(&pause));
         }
         let (mut packet, event_type) = (self.event.take()?, self.event_type?);
         packet.event.duration = packet.event.duration.saturating_mul(self.event_units);
@@ -205,17 +219,27 @@ impl Sender {
         Some(self.send(&header, &packet.event.to_bytes()))
     }
 
+    /// The frame that was taken last is one of a pause; what is said next begins a talk spurt (RFC 3551 4.1).
+    fn send_pause(&mut self, payload: &[u8]) -> Datagram {
+        self.marker = true;
+        let payload_type = if self.pauses.is_noise() { PayloadType::COMFORT_NOISE } else { self.payload_type };
+        let stamp = Timestamp(self.timestamp.0.wrapping_sub(FRAME_SAMPLES as u32));
+        self.send(&self.header(payload_type, false, self.on_wire(stamp)), payload)
+    }
+
     /// The packet for a payload that passes from another stream. `None` where it was not agreed here, or is too old.
     pub fn pass(&mut self, now: Instant, passing: &Passing) -> Option<Datagram> {
         let payload_type = match passing.kind {
             Kind::Voice(codec) if codec == self.packer.codec() => self.payload_type,
             Kind::Event(hz) if hz == 8000 * u32::from(self.event_units) => self.event_type?,
-            Kind::Voice(_) | Kind::Event(_) => return None,
+            Kind::Noise if self.pauses.is_noise() => PayloadType::COMFORT_NOISE,
+            Kind::Voice(_) | Kind::Event(_) | Kind::Noise => return None,
         };
         let (mut passage, from) = match self.passage.filter(|(passage, _)| passage.goes_on(passing)) {
             Some(passage) => passage,
             None => {
                 self.packer.clear();
+                self.pauses.end();
                 self.keep_time(now);
                 (Passage::begin(passing, self.sequence), self.timestamp)
             }
@@ -240,6 +264,7 @@ impl Sender {
     pub fn skip(&mut self, now: Instant) {
         self.passage = None;
         self.packer.clear();
+        self.pauses.end();
         self.keep_time(now);
         self.timestamp = self.timestamp.add(FRAME_SAMPLES as u32);
         self.marker = true;
@@ -417,6 +442,70 @@ mod tests {
             assert!(after.iter().all(|(_, length, ..)| *length == ptime_ms as usize * 8));
             assert!(seen.windows(2).all(|pair| pair[1].3 == pair[0].3.next()));
         }
+    }
+
+    /// Payload type, payload's length, marker, and units since the first packet, of each packet of 51 frames of sound, 99 of silence,
+    /// a key in the midst of them where `key` says so, and 25 of sound.
+    fn with_a_pause(codec: Codec, payload_type: u8, ptime_ms: u32, key: bool) -> Vec<(u8, usize, bool, i32)> {
+        let start = Instant::now();
+        let mut sender = Sender::new(&mut fastrand::Rng::with_seed(1), codec, payload_type, Some(101));
+        sender.agree(codec, payload_type, Some(101), codec.clock_hz(), ptime_ms);
+        sender.pause(true);
+        let (mut all, mut first, mut next) = (Vec::new(), None, None);
+        for n in 0..175 {
+            let frame = if (51..150).contains(&n) { Frame::SILENCE } else { Frame([1_000; FRAME_SAMPLES]) };
+            assert!(!key || n != 100 || sender.press('7', 40));
+            sender.frame(start + Duration::from_millis(20 * n), &frame);
+            while let Some(datagram) = sender.packet() {
+                let packet = RtpPacket::parse(datagram.as_bytes()).unwrap();
+                assert!(next.is_none_or(|next| packet.sequence() == next), "numbers have no holes");
+                next = Some(packet.sequence().next());
+                let first = *first.get_or_insert(packet.timestamp());
+                let since = packet.timestamp().since(first);
+                all.push((packet.payload_type().get(), packet.payload().len(), packet.marker(), since));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_pause_of_two_seconds_is_five_packets_and_the_speech_after_it_is_marked() {
+        // Codec, its type; the pause's type; units of a frame.
+        for (codec, number, noise, unit) in
+            [(Codec::Pcma, 8, 13, 160), (Codec::G722, 9, 13, 160), (Codec::Opus, 96, 96, 960)]
+        {
+            let all = with_a_pause(codec, number, 20, false);
+            // A second and 200 ms after it are sent, then the pause at its beginning and every 400 ms.
+            assert_eq!(all.len(), 61 + 5 + 25, "{codec:?}");
+            let pause: Vec<_> = all[61..66].to_vec();
+            let expected: Vec<_> = (0..5).map(|n| (noise, 1, false, unit * (61 + 20 * n))).collect();
+            assert_eq!(pause, expected, "{codec:?}");
+            let marked: Vec<_> = all.iter().filter(|(_, _, marker, _)| *marker).map(|(.., at)| at / unit).collect();
+            assert_eq!(marked, [0, 150], "{codec:?}");
+            assert!(all[66..].iter().zip(150..).all(|((kind, _, _, at), n)| *kind == number && *at == unit * n));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fill_a_packet_goes_out_before_the_pause() {
+        let all = with_a_pause(Codec::Pcma, 8, 50, false);
+        let before: usize = all.iter().take_while(|(kind, ..)| *kind == 8).map(|(_, length, ..)| length).sum();
+        assert_eq!(before, 61 * 160);
+        assert_eq!(all.iter().filter(|(kind, ..)| *kind == 13).count(), 5);
+        let spoken = all.iter().rev().take_while(|(kind, ..)| *kind == 8).last();
+        assert_eq!(spoken, Some(&(8, 400, true, 150 * 160)));
+    }
+
+    #[test]
+    fn a_key_in_a_pause_is_sent_and_the_pause_begins_anew() {
+        let all = with_a_pause(Codec::Pcmu, 0, 20, true);
+        let kinds: Vec<_> = all.iter().map(|(kind, _, _, at)| (*kind, at / 160)).collect();
+        let noise: Vec<_> = kinds.iter().filter(|(kind, _)| *kind == 13).map(|(_, at)| *at).collect();
+        let key: Vec<_> = kinds.iter().filter(|(kind, _)| *kind == 101).map(|(_, at)| *at).collect();
+        assert!(!key.is_empty() && key.iter().all(|at| *at == 100), "{key:?}");
+        assert_eq!(noise[..2], [61, 81]);
+        // After the key 200 ms are audio again.
+        assert!((110..118).contains(&noise[2]), "{noise:?}");
     }
 
     #[test]

@@ -220,6 +220,7 @@ impl Stream {
         let Negotiated { codec, payload_type, telephone_event, event_clock_hz, ptime_ms, .. } = agreed;
         let mut sender = Sender::new(&mut random, codec, payload_type, telephone_event);
         sender.agree(codec, payload_type, telephone_event, event_clock_hz, ptime_ms);
+        sender.pause(agreed.dtx);
         let control = Control::new(&config.cname, random.u64(..), now);
         let mut guard = Guard::new(agreed.srtp.as_ref());
         if agreed.dtls.is_some() {
@@ -303,6 +304,7 @@ impl Stream {
         self.path.agree(now, &negotiated);
         let Negotiated { codec, payload_type, telephone_event, event_clock_hz, ptime_ms, .. } = negotiated;
         self.sender.agree(codec, payload_type, telephone_event, event_clock_hz, ptime_ms);
+        self.sender.pause(negotiated.dtx);
         match (negotiated.dtls, self.negotiated.dtls) {
             (Some(terms), Some(before)) if terms.same_keys(&before) => {}
             (Some(_), _) => self.guard.await_keys(),
@@ -329,7 +331,7 @@ impl Stream {
         self.usage = usage;
     }
 
-    /// Whether payloads may pass between this stream and `other` as they are: same codec, packets as long as either asks,
+    /// Whether payloads may pass between this stream and `other` as they are: same codec, packets as long as either asks, pauses and
     /// keys by the same means, both ways open, and no key of ours to be sent.
     pub fn passes_to(&self, other: &Self) -> bool {
         use super::negotiate::Direction::SendRecv;
@@ -337,6 +339,7 @@ impl Stream {
         let events = |agreed: &Negotiated| agreed.telephone_event.map(|_| agreed.event_clock_hz);
         ours.codec == theirs.codec
             && ours.ptime_ms == theirs.ptime_ms
+            && ours.dtx == theirs.dtx
             && events(ours) == events(theirs)
             && ours.direction == SendRecv
             && theirs.direction == SendRecv
@@ -456,6 +459,7 @@ impl Stream {
         let kind = match codec {
             _ if is_event => Kind::Event(self.negotiated.event_clock_hz),
             Some(codec) => Kind::Voice(codec),
+            None if self.negotiated.dtx => Kind::Noise,
             None => return,
         };
         match Passing::of(kind, packet) {

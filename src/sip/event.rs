@@ -214,6 +214,13 @@ pub enum DialogOrder {
         /// Our offer.
         sdp: SdpBody,
     },
+    /// Press a key by INFO (application/dtmf-relay).
+    Press {
+        /// 0-9, `*`, `#`, A-D.
+        digit: char,
+        /// How long, ms.
+        ms: u32,
+    },
     /// Do what a REFER asks: 202, and a NOTIFY that it is being tried.
     TakeRefer,
     /// Do not.

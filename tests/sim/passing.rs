@@ -1,11 +1,12 @@
 //! Bridges in one codec: payloads pass bit for bit, and the mix is back as soon as it is needed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use tingwa::call::{CallConfig, Codec, Order};
+use tingwa::call::{CallConfig, Codec, Keys, MediaPolicy, Order};
 use tingwa::ids::LegId;
 use tingwa::journal::Entry;
-use tingwa::sip::event::DialogEvent;
+use tingwa::sip::event::{DialogEvent, DialogOrder};
 use tingwa::wire::rtp::RtpPacket;
 
 use super::network::Conditions;
@@ -111,6 +112,31 @@ fn keys_reach_the_other_side_once_as_events_or_by_info() {
         let (same, got) = passed(&world, LegId::CALLER, AGENT, to_agent);
         assert!(name.contains("Opus") || same >= 46 && same + 2 >= got, "{name}: {same} of {got}");
     }
+}
+
+#[test]
+fn keys_reach_an_agent_by_info_where_its_trunk_wants_them_so() {
+    let media = MediaPolicy { keys_at: Arc::new([("pbx".to_owned(), Keys::Info)].into()), ..MediaPolicy::default() };
+    let config = CallConfig { media, ..CallConfig::default() };
+    let agents = [("6001", Agent::Answers(500, Then::AcceptsByInfo(1_500)))].into();
+    let mut world = World::new(Setting { agents, config, ..Setting::default() });
+    world.at(2_000, Action::Presses('0'));
+    world.run_until(12_000);
+    assert!(world.entries().any(|e| matches!(e, Entry::Bridged { .. })), "{:?}", world.prompts());
+    world.at(12_500, Action::Presses('5'));
+    world.at(13_000, Action::Presses('#'));
+    world.at(14_000, Action::News(CALLER, DialogEvent::Digit('7')));
+    world.run_until(15_000);
+    let pressed = world.orders.iter().filter_map(|(_, dialog, order)| match order {
+        DialogOrder::Press { digit, .. } => Some((*dialog, *digit)),
+        _ => None,
+    });
+    let pressed: Vec<_> = pressed.collect();
+    assert_eq!(pressed.iter().map(|(_, digit)| *digit).collect::<String>(), "5#7");
+    assert!(pressed.iter().all(|(dialog, _)| *dialog != CALLER));
+    let heard: String = world.phones[&AGENT].digits_heard.iter().collect();
+    // The caller's own keys are tones here, which are heard as all audio is; the one by INFO is sent by INFO alone.
+    assert!(!heard.contains('7'), "{heard}");
 }
 
 #[test]

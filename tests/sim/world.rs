@@ -665,6 +665,7 @@ impl World {
             | DialogOrder::TakeRefer
             | DialogOrder::RefuseRefer { .. }
             | DialogOrder::TellRefer { .. }
+            | DialogOrder::Press { .. }
             | DialogOrder::Refer { .. }
             | DialogOrder::Progress { .. }
             | DialogOrder::Refuse { .. }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::call::{Codec, Srtp};
+use crate::call::{Codec, Keys, Srtp};
 use crate::driver::read_codecs;
 use crate::settings::Section;
 use crate::sip::digest::client::Credentials;
@@ -44,6 +44,7 @@ pub(super) struct TrunkConfig {
     pub(super) callers: Vec<Credentials>,
     pub(super) srtp: Option<Srtp>,
     pub(super) codecs: Option<Vec<Codec>>,
+    pub(super) keys: Option<Keys>,
     pub(super) policy: TrunkPolicy,
 }
 
@@ -106,9 +107,10 @@ fn read_trunk(mut section: Section<'_>, before: &[TrunkConfig]) -> Option<TrunkC
     let trusted = section.boolean("trusted").unwrap_or(true);
     let srtp = section.parsed("srtp", "\"off\", \"offer\", \"required\" or \"dtls\"");
     let codecs = read_codecs(&mut section);
+    let keys = section.parsed("dtmf", "\"rtp\" or \"info\"");
     let callers = section.sections("caller").into_iter().filter_map(read_caller).collect();
     let policy = read_policy(&mut section);
-    check_names(&section, name.as_deref(), &policy, (srtp, codecs.as_deref()), before);
+    check_names(&section, name.as_deref(), &policy, (srtp, codecs.as_deref(), keys), before);
     section.finish();
     let (target, name) = (target?, name?);
     let server = proxy.as_ref().unwrap_or(&target);
@@ -133,6 +135,7 @@ fn read_trunk(mut section: Section<'_>, before: &[TrunkConfig]) -> Option<TrunkC
         callers,
         srtp,
         codecs,
+        keys,
         policy,
     })
 }
@@ -248,7 +251,7 @@ fn check_names(
     section: &Section<'_>,
     name: Option<&str>,
     policy: &TrunkPolicy,
-    media: (Option<Srtp>, Option<&[Codec]>),
+    media: (Option<Srtp>, Option<&[Codec]>, Option<Keys>),
     before: &[TrunkConfig],
 ) {
     let group = policy.group.as_deref();
@@ -263,7 +266,13 @@ fn check_names(
             section.problem("group", format_args!("a trunk is called '{}'; expected another name", other.name));
         }
         if group.is_some() && group == other.policy.group.as_deref() {
-            for (key, same) in [("srtp", media.0 == other.srtp), ("codecs", media.1 == other.codecs.as_deref())] {
+            let (srtp, codecs, keys) = media;
+            let same = [
+                ("srtp", srtp == other.srtp),
+                ("codecs", codecs == other.codecs.as_deref()),
+                ("dtmf", keys == other.keys),
+            ];
+            for (key, same) in same {
                 if !same {
                     let message = format_args!("expected the same as in '{}', which is in this group, too", other.name);
                     section.problem(key, message);

@@ -35,6 +35,7 @@ fn an_answer_in_full() {
             srtp: None,
             dtls: None,
             voip_metrics: false,
+            dtx: false,
         }
     );
     assert_eq!(
@@ -132,6 +133,38 @@ fn codecs_are_taken_in_our_order() {
     }
     let mut local = LocalMedia { codecs: vec![G722], ..local() };
     assert!(text(super::offer(&mut local)).contains("|m=audio 40000 RTP/AVP 9 101|"));
+}
+
+#[test]
+fn pauses_are_agreed_where_both_sides_want_them() {
+    let c = "c=IN IP4 198.51.100.7";
+    let opus = "a=rtpmap:96 opus/48000/2";
+    // Offer; whether with `dtx`, and what our answer then says.
+    let table = [
+        (format!("{c}|m=audio 9000 RTP/AVP 8 13"), true, "RTP/AVP 8 13|a=rtpmap:8 PCMA/8000|a=rtpmap:13 CN/8000|"),
+        (format!("{c}|m=audio 9000 RTP/AVP 8 13|a=rtpmap:13 CN/8000"), true, "RTP/AVP 8 13|"),
+        (format!("{c}|m=audio 9000 RTP/AVP 8 13|a=rtpmap:13 G729/8000"), false, "RTP/AVP 8|"),
+        (format!("{c}|m=audio 9000 RTP/AVP 8"), false, "RTP/AVP 8|"),
+        (format!("{c}|m=audio 9000 RTP/AVP 96 13|{opus}"), false, "RTP/AVP 96|"),
+        (format!("{c}|m=audio 9000 RTP/AVP 96|{opus}|a=fmtp:96 useinbandfec=1; usedtx=1"), true, ";usedtx=1|"),
+        (format!("{c}|m=audio 9000 RTP/AVP 96|{opus}|a=fmtp:96 usedtx=0"), false, ";usedtx=1|"),
+    ];
+    for (offer, expected, says) in table {
+        let mut ours = LocalMedia { dtx: true, ..local() };
+        let (agreed, bytes) = answer(&remote(&offer), &mut ours).unwrap();
+        let bytes = text(bytes);
+        assert!(agreed.dtx == expected && bytes.contains(says), "{offer}: {bytes}");
+        assert_eq!(text(super::offer(&mut ours)).contains("CN/8000"), expected, "{offer}: offered again");
+        let (agreed, bytes) = answer(&remote(&offer), &mut local()).unwrap();
+        let bytes = text(bytes);
+        assert!(!agreed.dtx && !bytes.contains("CN/") && !bytes.contains("usedtx"), "{offer}: {bytes}");
+    }
+    let mut ours = LocalMedia { dtx: true, ..local() };
+    let offered = super::offer(&mut ours);
+    assert!(text(offered.clone()).contains("|m=audio 40000 RTP/AVP 8 0 9 111 13 101 102|"), "{}", text(offered));
+    let mut theirs = LocalMedia { dtx: true, ..local() };
+    let (agreed, answered) = answer(&offered, &mut theirs).unwrap();
+    assert!(agreed.dtx && accept(&answered, &mut ours).unwrap().dtx);
 }
 
 #[test]

@@ -28,6 +28,7 @@ fn agreed(remote: &str) -> Negotiated {
         srtp: None,
         dtls: None,
         voip_metrics: false,
+        dtx: false,
     }
 }
 
@@ -226,6 +227,79 @@ fn a_pause_is_no_loss_and_people_hear_its_noise() {
     let figures = right.quality();
     // Two frames of fading at its beginning, as what was said still sounds in the concealment.
     assert!(figures.lost == 0 && figures.concealed <= 2, "{figures:?}");
+}
+
+#[test]
+fn our_own_pauses_are_heard_as_the_noise_that_was_there() {
+    // Codec, its type, level of the room between two sentences as it is sent and as it is heard, dBFS.
+    for (codec, payload_type, heard) in [(Codec::Pcma, 8, -64.0..-56.0), (Codec::Opus, 111, -101.0..-90.0)] {
+        let with =
+            |remote| Negotiated { codec, payload_type, event_clock_hz: codec.clock_hz(), dtx: true, ..agreed(remote) };
+        let start = Instant::now();
+        let (mut left, mut right) = (stream(1, with(THERE), start), stream(2, with(HERE), start));
+        let (mut told_left, mut told_right) = (Told::default(), Told::default());
+        let mut random = fastrand::Rng::with_seed(5);
+        let mut levels = Vec::new();
+        for n in 0..400 {
+            let now = start + Duration::from_millis(20 * n);
+            // Two seconds of speech, two of a room at -60 dBFS.
+            let mut frame = tone(n);
+            if n % 200 >= 100 {
+                frame.0.fill_with(|| random.i16(-57..=57));
+            }
+            left.handle(now, Input::Send(&frame));
+            told_left.drain(&mut left);
+            for (_, datagram) in told_left.transmitted.drain(..) {
+                right.handle(
+                    now + Duration::from_millis(9),
+                    Input::Rtp { from: address(HERE), bytes: datagram.as_bytes() },
+                );
+            }
+            right.handle(now + Duration::from_millis(10), Input::Timeout);
+            told_right.drain(&mut right);
+            levels.push(loudness::dbfs(&right.pull(now + Duration::from_millis(10)).0));
+        }
+        let figures = right.quality();
+        // Twice 100 frames of speech, 10 of hangover, 5 packets of the pause.
+        assert_eq!((figures.received, figures.lost, figures.dropped, figures.late), (230, 0, 0, 0), "{codec:?}");
+        // What was said last fades for up to 60 ms.
+        assert!(figures.concealed <= 2 * 3, "{codec:?}: {figures:?}");
+        assert!(levels[125..200].iter().all(|level| heard.contains(level)), "{codec:?}: {:?}", &levels[110..200]);
+        assert!(levels[215..300].iter().all(|level| *level > -20.0), "{codec:?}: {:?}", &levels[200..300]);
+        assert!(told_right.presence.is_empty());
+        assert!((390..=410).contains(&told_right.heard), "the recogniser's time goes on: {}", told_right.heard);
+    }
+}
+
+#[test]
+fn comfort_noise_passes_where_both_sides_agreed_on_it() {
+    let now = Instant::now();
+    let with = |remote| Negotiated { dtx: true, ..agreed(remote) };
+    let (mut from, mut to) = (stream(1, with(THERE), now), stream(2, with(HERE), now));
+    assert!(from.passes_to(&to) && !from.passes_to(&stream(3, agreed(HERE), now)));
+    from.pass_on(Use::Passed);
+    let (mut told, mut sent) = (Told::default(), Told::default());
+    for (number, at, kind, payload) in
+        [(0, 0, 8, &[0x2a; 160][..]), (1, 160, 13, &[60]), (2, 3360, 13, &[61]), (3, 8000, 8, &[0x2a; 160])]
+    {
+        let now = now + Duration::from_millis(u64::from(at / 8));
+        let bytes = packet(9, number, at, kind, payload);
+        from.handle(now, Input::Rtp { from: address(THERE), bytes: &bytes });
+        told.drain(&mut from);
+        for passing in told.passed.drain(..) {
+            to.handle(now, Input::Pass(&passing));
+        }
+        sent.drain(&mut to);
+    }
+    let packets: Vec<_> =
+        sent.transmitted.iter().map(|(_, datagram)| RtpPacket::parse(datagram.as_bytes()).unwrap()).collect();
+    let seen: Vec<_> = packets
+        .iter()
+        .map(|packet| {
+            (packet.payload_type().get(), packet.timestamp().since(packets[0].timestamp()), packet.payload().len())
+        })
+        .collect();
+    assert_eq!(seen, [(8, 0, 160), (13, 160, 1), (13, 3360, 1), (8, 8000, 160)]);
 }
 
 /// Both sides of an agreement on SRTP, each with what it sends first.
@@ -602,6 +676,7 @@ fn who_may_pass_payloads_to_whom() {
         ("other numbers", Negotiated { payload_type: 99, telephone_event: Some(96), ..base }, true),
         ("another codec", Negotiated { codec: Codec::Pcmu, payload_type: 0, ..base }, false),
         ("other packets", Negotiated { ptime_ms: 30, ..base }, false),
+        ("pauses as such", Negotiated { dtx: true, ..base }, false),
         ("no events", Negotiated { telephone_event: None, ..base }, false),
         ("events by another clock", Negotiated { event_clock_hz: 48_000, ..base }, false),
         ("held", Negotiated { direction: Direction::RecvOnly, ..base }, false),

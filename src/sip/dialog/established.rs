@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::asking::{Acked, Asking, Wish};
 use super::core::Core;
-use super::info::info;
+use super::info::{Keys, info};
 use super::provisional::Expected;
 use super::refer::{Ours, Theirs};
 use super::session::{MIN_SE, SessionTimer};
@@ -37,6 +37,8 @@ pub struct Established {
     pub(super) acked: Option<Acked>,
     pub(super) theirs: Theirs,
     pub(super) ours: Ours,
+    /// Keys of ours by INFO.
+    pub(super) keys: Keys,
     /// A PRACK that the 2xx has overtaken.
     late: Option<Expected>,
     pub(super) session: Option<SessionTimer>,
@@ -129,6 +131,7 @@ impl Established {
             acked: None,
             theirs: Theirs::None,
             ours: Ours::None,
+            keys: Keys::default(),
             late: None,
             session,
             updates,
@@ -160,6 +163,14 @@ impl Established {
                 self.refer_unanswered(status, desk);
                 Next::Stay
             }
+            DialogInput::Response { purpose: Purpose::Key, response } => {
+                self.key_answered(response, desk);
+                Next::Stay
+            }
+            DialogInput::NoAnswer { purpose: Purpose::Key, .. } => {
+                self.next_key(desk);
+                Next::Stay
+            }
             DialogInput::Response { .. }
             | DialogInput::NoAnswer { .. }
             | DialogInput::InviteClosed
@@ -180,6 +191,7 @@ impl Established {
             DialogOrder::TakeRefer => self.take_refer(desk),
             DialogOrder::RefuseRefer { status } => self.refuse_refer(status, desk),
             DialogOrder::TellRefer { status } => self.tell_refer(status, desk),
+            DialogOrder::Press { digit, ms } => self.press(digit, ms, desk),
             DialogOrder::Ring
             | DialogOrder::Progress { .. }
             | DialogOrder::Answer { .. }

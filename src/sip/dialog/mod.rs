@@ -51,6 +51,8 @@ pub enum Purpose {
     Refer,
     /// A NOTIFY about their REFER.
     Notify,
+    /// An INFO with a key.
+    Key,
     /// BYE for a branch of a fork that answered too late.
     ExtraBye,
 }

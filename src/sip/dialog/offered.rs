@@ -125,6 +125,7 @@ impl Offered {
             | DialogOrder::TakeRefer
             | DialogOrder::RefuseRefer { .. }
             | DialogOrder::TellRefer { .. }
+            | DialogOrder::Press { .. }
             | DialogOrder::Refer { .. } => {}
         }
         After::Stay(self)

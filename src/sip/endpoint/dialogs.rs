@@ -131,7 +131,12 @@ impl Endpoint {
                                 self.await_answer(now, id);
                             }
                             Purpose::Change => slot.change = Some(client),
-                            Purpose::Prack | Purpose::Refer | Purpose::Notify | Purpose::Bye | Purpose::ExtraBye => {}
+                            Purpose::Prack
+                            | Purpose::Refer
+                            | Purpose::Notify
+                            | Purpose::Key
+                            | Purpose::Bye
+                            | Purpose::ExtraBye => {}
                         }
                     }
                 }

@@ -218,7 +218,7 @@ impl DialogSlot {
         match purpose {
             Purpose::Invite => self.invite,
             Purpose::Change => self.change,
-            Purpose::Prack | Purpose::Refer | Purpose::Notify | Purpose::Bye | Purpose::ExtraBye => None,
+            Purpose::Prack | Purpose::Refer | Purpose::Notify | Purpose::Key | Purpose::Bye | Purpose::ExtraBye => None,
         }
     }
 }

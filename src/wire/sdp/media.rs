@@ -188,13 +188,14 @@ impl Media {
     pub fn rtpmaps(&self) -> impl Iterator<Item = RtpMap> + '_ {
         self.values("rtpmap").filter_map(RtpMap::parse)
     }
-    /// What a payload type stands for: its rtpmap, or the static assignment of RFC 3551 for PCMU, PCMA, G722 and G729.
+    /// What a payload type stands for: its rtpmap, or the static assignment of RFC 3551 for PCMU, PCMA, G722, comfort noise and G729.
     pub fn format(&self, payload_type: u8) -> Option<RtpMap> {
         self.rtpmaps().find(|map| map.payload_type == payload_type).or_else(|| {
             let encoding = match payload_type {
                 0 => "PCMU",
                 8 => "PCMA",
                 9 => "G722",
+                13 => "CN",
                 18 => "G729",
                 _ => return None,
             };

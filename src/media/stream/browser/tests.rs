@@ -32,6 +32,7 @@ fn agreed(role: DtlsRole, ice: IceCredentials) -> Negotiated {
         direction: Direction::SendRecv,
         srtp: None,
         voip_metrics: false,
+        dtx: false,
         dtls: Some(DtlsTerms { role, peer: Fingerprint([1; 32]), ice }),
     }
 }

@@ -1,6 +1,8 @@
 //! Requests within a dialog.
 
+use super::client::reply_with;
 use super::*;
+use crate::wire::sip::message::Method;
 
 const SDP_TYPE: &str = "Content-Type: application/sdp\n";
 
@@ -169,6 +171,25 @@ fn keys_by_info() {
         assert_eq!(bench.words(), [status], "{body}");
         assert_eq!(bench.events(), key.map(DialogEvent::Digit).into_iter().collect::<Vec<_>>(), "{body}");
     }
+}
+
+#[test]
+fn keys_of_ours_go_by_info_one_at_a_time() {
+    let (mut bench, _) = answered(true);
+    for digit in ['1', '#', 'x', 'D'] {
+        bench.order(DialogOrder::Press { digit, ms: 100 });
+    }
+    let mut pressed = Vec::new();
+    // The second is refused, which is no reason to press it again.
+    for (n, status) in [200, 415, 200].into_iter().enumerate() {
+        let [request] = &bench.requests()[..] else { panic!("one INFO at a time") };
+        assert_eq!(request.method, Method::Info);
+        assert_eq!(header(&request.headers, HeaderName::ContentType), "application/dtmf-relay");
+        pressed.push(String::from_utf8_lossy(&request.body).into_owned());
+        bench.receive(reply_with(request, status, &format!("i{n}"), &[], ""));
+    }
+    assert_eq!(pressed, ["1", "#", "D"].map(|key| format!("Signal={key}\r\nDuration=100\r\n")));
+    assert!(bench.requests().is_empty());
 }
 
 #[test]
