@@ -129,6 +129,7 @@ impl Leg {
             payload_type: 0,
             telephone_event: Some(101),
             event_clock_hz: 8000,
+            other_event: None,
             remote,
             remote_rtcp: remote,
             ptime_ms: 20,

@@ -174,6 +174,8 @@ pub struct Negotiated {
     pub telephone_event: Option<u8>,
     /// Clock of those events in Hz: the codec's, but for peers that know them at 8000 only.
     pub event_clock_hz: u32,
+    /// Another payload type of events, which the far end may use as well: Chromium sends those of 8000 Hz beside Opus.
+    pub other_event: Option<u8>,
     /// Where our RTP goes. Unspecified (0.0.0.0) while the other side holds us in the old manner.
     pub remote: SocketAddr,
     /// Where our RTCP goes.
@@ -348,6 +350,7 @@ fn agree(
         payload_type,
         telephone_event: event.map(|(number, _)| number),
         event_clock_hz: event.map_or(codec.clock_hz(), |(_, clock_hz)| clock_hz),
+        other_event: event.and_then(|(number, clock_hz)| other_event(media, number, clock_hz)),
         remote,
         remote_rtcp,
         ptime_ms: packet_time(media),
@@ -428,14 +431,20 @@ fn choose(media: &Media, local: &LocalMedia) -> Option<(Codec, u8)> {
 
 /// Payload type and clock of events: with the codec's clock, else at 8000.
 fn event_type(media: &Media, codec: Codec) -> Option<(u8, u32)> {
-    [codec.clock_hz(), 8000].into_iter().find_map(|clock_hz| {
-        let number = media.payload_types().find(|&number| {
-            media.format(number).is_some_and(|format| {
-                format.clock_hz == clock_hz && format.encoding.eq_ignore_ascii_case("telephone-event")
-            })
-        });
-        number.map(|number| (number, clock_hz))
+    [codec.clock_hz(), 8000].into_iter().find_map(|clock_hz| Some((events_at(media, clock_hz)?, clock_hz)))
+}
+
+fn events_at(media: &Media, clock_hz: u32) -> Option<u8> {
+    media.payload_types().find(|&number| {
+        media.format(number).is_some_and(|format| {
+            format.clock_hz == clock_hz && format.encoding.eq_ignore_ascii_case("telephone-event")
+        })
     })
+}
+
+/// The type of events at 8000 where those of another clock were chosen.
+fn other_event(media: &Media, chosen: u8, clock_hz: u32) -> Option<u8> {
+    events_at(media, 8000).filter(|&number| clock_hz != 8000 && number != chosen)
 }
 
 fn events(agreed: &Negotiated) -> Option<(u8, u32)> {

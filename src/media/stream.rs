@@ -414,7 +414,8 @@ impl Stream {
             return;
         };
         let payload_type = packet.payload_type();
-        let is_event = self.negotiated.telephone_event == Some(payload_type.get());
+        let number = Some(payload_type.get());
+        let is_event = [self.negotiated.telephone_event, self.negotiated.other_event].contains(&number);
         let codec = self.codec_of(payload_type);
         let known = is_event || codec.is_some() || payload_type == PayloadType::COMFORT_NOISE;
         if !known {
@@ -457,6 +458,8 @@ impl Stream {
     /// What comes goes on to the other side of the bridge, if it is what was agreed.
     fn give_on(&mut self, packet: &RtpPacket<'_>, is_event: bool, codec: Option<Codec>) {
         let kind = match codec {
+            // Its duration is counted by another clock.
+            _ if is_event && self.negotiated.telephone_event != Some(packet.payload_type().get()) => return,
             _ if is_event => Kind::Event(self.negotiated.event_clock_hz),
             Some(codec) => Kind::Voice(codec),
             None if self.negotiated.dtx => Kind::Noise,

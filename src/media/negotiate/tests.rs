@@ -19,6 +19,18 @@ fn text(bytes: Vec<u8>) -> String {
 const PLAIN: &str = "c=IN IP4 198.51.100.7|m=audio 5004 RTP/AVP 8 0 101|a=rtpmap:101 telephone-event/8000";
 
 #[test]
+fn who_knows_events_by_two_clocks_may_send_both() {
+    let answered = |lines: &str| answer(&remote(lines), &mut local()).unwrap().0.other_event;
+    let opus = "c=IN IP4 198.51.100.7|m=audio 9000 RTP/AVP 111 101 102|a=rtpmap:111 opus/48000/2";
+    let (low, high) = ("a=rtpmap:101 telephone-event/8000", "a=rtpmap:102 telephone-event/48000");
+    assert_eq!(answered(&format!("{opus}|{low}|{high}")), Some(101));
+    assert_eq!(answered(&format!("{opus}|{high}")), None);
+    assert_eq!(answered(&format!("{opus}|{low}")), None, "it is the one that was chosen");
+    let g711 = "c=IN IP4 198.51.100.7|m=audio 9000 RTP/AVP 8 101 102";
+    assert_eq!(answered(&format!("{g711}|{low}|{high}")), None);
+}
+
+#[test]
 fn an_answer_in_full() {
     let (negotiated, bytes) = answer(&remote(PLAIN), &mut local()).unwrap();
     assert_eq!(
@@ -28,6 +40,7 @@ fn an_answer_in_full() {
             payload_type: 8,
             telephone_event: Some(101),
             event_clock_hz: 8000,
+            other_event: None,
             remote: "198.51.100.7:5004".parse().unwrap(),
             remote_rtcp: "198.51.100.7:5005".parse().unwrap(),
             ptime_ms: 20,

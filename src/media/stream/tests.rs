@@ -21,6 +21,7 @@ fn agreed(remote: &str) -> Negotiated {
         payload_type: 8,
         telephone_event: Some(101),
         event_clock_hz: 8000,
+        other_event: None,
         remote,
         remote_rtcp: SocketAddr::new(remote.ip(), remote.port() + 1),
         ptime_ms: 20,
@@ -503,6 +504,21 @@ fn strangers_and_nonsense_are_dropped_and_counted() {
     bench.stream.handle(now, Input::Rtcp { from: address(THERE), bytes: &[1, 2, 3] });
     let figures = bench.stream.quality();
     assert_eq!((figures.received, figures.strangers, figures.dropped), (1, 1, 4));
+}
+
+#[test]
+fn keys_by_the_other_agreed_type_of_events_count_too() {
+    let mut bench = Bench::new();
+    let browser = Negotiated { telephone_event: Some(102), other_event: Some(101), ..spoken(Codec::Opus, THERE) };
+    bench.stream = stream(3, browser, bench.at(0));
+    for (n, number) in [(0u16, 101), (1, 102), (2, 96)] {
+        for packet_of in 0..6u16 {
+            let end = if packet_of > 2 { 0x8a } else { 0x0a };
+            let bytes = packet(7, 6 * n + packet_of, 48_000 * u32::from(n), number, &[5, end, 3, 0xc0]);
+            bench.give(1000 * u64::from(n) + 20 * u64::from(packet_of), THERE, &bytes);
+        }
+    }
+    assert_eq!((bench.told.digits.as_str(), bench.stream.quality().dropped), ("55", 6));
 }
 
 #[test]

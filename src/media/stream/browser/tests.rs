@@ -26,6 +26,7 @@ fn agreed(role: DtlsRole, ice: IceCredentials) -> Negotiated {
         payload_type: 0,
         telephone_event: None,
         event_clock_hz: 8000,
+        other_event: None,
         remote: SocketAddr::from(([0, 0, 0, 0], 9)),
         remote_rtcp: SocketAddr::from(([0, 0, 0, 0], 9)),
         ptime_ms: 20,
