@@ -5,10 +5,6 @@
 # Needs the peers of tests/peers/install.sh, tcpdump and root.
 set -euo pipefail
 HERE=$(cd "$(dirname "$0")" && pwd)
-NS=tingwa-load
-ip netns del $NS 2>/dev/null || true
-ip netns add $NS
-ip -n $NS link set lo up
-trap 'ip netns del $NS 2>/dev/null' EXIT
+. "$HERE/../tests/peers/namespace.sh" tingwa-load
 ulimit -n "$(ulimit -Hn)"
-ip netns exec $NS /usr/bin/python3 "$HERE/load/load.py" "$@"
+ip netns exec $NS /usr/bin/python3 "$HERE/load/load.py" "$@" 9>&-

@@ -259,11 +259,12 @@ impl LlmPool {
         Ok(Self { jobs, server })
     }
 
-    /// Asks. Where it cannot be asked at all, the answer is given back at once.
+    /// Asks. Where it cannot be asked at all, the answer is given back at once. The switch is the pool's to look at: whoever asks is
+    /// a media thread, and waits for no disk.
     pub fn ask(&self, request: LlmRequest, sink: LlmSink) -> Result<(), LlmReply> {
         let asked = Instant::now();
-        if let Some(failure) = self.server.unwilling() {
-            return Err(self.server.reply(&request, asked, LlmOutcome::Failed(failure)));
+        if self.server.health.rests() {
+            return Err(self.server.reply(&request, asked, LlmOutcome::Failed(LlmFailure::Resting)));
         }
         let refused = self.jobs.try_send(Job { request, asked, sink });
         refused.map_err(|error| {

@@ -12,6 +12,8 @@ pub mod pace;
 pub mod resolver;
 pub mod router;
 pub mod rtp_port;
+#[cfg(test)]
+mod scripted_server;
 pub mod secret;
 pub mod signals;
 pub mod sip_sockets;

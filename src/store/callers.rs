@@ -164,8 +164,8 @@ impl Callers {
         self.change(&key, today, |profile| profile.learn(&journal)).await.map(drop)
     }
 
-    /// After a batch was written: every call that ended in it. What cannot be stored now is tried again with the next call of the caller
-    /// only, so it is said aloud.
+    /// After a batch was written: every call that ended in it. What cannot be stored is not tried again: it is said aloud, as an
+    /// opt-out may be among it.
     pub async fn learn_ended(&self, written: &[Record]) {
         for record in written.iter().filter(|record| matches!(record.entry, Entry::Ended(_))) {
             if let Err(error) = self.learn(record.call, today()).await {

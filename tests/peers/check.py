@@ -5,6 +5,7 @@ import json, os, subprocess, sys, time
 from crm import TOKEN, Crm
 from names import NAPTR, SERVICE, SRV, Names
 from phone import Phone
+import running
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -14,7 +15,7 @@ CONFIG = RUN + "/tingwa.toml"
 GREETING = 13  # seconds; the recording notice in it cannot be spoken over
 
 
-class Gateway:
+class Gateway(running.Gateway):
     """The program under test, with its own folder."""
 
     def __init__(self, changed=lambda text: text):
@@ -25,21 +26,7 @@ class Gateway:
             f.write("pw8200\n")
         with open(RUN + "/crm.token", "w") as f:
             f.write(TOKEN + "\n")
-        self.log = open(RUN + "/gateway.log", "w")
-        self.process = subprocess.Popen([TINGWA, "serve", "--config", CONFIG], cwd=ROOT, stdout=self.log, stderr=subprocess.STDOUT)
-
-    def wait_ready(self):
-        for _ in range(1200):
-            if "ready" in open(RUN + "/gateway.log").read():
-                return
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        raise RuntimeError("the gateway did not get ready:\n" + open(RUN + "/gateway.log").read()[-2000:])
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
+        super().__init__(TINGWA, CONFIG, ROOT, RUN + "/gateway.log")
 
 
 def asterisk(*words):
@@ -360,25 +347,13 @@ def main():
     # SIPp cannot wait before it plays: the greeting's time goes in front of the words.
     subprocess.run(["sox", "-D", f"{SPEECH}/yue_bill.wav", "-t", "al", f"{SPEECH}/yue_bill_later.al", "pad", str(GREETING), "12"], check=True)
     subprocess.run([HERE + "/asterisk/ast.sh", "start"], check=True)
-    gateway, failed, passed = Gateway(), 0, 0
+    gateway = Gateway()
     try:
         gateway.wait_ready()
-        for check in CHECKS + (ON_DEMAND if len(sys.argv) > 2 else []):
-            name = check.__name__.removeprefix("check_")
-            if len(sys.argv) > 2 and not any(part in name for part in sys.argv[2:]):
-                continue
-            began = time.time()
-            try:
-                word, note = "ok    ", check()
-                passed += 1
-            except Exception as error:
-                word, note = "FAILED", repr(error)
-                failed += 1
-            print(f"peers: {word} {name:<16} {time.time() - began:5.1f} s  {note}", flush=True)
+        failed = running.run(CHECKS + (ON_DEMAND if len(sys.argv) > 2 else []), "peers", sys.argv[2:])
     finally:
         gateway.stop()
         asterisk("stop")
-    print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
 

@@ -5,6 +5,7 @@ A cell is one call to the gateway. It is good where the peer has heard the greet
 the peer says (found in the left channel of the call's recording) and the keys that it pressed stand in the journal."""
 import concurrent.futures, glob, itertools, json, os, shutil, signal, sqlite3, subprocess, sys, time
 from phone import Phone
+import running
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -97,7 +98,7 @@ def found(phrase, recording, least=0.7):
         raise AssertionError(f"'{phrase}' not heard in {os.path.basename(recording)}: {out.stdout.split(' ')[0] or out.stderr[-80:]}")
 
 
-class Gateway:
+class Gateway(running.Gateway):
     def __init__(self, program):
         self.program = program
         write(RUN + "/tingwa.toml", CONFIG)
@@ -107,19 +108,8 @@ class Gateway:
         os.makedirs(RUN + "/dialplans/matrix/prompts/eng", exist_ok=True)
         # Two phrases with a pause between them: a caller who is on hold meanwhile must not miss the second.
         sh("sox", "-D", SPEECH + "/cmn_agent.wav", SPEECH + "/pause.wav", SPEECH + "/en_agent.wav", RUN + "/dialplans/matrix/prompts/eng/greeting.wav", check=True)
-        self.log = open(RUN + "/gateway.log", "w")
-        self.process = subprocess.Popen([program, "serve", "--config", RUN + "/tingwa.toml"], cwd=ROOT, stdout=self.log, stderr=subprocess.STDOUT)
-        for _ in range(600):
-            if "ready" in open(RUN + "/gateway.log").read():
-                return
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        raise RuntimeError("the gateway did not get ready:\n" + open(RUN + "/gateway.log").read()[-2000:])
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(30)
+        super().__init__(program, RUN + "/tingwa.toml", ROOT, RUN + "/gateway.log")
+        self.wait_ready()
 
     def call(self, caller):
         """Id, entries and recording of the ended call of this caller."""

@@ -10,8 +10,5 @@ shift
 for package in linphone-cli kamailio kamailio-tls-modules; do
   dpkg-query -W -f='${Status}' $package 2>/dev/null | grep -q 'ok installed' || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $package >/dev/null
 done
-NS=tingwa-matrix
-ip netns del $NS 2>/dev/null
-ip netns add $NS && ip -n $NS link set lo up || exit 1
-trap 'ip netns del $NS 2>/dev/null' EXIT
-ip netns exec $NS /usr/bin/python3 "$HERE/interop.py" "$TINGWA" "$@"
+. "$HERE/namespace.sh" tingwa-matrix
+ip netns exec $NS /usr/bin/python3 "$HERE/interop.py" "$TINGWA" "$@" 9>&-

@@ -14,13 +14,11 @@ case $? in
   ;;
 *) exit 1 ;;
 esac
-NS=tingwa-peers
-ip netns del $NS 2>/dev/null
-ip netns add $NS && ip -n $NS link set lo up || exit 1
+. "$HERE/namespace.sh" tingwa-peers
 # Names are asked of names.py within the namespace; `ip netns exec` shows this file as /etc/resolv.conf there.
 mkdir -p /etc/netns/$NS && printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' >/etc/netns/$NS/resolv.conf
 trap 'ip netns del $NS 2>/dev/null; rm -rf /etc/netns/$NS' EXIT
-ip netns exec $NS /usr/bin/python3 "$HERE/check.py" "$TINGWA" "$@"
+ip netns exec $NS /usr/bin/python3 "$HERE/check.py" "$TINGWA" "$@" 9>&-
 asterisk=$?
-"$HERE/browser/run.sh" "$TINGWA" "$@" || exit 1
+"$HERE/browser/run.sh" "$TINGWA" "$@" 9>&- || exit 1
 exit $asterisk

@@ -1,10 +1,10 @@
 //! The pool against a real socket: what goes out, what comes back, and when nothing goes out at all.
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
 use super::*;
 use crate::conversation::llm::Instructions;
+use crate::driver::scripted_server::serve as server;
 use crate::ids::LlmId;
 use crate::settings::{Problems, Source};
 
@@ -52,37 +52,6 @@ fn outcome(pool: &LlmPool, request: LlmRequest) -> LlmOutcome {
         Ok(()) => receiver.recv_timeout(Duration::from_secs(20)).unwrap().outcome,
         Err(reply) => reply.outcome,
     }
-}
-
-/// Serves these answers, one a connection, and gives back the bodies that it was sent.
-fn server(answers: Vec<String>) -> (String, std::thread::JoinHandle<Vec<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    let serve = move || {
-        let mut asked = Vec::new();
-        for answer in answers {
-            let (stream, _) = listener.accept().unwrap();
-            let mut reader = BufReader::new(stream);
-            let (mut head, mut length) = (String::new(), 0);
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                head.push_str(&line);
-                if line.trim().is_empty() {
-                    break;
-                }
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            asked.push(head + &String::from_utf8(body).unwrap());
-            let _ = reader.get_mut().write_all(answer.as_bytes());
-        }
-        asked
-    };
-    (base, std::thread::spawn(serve))
 }
 
 fn events(text: &str) -> String {

@@ -1,43 +1,12 @@
 //! The pool against a real socket: what goes out, what comes back, and what is never sent.
 
-use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
 use super::*;
 use crate::dialplan::workflow::Method;
+use crate::driver::scripted_server::serve as server;
 use crate::ids::ToolCallId;
 use crate::settings::{Problems, Source};
-
-/// Serves one answer a connection, in this order; gives back what it was asked.
-fn server(answers: Vec<&'static str>) -> (String, std::thread::JoinHandle<Vec<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    let serve = move || {
-        let mut asked = Vec::new();
-        for answer in answers {
-            let (stream, _) = listener.accept().unwrap();
-            let mut reader = BufReader::new(stream);
-            let (mut head, mut length) = (String::new(), 0);
-            loop {
-                let mut line = String::new();
-                reader.read_line(&mut line).unwrap();
-                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = value.trim().parse().unwrap();
-                }
-                if line.trim().is_empty() {
-                    break;
-                }
-                head.push_str(&line);
-            }
-            let mut body = vec![0; length];
-            reader.read_exact(&mut body).unwrap();
-            asked.push(head + &String::from_utf8(body).unwrap());
-            let _ = reader.get_mut().write_all(answer.as_bytes());
-        }
-        asked
-    };
-    (base, std::thread::spawn(serve))
-}
 
 fn pool(base: &str) -> ToolPool {
     let text = format!("[[host]]\nname = \"crm\"\nurl = \"{base}\"\nsecrets = {{ token = \"reference\" }}\n");

@@ -4,6 +4,9 @@ when one failed. Run by run.sh inside a network namespace. The gateway is 127.0.
 import http.server, json, os, queue, shutil, signal, subprocess, sys, threading, time, urllib.parse
 from edge import Edge
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import running
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 RUN = os.environ.get("PEERS_RUN", "/tmp/tingwa-browser")
@@ -231,32 +234,12 @@ def main():
     global pages
     prepare()
     pages = Server()
-    log = open(RUN + "/gateway.log", "w")
-    gateway = subprocess.Popen([TINGWA, "serve", "--config", CONFIG], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT,
-                               env={**os.environ, "CRM_TOKEN": "none"})
-    failed = passed = 0
+    gateway = running.Gateway(TINGWA, CONFIG, ROOT, RUN + "/gateway.log", {**os.environ, "CRM_TOKEN": "none"})
     try:
-        for _ in range(1800):
-            if "ready" in open(RUN + "/gateway.log").read() or gateway.poll() is not None:
-                break
-            time.sleep(0.1)
-        assert "ready" in open(RUN + "/gateway.log").read(), open(RUN + "/gateway.log").read()[-2000:]
-        for check in CHECKS:
-            name = check.__name__.removeprefix("check_")
-            if len(sys.argv) > 2 and not any(part in name for part in sys.argv[2:]):
-                continue
-            began = time.time()
-            try:
-                word, note = "ok    ", check()
-                passed += 1
-            except Exception as error:
-                word, note = "FAILED", repr(error)
-                failed += 1
-            print(f"browser: {word} {name:<12} {time.time() - began:5.1f} s  {note}", flush=True)
+        gateway.wait_ready()
+        failed = running.run(CHECKS, "browser", sys.argv[2:])
     finally:
-        gateway.terminate()
-        gateway.wait(30)
-    print(f"{passed} passed, {failed} failed")
+        gateway.stop()
     sys.exit(1 if failed else 0)
 
 

@@ -14,11 +14,8 @@ case $? in
   ;;
 *) exit 1 ;;
 esac
-NS=tingwa-browser
-ip netns del $NS 2>/dev/null
-ip netns add $NS && ip -n $NS link set lo up || exit 1
+. "$HERE/../namespace.sh" tingwa-browser
 # A browser looks for its ways beyond loopback: an interface that leads nowhere, with the page's address and the gateway's.
 { ip -n $NS link add eth0 type veth peer name eth1 && ip -n $NS address add 192.0.2.1/24 dev eth0 && ip -n $NS address add 192.0.2.10/24 dev eth0 &&
   ip -n $NS link set eth0 up && ip -n $NS link set eth1 up && ip -n $NS route add default dev eth0; } || exit 1
-trap 'ip netns del $NS 2>/dev/null' EXIT
-ip netns exec $NS /usr/bin/python3 "$HERE/check.py" "$TINGWA" "$@"
+ip netns exec $NS /usr/bin/python3 "$HERE/check.py" "$TINGWA" "$@" 9>&-
