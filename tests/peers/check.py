@@ -335,9 +335,7 @@ def check_dead_trunk():
 
 
 CHECKS = [check_registration, check_sipp_speech, check_warm_transfer, check_agent_busy, check_agent_silent, check_caller_gone,
-          check_tool_books, check_tool_slow, check_tool_fails, check_crash]
-# Run where they are named only: they have not passed on real peers yet.
-ON_DEMAND = [check_dead_address, check_dead_trunk]
+          check_tool_books, check_tool_slow, check_tool_fails, check_crash, check_dead_address, check_dead_trunk]
 
 
 def main():
@@ -350,7 +348,7 @@ def main():
     gateway = Gateway()
     try:
         gateway.wait_ready()
-        failed = running.run(CHECKS + (ON_DEMAND if len(sys.argv) > 2 else []), "peers", sys.argv[2:])
+        failed = running.run(CHECKS, "peers", sys.argv[2:])
     finally:
         gateway.stop()
         asterisk("stop")
